@@ -1,0 +1,176 @@
+"""Tags: what they are called, of which kind they are, and how the tags of one song look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .errors import ConfigError, unknown_name
+
+BIMODAL = "bi-modal"
+UNIFORM = "uniform"
+KINDS = (BIMODAL, UNIFORM)
+# Where an annotation comes from: a person who wrote it about this very piece, the collection the piece is in,
+# a computation on its notes, or the program that arranged it.
+SOURCES = ("human", "collection", "computed", "arranger")
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One entry of a vocabulary.
+
+    Args:
+        name: as a reader sees it.
+        kind: ``"bi-modal"`` (a classification tag, 0 or 1) or ``"uniform"`` (a regression attribute in [0, 1]).
+        group: name of the set of mutually exclusive tags this one belongs to, or None.
+        source: one of ``"human"``, ``"collection"``, ``"computed"``, ``"arranger"``.
+        description: one line for a reader; may be empty.
+    """
+
+    name: str
+    kind: str = BIMODAL
+    group: str | None = None
+    source: str = "human"
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("a tag needs a name")
+        if self.kind not in KINDS:
+            raise ConfigError(f"tag {self.name!r}: {unknown_name('kind', self.kind, KINDS)}")
+        if self.source not in SOURCES:
+            raise ConfigError(f"tag {self.name!r}: {unknown_name('source', self.source, SOURCES)}")
+
+
+class Vocabulary(Sequence[Tag]):
+    """An ordered set of tags: the meaning of a model's outputs.
+
+    Made from names (all bi-modal, as in the public datasets) or from :class:`Tag` objects.
+    Follows the two kinds of annotation of Pons et al. 2018, section 3. Book: ``book/glossary``.
+
+    Raises:
+        ConfigError: no tags, or a name given twice.
+    """
+
+    def __init__(self, tags: Iterable[Tag | str]) -> None:
+        self._tags = tuple(Tag(tag) if isinstance(tag, str) else tag for tag in tags)
+        if not self._tags:
+            raise ConfigError("a vocabulary needs at least one tag")
+        names = [tag.name for tag in self._tags]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"tags given twice: {', '.join(twice)}")
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def __getitem__(self, index: int) -> Tag:
+        return self._tags[index]
+
+    def __iter__(self) -> Iterator[Tag]:
+        return iter(self._tags)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self._tags == other._tags
+
+    def __hash__(self) -> int:
+        return hash(self._tags)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} tags: {', '.join(self.names[:3])}{', ...' if len(self) > 3 else ''})"
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Tag names, in the order of a model's outputs."""
+        return tuple(tag.name for tag in self._tags)
+
+    @cached_property
+    def bimodal(self) -> np.ndarray:
+        """bool [tags]: True where the tag is a classification tag."""
+        return np.array([tag.kind == BIMODAL for tag in self._tags])
+
+    @cached_property
+    def uniform(self) -> np.ndarray:
+        """bool [tags]: True where the tag is a regression attribute."""
+        return ~self.bimodal
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """Mutually exclusive tags: name of the group -> indices of its tags."""
+        groups: dict[str, tuple[int, ...]] = {}
+        for index, tag in enumerate(self._tags):
+            if tag.group is not None:
+                groups[tag.group] = (*groups.get(tag.group, ()), index)
+        return groups
+
+    def position(self, name: str) -> int:
+        """The output index of a tag.
+
+        Raises:
+            ConfigError: no such tag; the message suggests the nearest.
+        """
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise unknown_name("tag", name, self.names) from None
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Plain data for JSON; :meth:`from_list` reads it back."""
+        return [asdict(tag) for tag in self._tags]
+
+    @classmethod
+    def from_list(cls, tags: Iterable[Mapping[str, Any]]) -> Vocabulary:
+        """The inverse of :meth:`to_list`."""
+        return cls(Tag(**tag) for tag in tags)
+
+
+@dataclass(frozen=True)
+class TrackTags:
+    """The tags of one song, over time and for the whole of it.
+
+    Attributes:
+        tags: names, in the order of the model's outputs.
+        scores: float32 [tags] in [0, 1]: the mean of the taggram over segments (Pons et al. 2018, section 3).
+        times: float32 [segments]: where each segment starts, in seconds.
+        taggram: float32 [segments, tags] in [0, 1].
+        segment_seconds: how much sound one row of the taggram has heard.
+        padded_seconds: silence added because the song is shorter than one segment; 0 for all others.
+        notes: what a user should know about this result, one sentence each; usually empty.
+
+    Book: ``book/tag_a_song``.
+    """
+
+    tags: tuple[str, ...]
+    scores: np.ndarray
+    times: np.ndarray
+    taggram: np.ndarray
+    segment_seconds: float
+    padded_seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The ``count`` highest scores as ``(tag, score)``, best first; ties keep the vocabulary's order."""
+        if count < 1:
+            raise ConfigError(f"top({count}): ask for at least one tag")
+        order = np.argsort(-self.scores, kind="stable")[:count]
+        return [(self.tags[i], float(self.scores[i])) for i in order]
+
+    def __getitem__(self, tag: str) -> float:
+        """The song-level score of one tag."""
+        try:
+            return float(self.scores[self.tags.index(tag)])
+        except ValueError:
+            raise unknown_name("tag", tag, self.tags) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, without the taggram: every score, and what a reader should know about them."""
+        return {
+            "scores": {tag: float(score) for tag, score in zip(self.tags, self.scores, strict=True)},
+            "segments": len(self.times),
+            "segment_seconds": self.segment_seconds,
+            "padded_seconds": self.padded_seconds,
+            "notes": list(self.notes),
+        }
