@@ -1,0 +1,99 @@
+"""Filters shaped after music: tall ones for timbre, long ones for rhythm (Pons et al. 2016, 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError, unknown_name
+from ..layers import NORM, he_init
+from ..parts import Field, Taps, check_width, scaled
+from . import FRONTENDS
+from .spectrogram import SpectrogramFrontend
+
+# (share of the mel bands, frames, filters) and (frames, filters) of the paper's code
+PAPER_TIMBRAL = ((0.9, 7, 16), (0.9, 3, 32), (0.9, 1, 64), (0.4, 7, 16), (0.4, 3, 32), (0.4, 1, 64))
+PAPER_TEMPORAL = ((165, 16), (128, 32), (64, 64), (32, 128))
+
+
+class ShapeBlock(nn.Module):
+    """Filters of one shape, then the strongest answer over all places in frequency.
+
+    [batch, 1, bands, frames] -> [batch, filters, frames]: convolution (zero-padded in time only), ReLU, batch
+    normalisation, maximum over frequency. The maximum is what makes a timbre the same timbre at another pitch.
+    """
+
+    def __init__(self, filters: int, bands: int, frames: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, filters, (bands, frames))
+        self.norm = nn.BatchNorm2d(filters, **NORM)
+        # an even filter looks one frame further ahead than back, as TensorFlow's 'same' does
+        self.padding = ((frames - 1) // 2, frames // 2)
+        he_init(self.conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, self.padding)  # [batch, 1, bands, frames + length - 1]
+        x = self.norm(torch.relu(self.conv(x)))  # [batch, filters, places, frames]
+        return x.amax(dim=2)  # [batch, filters, frames]
+
+
+@FRONTENDS.register("spectrogram-musically-motivated", "spectrogram")
+class MusicallyMotivated(SpectrogramFrontend):
+    """Timbral and temporal filters side by side over one log-mel spectrogram; one frame every hop, 16 ms.
+
+    Args:
+        width: factor on filters.
+        timbral: ``(share of the mel bands, frames, filters)`` for each tall shape.
+        temporal: ``(frames, filters)`` for each long shape.
+        temporal_input: ``"mean"``: long filters see the mean over bands, an envelope (the paper); ``"bands"``: each
+            band on its own, and the strongest answer is kept (musicnn).
+        mel, sample_rate, input_norm: see :class:`~tagging.frontends.spectrogram.SpectrogramFrontend`.
+
+    Source: Pons et al. 2018, section 3.2; musicnn is Pons and Serra 2019. Book: ``book/spectrogram_frontends``.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: float = 1.0,
+        timbral: Sequence[tuple[float, int, int]] = PAPER_TIMBRAL,
+        temporal: Sequence[tuple[int, int]] = PAPER_TEMPORAL,
+        temporal_input: str = "mean",
+        mel: str | Mapping[str, Any] = "paper",
+        sample_rate: int = 16000,
+        input_norm: bool = False,
+    ) -> None:
+        super().__init__(mel, sample_rate, input_norm)
+        check_width(width)
+        if temporal_input not in ("mean", "bands"):
+            raise unknown_name("temporal input", temporal_input, ("mean", "bands"))
+        bands = self.log_mel.spec.bands
+        if not all(0 < share <= 1 and int(share * bands) > 0 for share, _, _ in timbral):
+            raise ConfigError(f"timbral filters {timbral}: the share of the {bands} bands must lie in (0, 1] and give at least one")
+        self.timbral = nn.ModuleList(ShapeBlock(scaled(n, width), int(share * bands), frames) for share, frames, n in timbral)
+        self.temporal = nn.ModuleList(ShapeBlock(scaled(n, width), 1, frames) for frames, n in temporal)
+        self.temporal_input = temporal_input
+        self.out_channels = sum(block.conv.out_channels for block in [*self.timbral, *self.temporal])
+        self._set_min_mel_frames(1)
+
+    def frames_of_mel(self, frames: int) -> int:
+        return frames
+
+    def fields(self) -> dict[str, Field]:
+        mel = self.mel_field()
+        fields = {"log_mel": mel}
+        for name in ("timbral", "temporal"):
+            for index, block in enumerate(getattr(self, name)):
+                fields[f"{name}.{index}"] = mel.then(block.conv.kernel_size[1])
+        return {**fields, "output": max(fields.values())}
+
+    def look(self, x: Tensor, taps: Taps | None = None) -> Tensor:
+        envelope = x.mean(dim=2, keepdim=True) if self.temporal_input == "mean" else x  # [batch, 1, 1 or bands, frames]
+        timbral = [block(x) for block in self.timbral]  # [batch, filters, frames] each
+        temporal = [block(envelope) for block in self.temporal]  # [batch, filters, frames] each
+        if taps is not None:
+            taps.update(timbral=torch.cat(timbral, dim=1), temporal=torch.cat(temporal, dim=1))
+        return torch.cat([*timbral, *temporal], dim=1)  # [batch, filters, frames]
