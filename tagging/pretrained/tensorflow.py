@@ -1,0 +1,135 @@
+"""Read the variables of a TensorFlow checkpoint with NumPy alone.
+
+The index file is a LevelDB table (uncompressed) of protocol buffers: variable name -> type, shape, and where its numbers lie
+in the data file. The few fields that matter are read here; nothing in the files is run. Formats: leveldb/doc/table_format.md
+and tensorflow/core/protobuf/tensor_bundle.proto.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CheckpointError
+
+FOOTER_BYTES = 48
+MAGIC = 0xDB4775248B80FB57
+FLOAT32 = 1  # tensorflow.DataType.DT_FLOAT
+# Adam's running means and powers: state of the training that made the weights, not of the model
+OPTIMISER = ("/Adam", "/Adam_1")
+OPTIMISER_SCALARS = ("beta1_power", "beta2_power", "global_step")
+
+
+def read_checkpoint(prefix: str | Path) -> dict[str, np.ndarray]:
+    """Variables of a checkpoint on disk, without the optimiser's.
+
+    Args:
+        prefix: the part before ``.index`` and ``.data-00000-of-00001``, as TensorFlow calls it.
+
+    Returns:
+        variable name -> float32 array.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    try:
+        index, data = Path(f"{prefix}.index").read_bytes(), Path(f"{prefix}.data-00000-of-00001").read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{prefix}: not a TensorFlow checkpoint; both .index and .data-00000-of-00001 are needed ({error})") from error
+    return parse_checkpoint(index, data)
+
+
+def parse_checkpoint(index: bytes, data: bytes) -> dict[str, np.ndarray]:
+    """Like :func:`read_checkpoint`, from the contents of the two files."""
+    try:
+        return dict(_variables(index, data))
+    except (IndexError, ValueError, struct.error) as error:
+        raise CheckpointError(f"damaged TensorFlow checkpoint: {error}") from error
+
+
+def _variables(index: bytes, data: bytes) -> Iterator[tuple[str, np.ndarray]]:
+    if len(index) < FOOTER_BYTES or struct.unpack("<Q", index[-8:])[0] != MAGIC:
+        raise ValueError("the index does not end as a table does")
+    footer = index[-FOOTER_BYTES:]
+    _, position = _handle(footer, 0)  # of the metaindex, which is empty
+    (start, size), _ = _handle(footer, position)
+    for _, block in _entries(index, start, size):
+        (start, size), _ = _handle(block, 0)
+        for key, value in _entries(index, start, size):
+            name = key.decode()
+            if not name or name.endswith(OPTIMISER) or name in OPTIMISER_SCALARS:
+                continue  # the empty key holds the header of the bundle
+            yield name, _array(name, value, data)
+
+
+def _array(name: str, value: bytes, data: bytes) -> np.ndarray:
+    # BundleEntryProto: 1 dtype, 2 shape, 4 offset, 5 size; fields that are zero are absent
+    entry = dict(_fields(value))
+    if entry.get(1) != FLOAT32:
+        raise ValueError(f"variable {name!r} is not of 32-bit floats")
+    dimensions = [dict(_fields(dim)).get(1, 0) for number, dim in _fields(entry.get(2, b"")) if number == 2]
+    offset, size = entry.get(4, 0), entry.get(5, 0)
+    if size != 4 * int(np.prod(dimensions, dtype=np.int64)) or offset + size > len(data):
+        raise ValueError(f"variable {name!r} of shape {dimensions} does not fit its {size} bytes at {offset} of {len(data)}")
+    return np.frombuffer(data, dtype="<f4", count=size // 4, offset=offset).reshape(dimensions).copy()
+
+
+def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of one block; a key repeats the beginning of the one before it."""
+    block = table[start : start + size]
+    if len(block) != size or size < 4:
+        raise ValueError("a block reaches beyond the end of the index")
+    if table[start + size] != 0:
+        raise ValueError("a block is compressed, which TensorFlow does not do")
+    restarts = struct.unpack("<I", block[-4:])[0]
+    end, position, key = size - 4 * (restarts + 1), 0, b""
+    while position < end:
+        shared, position = _varint(block, position)
+        fresh, position = _varint(block, position)
+        length, position = _varint(block, position)
+        key = key[:shared] + block[position : position + fresh]
+        position += fresh
+        yield key, block[position : position + length]
+        position += length
+
+
+def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
+    offset, position = _varint(data, position)
+    size, position = _varint(data, position)
+    return (offset, size), position
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number longer than 64 bits")
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Field number and value of a protocol buffer: whole numbers as int, all else as bytes."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, position = _varint(message, position)
+            yield number, value
+            continue
+        if wire == 2:
+            length, position = _varint(message, position)
+        elif wire in (1, 5):
+            length = 8 if wire == 1 else 4
+        else:
+            raise ValueError(f"a field of unknown wire type {wire}")
+        yield number, message[position : position + length]
+        position += length
