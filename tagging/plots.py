@@ -1,0 +1,256 @@
+"""Figures in the one style of this book: opaque, quiet, readable on light and dark pages and by colour-blind readers.
+
+Every function draws on the Axes it is given, or on a new figure, and returns the Figure. A colour means the same model
+on every page. Book: ``book/how_to_use``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .errors import ConfigError, unknown_name
+from .mel import MelSpec, mel_bank
+from .tags import TrackTags
+
+if TYPE_CHECKING:
+    from .published import PublishedResult
+
+# The colours of Okabe and Ito (2008), told apart with every common form of colour blindness.
+MODEL_COLOURS = {"waveform": "#0072B2", "spectrogram": "#D55E00", "gbt": "#5F5F5F"}
+MODEL_MARKERS = {"waveform": "o", "spectrogram": "s", "gbt": "D"}
+MODEL_NAMES = {"waveform": "waveform", "spectrogram": "spectrogram", "gbt": "GBT + features"}
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#5F5F5F")
+# Equal steps of the value look like equal steps of lightness in both maps.
+SOUND_MAP = "magma"
+SCORE_MAP = "viridis"
+
+PAPER = "#F8F6F1"
+INK = "#26262B"
+FAINT = "#D5D1C8"
+METRICS = {
+    "roc_auc": ("ROC-AUC", "higher is better"),
+    "pr_auc": ("PR-AUC", "higher is better"),
+    "sqrt_mse": (r"$\sqrt{\mathrm{MSE}}$", "lower is better"),
+}
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults to the style of the book, for this process. Book: ``book/how_to_use``."""
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7.2, 2.8),
+            "figure.dpi": 150,  # 1080 pixels: sharp at the width of a page
+            "figure.facecolor": PAPER,
+            "figure.constrained_layout.use": True,
+            "savefig.facecolor": PAPER,
+            "font.size": 10.5,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.facecolor": PAPER,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.prop_cycle": mpl.cycler(color=CYCLE),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": False,
+            "grid.color": FAINT,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "legend.frameon": False,
+            "lines.linewidth": 1.6,
+            "image.cmap": SOUND_MAP,
+        }
+    )
+
+
+def _axes(ax: Axes | None, height: float = 2.8) -> tuple[Figure, Axes]:
+    """The Axes to draw on, new ones if none were given."""
+    if ax is not None:
+        return ax.figure, ax
+    figure, ax = plt.subplots(figsize=(7.2, height), layout="constrained")
+    # a notebook shows the returned figure; left open, the inline backend would show it a second time
+    if "inline" in mpl.get_backend():
+        plt.close(figure)
+    return figure, ax
+
+
+def waveform(
+    samples: np.ndarray, sample_rate: int, *, start: float = 0.0, title: str = "", ax: Axes | None = None
+) -> Figure:
+    """Draw a waveform over time.
+
+    Where a pixel would hold many samples, the band between the lowest and the highest of them is drawn, so that no
+    peak is lost.
+
+    Args:
+        samples: float [samples], nominally in [-1, 1].
+        sample_rate: in Hz.
+        start: time of the first sample, in seconds.
+
+    Book: ``book/what_goes_in``.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim != 1 or not len(samples):
+        raise ConfigError(f"waveform of shape {samples.shape}: expected [samples], at least one")
+    figure, ax = _axes(ax, 2.0)
+    columns = 1000
+    if len(samples) <= 4 * columns:
+        marker = "." if len(samples) <= 120 else None
+        ax.plot(start + np.arange(len(samples)) / sample_rate, samples, color=CYCLE[0], lw=1.0, marker=marker)
+    else:
+        edges = np.linspace(0, len(samples), columns + 1).astype(int)[:-1]
+        low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+        ax.fill_between(start + edges / sample_rate, low, high, color=CYCLE[0], lw=0.4)
+    ax.set(xlabel="time (s)", ylabel="amplitude", title=title)
+    ax.set_xlim(start, start + len(samples) / sample_rate)
+    return figure
+
+
+def log_mel(
+    values: np.ndarray, spec: MelSpec, *, start: float = 0.0, title: str = "", ax: Axes | None = None
+) -> Figure:
+    """Draw a log-mel spectrogram, low bands at the bottom, with frequencies in Hz beside them.
+
+    Args:
+        values: float [bands, frames], as :class:`tagging.mel.LogMel` gives for one waveform.
+        spec: what it was made with: sets the axes.
+        start: time of the first frame, in seconds.
+
+    Book: ``book/what_goes_in``.
+    """
+    values = np.asarray(values)
+    if values.ndim != 2 or values.shape[0] != spec.bands:
+        raise ConfigError(f"log-mel of shape {values.shape}: expected [{spec.bands}, frames]")
+    figure, ax = _axes(ax)
+    step = spec.hop / spec.sample_rate
+    extent = (start, start + values.shape[1] * step, -0.5, spec.bands - 0.5)
+    image = ax.imshow(values, origin="lower", aspect="auto", extent=extent, cmap=SOUND_MAP, interpolation="nearest")
+    ax.set(xlabel="time (s)", ylabel="frequency (Hz)", title=title)
+    ax.set_yticks(*_mel_ticks(spec))
+    figure.colorbar(image, ax=ax, label="power" if spec.compression == "none" else spec.compression, pad=0.02)
+    return figure
+
+
+def _mel_ticks(spec: MelSpec) -> tuple[list[float], list[str]]:
+    """Where round frequencies lie among the bands, and their names."""
+    bank = mel_bank(spec)
+    heard = bank.sum(axis=1) > 0  # a band narrower than the distance of two bins may hear none of them
+    bins = np.linspace(0, spec.sample_rate / 2, bank.shape[1])
+    centres = (bank[heard] @ bins) / bank[heard].sum(axis=1)
+    wanted = [f for f in (100, 250, 500, 1000, 2000, 4000, 8000, 16000) if centres[0] <= f <= centres[-1]]
+    places = np.interp(wanted, centres, np.flatnonzero(heard))
+    # labels closer than a tenth of the axis would run into each other
+    kept: list[int] = []
+    for i in reversed(range(len(wanted))):
+        if not kept or places[kept[-1]] - places[i] >= 0.1 * spec.bands:
+            kept.append(i)
+    return [float(places[i]) for i in kept], [str(wanted[i]) for i in kept]
+
+
+def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | None = None) -> Figure:
+    """Draw how likely each tag is over time, the highest song-level score at the top.
+
+    Args:
+        result: what :meth:`Tagger.tag` returned.
+        top: how many tags to show.
+
+    Book: ``book/tag_a_song``.
+    """
+    names = [name for name, _ in result.top(top)]
+    rows = [result.tags.index(name) for name in names]
+    figure, ax = _axes(ax, 0.9 + 0.24 * len(names))
+    step = float(result.times[1] - result.times[0]) if len(result.times) > 1 else result.segment_seconds
+    extent = (float(result.times[0]), float(result.times[-1]) + step, len(names) - 0.5, -0.5)
+    values = result.taggram[:, rows].T
+    image = ax.imshow(values, aspect="auto", extent=extent, cmap=SCORE_MAP, vmin=0, vmax=1, interpolation="nearest")
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="time (s)", title=title)
+    figure.colorbar(image, ax=ax, label="score", pad=0.02)
+    return figure
+
+
+def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | None = None) -> Figure:
+    """Draw the highest song-level scores as bars, with their values.
+
+    Args:
+        result: what :meth:`Tagger.tag` returned.
+        count: how many tags to show.
+
+    Book: ``book/tag_a_song``.
+    """
+    names, scores = zip(*result.top(count), strict=True)
+    figure, ax = _axes(ax, 0.7 + 0.26 * len(names))
+    bars = ax.barh(range(len(names)), scores, color=CYCLE[0], height=0.7)
+    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize="small")
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.08)
+    ax.set(xlabel="score", title=title)
+    return figure
+
+
+def by_scale(
+    rows: Iterable[PublishedResult | Mapping[str, object]],
+    metric: str = "pr_auc",
+    *,
+    title: str = "",
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw one metric against the number of training examples, one line for each model.
+
+    A model that was trained at one scale only is drawn as a level line with its marker: a baseline.
+
+    Args:
+        rows: results with ``model``, ``examples`` and the metric, as objects or as mappings.
+        metric: ``"roc_auc"``, ``"pr_auc"`` or ``"sqrt_mse"``.
+
+    Book: ``book/welcome``.
+    """
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    figure, ax = _axes(ax, 3.2)
+    points: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        fields = row if isinstance(row, Mapping) else vars(row)
+        points.setdefault(fields["model"], []).append((fields["examples"], fields[metric]))
+    for model, pairs in sorted(points.items(), key=lambda item: _model_order(item[0])):
+        examples, values = zip(*sorted(pairs), strict=True)
+        look = {"color": MODEL_COLOURS.get(model, INK), "marker": MODEL_MARKERS.get(model, "^")}
+        label = MODEL_NAMES.get(model, model)
+        if len(examples) == 1:
+            ax.axhline(values[0], color=look["color"], lw=1, ls=":")
+            ax.plot(examples, values, ls="none", label=label, **look)
+        else:
+            ax.plot(examples, values, label=label, **look)
+    name, direction = METRICS[metric]
+    ax.set_xscale("log")
+    ticks = sorted({examples for pairs in points.values() if len(pairs) > 1 for examples, _ in pairs})
+    ax.set_xticks(ticks, [_short(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.grid(axis="y")
+    ax.set(xlabel="songs to learn from", ylabel=f"{name}\n({direction})", title=title)
+    if legend:
+        ax.legend()
+    return figure
+
+
+def _model_order(model: str) -> tuple[int, str]:
+    known: Sequence[str] = list(MODEL_COLOURS)
+    return (known.index(model) if model in known else len(known), model)
+
+
+def _short(count: float) -> str:
+    """100000 -> ``100k``, 1000000 -> ``1M``."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:g}{letter}"
+    return f"{count:g}"
