@@ -1,0 +1,177 @@
+"""The command ``tagging``. Each subcommand is a thin layer over one function of the package. Book: ``book/tag_a_song``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import ConfigError, TaggingError
+from .tags import TrackTags
+
+# Exit codes: all went well; some file failed and the others were done; the command itself was wrong.
+OK, SOME_FAILED, WRONG = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except TaggingError as error:
+        print(f"tagging: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("tagging: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of a pipe went away, e.g. `tagging tag ... | head`; nothing is left to say to it
+        sys.stderr.close()
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tagging", description="Music tags from sound, and the experiments of the book.")
+    parser.add_argument("--version", action="version", version=f"tagging {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    tag = commands.add_parser("tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff).")
+    tag.add_argument("files", nargs="+", metavar="FILE", help="a sound file; a bad one is reported and the others go on")
+    tag.add_argument("--model", default="msd-musicnn", help="a name of `tagging list`, or the path of a saved tagger (default: %(default)s)")
+    tag.add_argument("--top", type=_positive, default=5, metavar="N", help="how many tags to show (default: %(default)s)")
+    tag.add_argument("--json", action="store_true", help="one JSON object a file and line, with the scores of all tags")
+    tag.add_argument("--taggram", metavar="PNG", help="draw the tags over time; with several files, number and name of each are added")
+    tag.add_argument("--hop", type=float, metavar="SECONDS", help="from one segment to the next (default: no overlap)")
+    tag.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default: %(default)s)")
+    tag.set_defaults(run=_tag)
+
+    listing = commands.add_parser("list", help="pretrained taggers, front-ends, back-ends")
+    listing.set_defaults(run=_list)
+
+    prepare = commands.add_parser("prepare", help="fetch ahead what would be fetched at first use")
+    prepare.add_argument("names", nargs="+", metavar="NAME", help="a pretrained tagger, or 'pretrained' for all of them")
+    prepare.set_defaults(run=_prepare)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: ask for at least 1")
+    return number
+
+
+def _tag(options: argparse.Namespace) -> int:
+    from .pretrained import load_tagger
+
+    tagger = load_tagger(options.model).to(_device(options.device))
+    failed = []
+    for number, path in enumerate(options.files, start=1):
+        picture = _picture(options.taggram, path, number, len(options.files)) if options.taggram else None
+        try:
+            with _progress(path) as progress:
+                result = tagger.tag(path, hop_seconds=options.hop, progress=progress)
+            if picture:
+                _draw(result, path, picture)
+        except ConfigError:
+            raise  # a wrong option is wrong for every file
+        except TaggingError as error:
+            failed.append(path)
+            print(f"tagging: {error}", file=sys.stderr)
+            if options.json:
+                print(json.dumps({"file": path, "error": str(error)}, ensure_ascii=False), flush=True)
+            continue
+        if options.json:
+            print(json.dumps({"file": path, "model": options.model, **result.to_dict()}, ensure_ascii=False), flush=True)
+        else:
+            print(_table(path, result, options.top), flush=True)
+    if failed:
+        print(f"tagging: {len(failed)} of {len(options.files)} files could not be tagged", file=sys.stderr)
+    return SOME_FAILED if failed else OK
+
+
+def _table(path: str, result: TrackTags, top: int) -> str:
+    rows = result.top(top)
+    width = max(len(tag) for tag, _ in rows)
+    lines = [path, *(f"  {tag:<{width}}  {score:4.2f}  {'#' * round(20 * score)}".rstrip() for tag, score in rows)]
+    return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])
+
+
+def _device(name: str):
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {name!r} cannot be used ({str(error).splitlines()[0]}); leave --device out for the CPU") from error
+    return device
+
+
+@contextlib.contextmanager
+def _progress(path: str) -> Iterator[object]:
+    """A callback for seconds of sound; it draws a bar once a file has taken a second, and only on a terminal."""
+    from tqdm import tqdm
+
+    from .audio import AudioFile
+
+    with AudioFile(path) as file:
+        seconds = file.seconds
+    with tqdm(total=round(seconds), unit="s", desc=Path(path).name[:30], delay=1, leave=False, disable=None) as bar:
+        yield bar.update
+
+
+def _picture(target: str, path: str, number: int, count: int) -> Path:
+    picture = Path(target)
+    if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--taggram {target}: the name must end in .png, .svg or .pdf")
+    if not picture.parent.is_dir():
+        raise ConfigError(f"--taggram {target}: no such folder {picture.parent}")
+    # numbered, because files of different folders may share a name
+    return picture.with_stem(f"{picture.stem}-{number:03d}-{Path(path).stem}") if count > 1 else picture
+
+
+def _draw(result: TrackTags, path: str, picture: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from . import plots
+
+    plots.use_style()
+    figure = plots.taggram(result, title=Path(path).name)
+    figure.savefig(picture)
+    plots.plt.close(figure)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from .backends import list_backends
+    from .frontends import list_frontends
+    from .pretrained import list_pretrained, pretrained_card
+
+    print("pretrained taggers")
+    for name in list_pretrained():
+        card = pretrained_card(name)
+        print(f"  {name:<12} {card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})")
+    for title, names in (("front-ends", list_frontends()), ("back-ends", list_backends())):
+        print(f"{title}\n  " + "\n  ".join(names))
+    return OK
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from .pretrained import list_pretrained, load_tagger
+
+    for name in options.names:
+        for model in list_pretrained() if name == "pretrained" else [name]:
+            start = time.perf_counter()
+            load_tagger(model)
+            print(f"{model}: ready ({time.perf_counter() - start:.1f} s)")
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
