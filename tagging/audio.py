@@ -7,12 +7,13 @@ of any length needs the memory of a few seconds. Book: ``book/what_goes_in``.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from .errors import AudioError
+from .errors import AudioError, ConfigError
 
 # 2**17 frames are 3 s at 44.1 kHz: long enough that the cost of a call does not show, short enough for any memory.
 BLOCK_FRAMES = 2**17
@@ -40,13 +41,19 @@ class AudioFile:
         # imported here: training on rendered music must run where libsndfile is missing
         import soundfile
 
-        self.path = Path(path).expanduser()
         self.notes: list[str] = []
-        if not self.path.exists():
-            raise AudioError(f"{path}: no such file; check the name and the folder you are in")
-        if self.path.is_dir():
+        try:
+            self.path = Path(path).expanduser()
+            status = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the name
+            raise AudioError(f"{path}: no such file; check the name and the folder you are in") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
+            raise AudioError(f"{path}: cannot be opened ({_reason(error)}); check the name and who may read it") from error
+        if stat.S_ISDIR(status.st_mode):
             raise AudioError(f"{path}: a directory, not a sound file; name the files in it, e.g. {self.path / '*.mp3'}")
-        if self.path.stat().st_size == 0:
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(f"{path}: a pipe or device, not a sound file; save the sound to a file first")
+        if status.st_size == 0:
             raise AudioError(f"{path}: an empty file (0 bytes); fetch or export it again")
         try:
             self._file = soundfile.SoundFile(self.path)
@@ -76,22 +83,33 @@ class AudioFile:
             seconds: how much to read at most; None reads to the end.
 
         Raises:
-            AudioError: the sound holds no samples, or values that are not numbers.
+            AudioError: the sound holds no samples, or values that are not numbers, or ends before ``start``.
+            ConfigError: a sample rate or length that is not positive.
         """
+        if sample_rate is not None and sample_rate < 1:
+            raise ConfigError(f"a sample rate of {sample_rate} Hz: it must be at least 1, e.g. 16000")
+        if seconds is not None and not seconds > 0:
+            raise ConfigError(f"seconds={seconds}: give a positive length, or None to read to the end")
         frames = self._read_mono(start, seconds)
         if sample_rate is None or sample_rate == self.sample_rate:
             yield from frames
             return
         if sample_rate > self.sample_rate:
             self.notes.append(f"sampled at {self.sample_rate} Hz: there is nothing above {self.sample_rate // 2} Hz to hear")
-        yield from _resample_blocks(frames, self.sample_rate, sample_rate)
+        heard = 0
+        for block in _resample_blocks(frames, self.sample_rate, sample_rate):
+            heard += len(block)
+            yield block
+        if not heard:
+            raise AudioError(f"{self.path}: shorter than one sample at {sample_rate} Hz; nothing can be heard in it")
 
     def _read_mono(self, start: float, seconds: float | None) -> Iterator[np.ndarray]:
         import soundfile
 
-        first = round(start * self.sample_rate)
-        if not 0 <= first <= self._file.frames:
+        # written so that NaN is refused too; start=0 of a file without samples has its own message below
+        if not 0 <= start < max(self.seconds, 1 / self.sample_rate):
             raise AudioError(f"{self.path}: cannot start at {start:g} s, the file is {self.seconds:.3f} s long")
+        first = round(start * self.sample_rate)
         expected = self._file.frames - first
         if seconds is not None:
             expected = min(expected, round(seconds * self.sample_rate))
@@ -100,10 +118,12 @@ class AudioFile:
         done, peak = 0, 0.0
         while done < expected:
             # not SoundFile.blocks: where a file ends early that repeats the last block up to the declared length
+            block = np.full((min(BLOCK_FRAMES, expected - done), self.channels), np.nan, dtype=np.float32)
             try:
-                block = self._file.read(min(BLOCK_FRAMES, expected - done), dtype="float32", always_2d=True)
+                block = self._file.read(out=block)
             except soundfile.LibsndfileError:
-                break  # damaged from here on; what came before is good, and the note below says so
+                # damaged from some sample on; the samples before it have been written, and the note below says so
+                block = block[: np.isnan(block).any(axis=1).argmax()]
             if not len(block):
                 break
             mono = block[:, 0] if self.channels == 1 else block @ downmix
@@ -124,6 +144,8 @@ class AudioFile:
 
 
 def _reason(error: Exception) -> str:
+    if "possibly a pipe" in str(error):
+        return "no sound in it"  # libsndfile's words for an mp3 without one whole frame speak of a missing file
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return str(text).strip().rstrip(".") or type(error).__name__
 
