@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,23 +52,27 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; it becomes ``path`` if and only if the block succeeds.
+    """Yield a temporary path in the same folder, made if needed; it becomes ``path`` if and only if the block succeeds.
 
     Raises:
         TaggingError: the file cannot be written, for example because the disk is full.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    os.close(handle)
-    part = Path(name)
+    # not mkstemp, whose files nobody else may read: a finished file has the permissions of any other new one
+    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield part
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise TaggingError(f"cannot write {path}: {error.strerror or error}") from error
+        raise TaggingError(
+            f"cannot write {path}: {error.strerror or error}; check that {path.parent} may be written to and has space left"
+        ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
