@@ -62,6 +62,7 @@ class Tagger(nn.Module):
     def __init__(self, config: TaggerConfig, vocabulary: Vocabulary, card: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.config, self.vocabulary, self.card = config, vocabulary, dict(card or {})
+        self.fused = False
         if config.segment_samples < 1 or config.hop_samples < 1:
             raise ConfigError(f"segments of {config.segment_samples} samples every {config.hop_samples}: both must be at least 1")
         self.frontend = build_frontend(
@@ -122,6 +123,7 @@ class Tagger(nn.Module):
             ``mean_pool`` [batch, filters]; vgg: ``pool1`` to ``pool5`` [batch, filters, bands, frames]; all:
             ``frontend`` [batch, channels, frames], ``penultimate`` [batch, features], ``logits`` [batch, tags].
         """
+        self._refuse_fused("has no feature maps of its own")
         taps: Taps = {}
         with self.listening():
             sound = sound.to(self.device)
@@ -135,6 +137,20 @@ class Tagger(nn.Module):
         if not isinstance(self.frontend, SpectrogramFrontend):
             raise ConfigError(f"the front-end {self.config.frontend!r} hears waveforms, not spectrograms: give it [batch, samples]")
         return self.frontend
+
+    def _refuse_fused(self, what: str) -> None:
+        if self.fused:
+            raise ConfigError(f"a fused tagger {what}; use the tagger it was made from")
+
+    def train(self, mode: bool = True) -> Tagger:
+        """Training mode on or off.
+
+        Raises:
+            ConfigError: this is a fused copy, which cannot be trained.
+        """
+        if mode:
+            self._refuse_fused("cannot be trained")
+        return super().train(mode)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -260,10 +276,11 @@ class Tagger(nn.Module):
         """Write weights, config, tags and card to one ``.safetensors`` file, whole or not at all.
 
         Raises:
-            TaggingError: the file cannot be written.
+            TaggingError: the file cannot be written, or this is a fused copy.
         """
         from safetensors.torch import save_file
 
+        self._refuse_fused("cannot be saved")
         path = Path(path).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         about = {"format": FORMAT, "config": asdict(self.config), "tags": self.vocabulary.to_list(), "card": self.card}

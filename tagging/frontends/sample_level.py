@@ -50,8 +50,9 @@ class SampleLevel(Frontend):
         field = Field().then(3, 3)
         fields = {"strided": field}
         for index in range(len(self.convs)):
-            fields[f"convs.{index}"] = field = field.then(3).then(3, 3)
-        return fields
+            fields[f"convs.{index}"] = field.then(3)
+            field = field.then(3).then(3, 3)
+        return {**fields, "output": field}
 
     def forward(self, waveform: Tensor, taps: Taps | None = None) -> Tensor:
         self.check_samples(waveform)
