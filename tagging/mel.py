@@ -63,8 +63,13 @@ class MelSpec:
             raise unknown_name("compression", self.compression, COMPRESSIONS)
         if self.pad not in ("constant", "reflect", "none"):
             raise unknown_name("padding", self.pad, ("constant", "reflect", "none"))
-        if not 0 <= self.low < (self.high or self.sample_rate / 2) <= self.sample_rate / 2:
-            raise ConfigError(f"log-mel spectrogram: bands from {self.low} to {self.high} Hz do not fit below {self.sample_rate / 2} Hz")
+        if not 0 <= self.low < self.top <= self.sample_rate / 2:
+            raise ConfigError(f"log-mel spectrogram: bands from {self.low} to {self.top} Hz do not fit below {self.sample_rate / 2} Hz")
+
+    @property
+    def top(self) -> float:
+        """Upper edge of the highest band, Hz."""
+        return self.sample_rate / 2 if self.high is None else self.high
 
     @property
     def edge(self) -> int:
@@ -110,9 +115,8 @@ def mel_bank(spec: MelSpec) -> np.ndarray:
     Built in float64 as librosa does: built in float32 the bank alone costs an error of 1e-5 in the mel.
     """
     to_mel, to_hertz = _SCALES[spec.scale]
-    high = spec.high or spec.sample_rate / 2
     # three edges a band: where it starts, peaks and ends; neighbours share two of them
-    edges = to_hertz(np.linspace(to_mel(np.float64(spec.low)), to_mel(np.float64(high)), spec.bands + 2))
+    edges = to_hertz(np.linspace(to_mel(np.float64(spec.low)), to_mel(np.float64(spec.top)), spec.bands + 2))
     bins = np.linspace(0, spec.sample_rate / 2, spec.n_fft // 2 + 1)
     widths = np.diff(edges)[:, None]
     rising = (bins - edges[:-2, None]) / widths[:-1]  # [bands, bins]
