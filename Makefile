@@ -29,3 +29,38 @@ $(READY): pyproject.toml constraints.txt Makefile
 	touch $@
 
 setup: $(READY)
+
+# The pretrained taggers, fetched once into the user's cache, so that no page of the book waits for a download.
+weights: $(READY)
+	$(BIN)/tagging prepare pretrained
+
+book: $(READY) weights
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	$(BIN)/python book/_tools/check_book.py _build/html
+	@echo "The book is in _build/html. Look at it with: make serve"
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+# ruff's and codespell's settings are in pyproject.toml
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/nbstripout --verify book/*.ipynb
+
+serve: $(READY)
+	@test -f _build/html/index.html || { echo "there is no book yet: run make book first"; exit 1; }
+	@echo "The book is at http://127.0.0.1:$(PORT) (Ctrl-C ends)"
+	$(BIN)/python -m http.server --directory _build/html --bind 127.0.0.1 $(PORT)
+
+lock: $(READY)
+	printf 'torch==2.11.0\ntorchaudio==2.11.0\n' > $(VENV)/.torch
+	$(BIN)/uv pip compile --universal --upgrade --python-version 3.11 --all-extras --no-header --no-annotate \
+		--constraint $(VENV)/.torch pyproject.toml --output-file constraints.txt
+
+clean:
+	rm -rf $(VENV) _build book/_static/vendor

@@ -32,6 +32,8 @@ _PUBLIC = {
     "load_tagger": "pretrained",
     "list_sounds": "sounds",
     "sound_path": "sounds",
+    "open_corpus": "corpora",
+    "list_corpora": "corpora",
     "TaggingError": "errors",
     "AudioError": "errors",
     "CheckpointError": "errors",

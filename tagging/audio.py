@@ -48,7 +48,9 @@ class AudioFile:
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the name
             raise AudioError(f"{path}: no such file; check the name and the folder you are in") from error
         except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
-            raise AudioError(f"{path}: cannot be opened ({_reason(error)}); check the name and who may read it") from error
+            raise AudioError(
+                f"{path}: cannot be opened ({_reason(error)}); check the name and who may read it"
+            ) from error
         if stat.S_ISDIR(status.st_mode):
             raise AudioError(f"{path}: a directory, not a sound file; name the files in it, e.g. {self.path / '*.mp3'}")
         if not stat.S_ISREG(status.st_mode):
@@ -72,7 +74,9 @@ class AudioFile:
     def __exit__(self, *exc: object) -> None:
         self._file.close()
 
-    def blocks(self, sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None) -> Iterator[np.ndarray]:
+    def blocks(
+        self, sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None
+    ) -> Iterator[np.ndarray]:
         """Yield the sound as float32 [samples] blocks, mono, at ``sample_rate``.
 
         The blocks joined together are the same samples as the whole file resampled at once.
@@ -95,7 +99,9 @@ class AudioFile:
             yield from frames
             return
         if sample_rate > self.sample_rate:
-            self.notes.append(f"sampled at {self.sample_rate} Hz: there is nothing above {self.sample_rate // 2} Hz to hear")
+            self.notes.append(
+                f"sampled at {self.sample_rate} Hz: there is nothing above {self.sample_rate // 2} Hz to hear"
+            )
         heard = 0
         for block in _resample_blocks(frames, self.sample_rate, sample_rate):
             heard += len(block)
@@ -128,7 +134,9 @@ class AudioFile:
                 break
             mono = block[:, 0] if self.channels == 1 else block @ downmix
             if not np.isfinite(mono).all():
-                raise AudioError(f"{self.path}: holds NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again")
+                raise AudioError(
+                    f"{self.path}: holds NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again"
+                )
             done += len(mono)
             peak = max(peak, float(np.abs(mono).max()))
             yield mono
@@ -136,8 +144,8 @@ class AudioFile:
             raise AudioError(f"{self.path}: holds no samples; nothing can be heard in it")
         if done < expected:
             self.notes.append(
-                f"the file ends or breaks off at {(first + done) / self.sample_rate:.1f} s of the {self.seconds:.1f} s it declares; "
-                "only the part before was used"
+                f"the file ends or breaks off at {(first + done) / self.sample_rate:.1f} s "
+                f"of the {self.seconds:.1f} s it declares; only the part before was used"
             )
         if peak == 0.0:
             self.notes.append("the file is silent: its scores describe the model, not music")

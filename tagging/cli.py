@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import __version__
+from .corpora.commands import add_corpus_commands
 from .errors import ConfigError, TaggingError
 from .tags import TrackTags
 
@@ -37,16 +38,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tagging", description="Music tags from sound, and the experiments of the book.")
+    parser = argparse.ArgumentParser(
+        prog="tagging", description="Music tags from sound, and the experiments of the book."
+    )
     parser.add_argument("--version", action="version", version=f"tagging {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    tag = commands.add_parser("tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff).")
-    tag.add_argument("files", nargs="+", metavar="FILE", help="a sound file; a bad one is reported and the others go on")
-    tag.add_argument("--model", default="msd-musicnn", help="a name of `tagging list`, or the path of a saved tagger (default: %(default)s)")
-    tag.add_argument("--top", type=_positive, default=5, metavar="N", help="how many tags to show (default: %(default)s)")
+    tag = commands.add_parser(
+        "tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff)."
+    )
+    tag.add_argument(
+        "files", nargs="+", metavar="FILE", help="a sound file; a bad one is reported and the others go on"
+    )
+    tag.add_argument(
+        "--model",
+        default="msd-musicnn",
+        help="a name of `tagging list`, or the path of a saved tagger (default: %(default)s)",
+    )
+    tag.add_argument(
+        "--top", type=_positive, default=5, metavar="N", help="how many tags to show (default: %(default)s)"
+    )
     tag.add_argument("--json", action="store_true", help="one JSON object a file and line, with the scores of all tags")
-    tag.add_argument("--taggram", metavar="PNG", help="draw the tags over time; with several files, number and name of each are added")
+    tag.add_argument(
+        "--taggram",
+        metavar="PNG",
+        help="draw the tags over time; with several files, number and name of each are added",
+    )
     tag.add_argument("--hop", type=float, metavar="SECONDS", help="from one segment to the next (default: no overlap)")
     tag.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default: %(default)s)")
     tag.set_defaults(run=_tag)
@@ -54,9 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="pretrained taggers, front-ends, back-ends")
     listing.set_defaults(run=_list)
 
-    prepare = commands.add_parser("prepare", help="fetch ahead what would be fetched at first use")
-    prepare.add_argument("names", nargs="+", metavar="NAME", help="a pretrained tagger, or 'pretrained' for all of them")
+    prepare = commands.add_parser("prepare", help="fetch or build ahead what would be needed at first use")
+    prepare.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a pretrained tagger, 'pretrained' for all of them, or a corpus such as 'scores'",
+    )
     prepare.set_defaults(run=_prepare)
+
+    add_corpus_commands(commands)
     return parser
 
 
@@ -87,7 +111,9 @@ def _tag(options: argparse.Namespace) -> int:
                 print(json.dumps({"file": path, "error": str(error)}, ensure_ascii=False), flush=True)
             continue
         if options.json:
-            print(json.dumps({"file": path, "model": options.model, **result.to_dict()}, ensure_ascii=False), flush=True)
+            print(
+                json.dumps({"file": path, "model": options.model, **result.to_dict()}, ensure_ascii=False), flush=True
+            )
         else:
             print(_table(path, result, options.top), flush=True)
     if failed:
@@ -109,7 +135,9 @@ def _device(name: str):
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {name!r} cannot be used ({str(error).splitlines()[0]}); leave --device out for the CPU") from error
+        raise ConfigError(
+            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); leave --device out for the CPU"
+        ) from error
     return device
 
 
@@ -163,9 +191,15 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    from .corpora import list_corpora, prepare_corpus
     from .pretrained import list_pretrained, load_tagger
 
     for name in options.names:
+        if name in list_corpora():
+            start = time.perf_counter()
+            prepare_corpus(name)
+            print(f"{name}: ready ({time.perf_counter() - start:.1f} s)")
+            continue
         for model in list_pretrained() if name == "pretrained" else [name]:
             start = time.perf_counter()
             load_tagger(model)

@@ -13,6 +13,7 @@ Measured in ``benchmarks/architectures.py``. Book: ``book/putting_together``.
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +134,7 @@ def _fuse_sample_level(frontend: SampleLevel) -> SampleLevel:
     """Each normalisation goes into the convolution after it; the last one, which has none, stays."""
     blocks: list[Conv1dBlock] = [frontend.strided, *frontend.convs]
     folded = [blocks[0].conv]
-    for before, block in zip(blocks, blocks[1:], strict=False):
+    for before, block in pairwise(blocks):
         folded.append(_fold_input(block.conv, *_gain_and_offset(before.norm)))
     frontend.strided = nn.Sequential(folded[0], nn.ReLU(inplace=True))
     frontend.convs = nn.ModuleList(

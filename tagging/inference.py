@@ -29,7 +29,9 @@ class Taggram(NamedTuple):
     padded: int
 
 
-def cut_segments(blocks: Iterable[np.ndarray], length: int, hop: int, edge: int = 0) -> Iterator[tuple[np.ndarray, int]]:
+def cut_segments(
+    blocks: Iterable[np.ndarray], length: int, hop: int, edge: int = 0
+) -> Iterator[tuple[np.ndarray, int]]:
     """Cut a stream of sound into segments.
 
     Args:

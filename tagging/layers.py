@@ -12,6 +12,7 @@ from torch import Tensor, nn
 # TensorFlow's defaults. PyTorch's epsilon of 1e-5 would change the scores of the original weights by up to 0.36.
 NORM = {"eps": 1e-3, "momentum": 0.01}
 
+
 def he_init(layer: nn.Module) -> None:
     """The paper's initialisation: He et al. 2015 on the fan-in, zero bias."""
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -32,7 +33,13 @@ class Conv1dBlock(nn.Module):
     """
 
     def __init__(
-        self, channels: int, filters: int, kernel: int, stride: int = 1, padding: int = 0, one_channel_norm: bool = False
+        self,
+        channels: int,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        one_channel_norm: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, filters, kernel, stride, padding)

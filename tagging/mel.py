@@ -64,7 +64,9 @@ class MelSpec:
         if self.pad not in ("constant", "reflect", "none"):
             raise unknown_name("padding", self.pad, ("constant", "reflect", "none"))
         if not 0 <= self.low < self.top <= self.sample_rate / 2:
-            raise ConfigError(f"log-mel spectrogram: bands from {self.low} to {self.top} Hz do not fit below {self.sample_rate / 2} Hz")
+            raise ConfigError(
+                f"log-mel spectrogram: bands from {self.low} to {self.top} Hz do not fit below {self.sample_rate / 2} Hz"
+            )
 
     @property
     def top(self) -> float:
@@ -156,7 +158,9 @@ class LogMel(nn.Module):
         """Mel power before compression: [batch, samples] -> [batch, bands, frames]."""
         spec = self.spec
         if spec.frames(waveform.shape[-1]) < 1 or (spec.pad == "reflect" and waveform.shape[-1] <= spec.edge):
-            raise AudioError(f"a waveform of {waveform.shape[-1]} samples is too short for one window of {spec.n_fft}; pad it with zeros")
+            raise AudioError(
+                f"a waveform of {waveform.shape[-1]} samples is too short for one window of {spec.n_fft}; pad it with zeros"
+            )
         with torch.autocast(waveform.device.type, enabled=False):
             x = waveform.float()
             if spec.edge:

@@ -61,7 +61,9 @@ class Frontend(nn.Module, ABC):
     def check_samples(self, waveform: Tensor) -> None:
         """Raise ConfigError unless the waveform is [batch, samples] and long enough."""
         if waveform.ndim != 2:
-            raise ConfigError(f"a waveform of shape {tuple(waveform.shape)}: expected [batch, samples]; add the missing axis")
+            raise ConfigError(
+                f"a waveform of shape {tuple(waveform.shape)}: expected [batch, samples]; add the missing axis"
+            )
         if waveform.shape[-1] < self.min_samples:
             raise ConfigError(
                 f"a waveform of {waveform.shape[-1]} samples is too short: this front-end needs {self.min_samples} "

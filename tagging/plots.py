@@ -159,7 +159,7 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
     """Draw how likely each tag is over time, the highest song-level score at the top.
 
     Args:
-        result: what :meth:`Tagger.tag` returned.
+        result: what :meth:`tagging.tagger.Tagger.tag` returned.
         top: how many tags to show.
 
     Book: ``book/tag_a_song``.
@@ -168,7 +168,9 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
     rows = [result.tags.index(name) for name in names]
     figure, ax = _axes(ax, 0.9 + 0.24 * len(names))
     step = float(result.times[1] - result.times[0]) if len(result.times) > 1 else result.segment_seconds
-    extent = (float(result.times[0]), float(result.times[-1]) + step, len(names) - 0.5, -0.5)
+    # a column stands over the middle of the sound it has heard, which is wider than the column if segments overlap
+    inset = (result.segment_seconds - step) / 2
+    extent = (float(result.times[0]) + inset, float(result.times[-1]) + inset + step, len(names) - 0.5, -0.5)
     values = result.taggram[:, rows].T
     image = ax.imshow(values, aspect="auto", extent=extent, cmap=SCORE_MAP, vmin=0, vmax=1, interpolation="nearest")
     ax.set_yticks(range(len(names)), names)
@@ -181,7 +183,7 @@ def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | 
     """Draw the highest song-level scores as bars, with their values.
 
     Args:
-        result: what :meth:`Tagger.tag` returned.
+        result: what :meth:`tagging.tagger.Tagger.tag` returned.
         count: how many tags to show.
 
     Book: ``book/tag_a_song``.

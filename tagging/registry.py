@@ -48,13 +48,21 @@ class Registry:
             raise unknown_name(self.kind, name, [*self._factories, *self._aliases])
         return resolved
 
+    def get(self, name: str) -> Callable[..., Any]:
+        """The class or function behind a name or alias.
+
+        Raises:
+            ConfigError: the name is unknown; the message suggests the nearest.
+        """
+        return self._factories[self.resolve(name)]
+
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Build a part by name.
 
         Raises:
             ConfigError: unknown name, or an option this part does not take.
         """
-        factory = self._factories[self.resolve(name)]
+        factory = self.get(name)
         allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
         for option in options:
             if option not in allowed:

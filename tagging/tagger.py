@@ -64,7 +64,9 @@ class Tagger(nn.Module):
         self.config, self.vocabulary, self.card = config, vocabulary, dict(card or {})
         self.fused = False
         if config.segment_samples < 1 or config.hop_samples < 1:
-            raise ConfigError(f"segments of {config.segment_samples} samples every {config.hop_samples}: both must be at least 1")
+            raise ConfigError(
+                f"segments of {config.segment_samples} samples every {config.hop_samples}: both must be at least 1"
+            )
         self.frontend = build_frontend(
             config.frontend, width=config.width, sample_rate=config.sample_rate, **config.frontend_options
         )
@@ -135,7 +137,9 @@ class Tagger(nn.Module):
 
     def _spectrogram_frontend(self) -> SpectrogramFrontend:
         if not isinstance(self.frontend, SpectrogramFrontend):
-            raise ConfigError(f"the front-end {self.config.frontend!r} hears waveforms, not spectrograms: give it [batch, samples]")
+            raise ConfigError(
+                f"the front-end {self.config.frontend!r} hears waveforms, not spectrograms: give it [batch, samples]"
+            )
         return self.frontend
 
     def _refuse_fused(self, what: str) -> None:
@@ -306,11 +310,17 @@ class Tagger(nn.Module):
                 about = json.loads((file.metadata() or {})["tagging"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path}: damaged or not a safetensors file ({error}); fetch or save it again") from error
+            raise CheckpointError(
+                f"{path}: damaged or not a safetensors file ({error}); fetch or save it again"
+            ) from error
         except (KeyError, json.JSONDecodeError) as error:
-            raise CheckpointError(f"{path}: a safetensors file, but not of a tagger: it lacks the description .save() writes") from error
+            raise CheckpointError(
+                f"{path}: a safetensors file, but not of a tagger: it lacks the description .save() writes"
+            ) from error
         if about.get("format") != FORMAT:
-            raise CheckpointError(f"{path}: of format {about.get('format')!r}, this version reads {FORMAT!r}; update the package")
+            raise CheckpointError(
+                f"{path}: of format {about.get('format')!r}, this version reads {FORMAT!r}; update the package"
+            )
         try:
             tagger = cls(TaggerConfig(**about["config"]), Vocabulary.from_list(about["tags"]), about["card"])
             tagger.load_state_dict(weights)

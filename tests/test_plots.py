@@ -52,6 +52,12 @@ def test_taggram_rows_are_the_best_tags_first(result):
     assert ax.get_title(loc="left") == "a song"
 
 
+def test_overlapping_segments_stand_over_their_middle(result):
+    times = np.array([0.0, 1.0, 2.0], dtype=np.float32)  # each hears 3 s
+    ax = plots.taggram(TrackTags(result.tags, result.scores, times, result.taggram, 3.0)).axes[0]
+    assert ax.get_xlim() == (1, 4)
+
+
 def test_taggram_of_one_segment_has_the_width_of_a_segment(result):
     short = TrackTags(result.tags, result.taggram[0], result.times[:1], result.taggram[:1], 3.0)
     assert plots.taggram(short).axes[0].get_xlim() == (0, 3)

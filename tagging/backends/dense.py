@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -45,7 +46,7 @@ class Dense(Backend):
         step = -(-frames // max_frames)
         self.pool = nn.AvgPool1d(step, ceil_mode=True)
         sizes = [channels * -(-frames // step), *(scaled(count, width) for count in units)]
-        self.layers = nn.Sequential(*(DenseBlock(a, b, dropout) for a, b in zip(sizes, sizes[1:], strict=False)))
+        self.layers = nn.Sequential(*(DenseBlock(a, b, dropout) for a, b in pairwise(sizes)))
         self.out_features = sizes[-1]
 
     def fields(self, field: Field) -> dict[str, Field]:

@@ -25,7 +25,9 @@ class FullyConvolutional(Backend):
     Source: Choi et al. 2016 (fully convolutional networks for tagging), on one time axis. Book: ``book/backends``.
     """
 
-    def __init__(self, channels: int, frames: int, *, width: float = 1.0, filters: int = 512, dropout: float = 0.5) -> None:
+    def __init__(
+        self, channels: int, frames: int, *, width: float = 1.0, filters: int = 512, dropout: float = 0.5
+    ) -> None:
         super().__init__()
         check_width(width)
         self.fixed_frames = frames

@@ -24,13 +24,17 @@ class Branch(nn.Module):
         super().__init__()
         self.stride = min(hop, length // 2)
         if length < 2 or hop % self.stride:
-            raise ConfigError(f"a filter of {length} samples: half its length must divide the hop of {hop}, or be longer than it")
+            raise ConfigError(
+                f"a filter of {length} samples: half its length must divide the hop of {hop}, or be longer than it"
+            )
         self.block = Conv1dBlock(1, filters, length, self.stride, padding=length // 2)
         # ceil_mode keeps the last, incomplete group: frame i stands at sample i * hop in every branch
         self.pool = nn.MaxPool1d(hop // self.stride, ceil_mode=True)
 
     def field(self) -> Field:
-        return Field().then(self.block.conv.kernel_size[0], self.stride).then(self.pool.kernel_size, self.pool.kernel_size)
+        return (
+            Field().then(self.block.conv.kernel_size[0], self.stride).then(self.pool.kernel_size, self.pool.kernel_size)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pool(self.block(x))
@@ -84,7 +88,9 @@ class SingleShape(FrameLevel):
     Source: Dieleman and Schrauwen 2014. Book: ``book/waveform_frontends``.
     """
 
-    def __init__(self, *, width: float = 1.0, filters: int = 192, length: int = 512, hop: int = 256, sample_rate: int = 16000) -> None:
+    def __init__(
+        self, *, width: float = 1.0, filters: int = 192, length: int = 512, hop: int = 256, sample_rate: int = 16000
+    ) -> None:
         super().__init__(width, filters, (length,), hop, sample_rate)
 
 

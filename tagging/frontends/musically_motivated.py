@@ -72,8 +72,12 @@ class MusicallyMotivated(SpectrogramFrontend):
             raise unknown_name("temporal input", temporal_input, ("mean", "bands"))
         bands = self.log_mel.spec.bands
         if not all(0 < share <= 1 and int(share * bands) > 0 for share, _, _ in timbral):
-            raise ConfigError(f"timbral filters {timbral}: the share of the {bands} bands must lie in (0, 1] and give at least one")
-        self.timbral = nn.ModuleList(ShapeBlock(scaled(n, width), int(share * bands), frames) for share, frames, n in timbral)
+            raise ConfigError(
+                f"timbral filters {timbral}: the share of the {bands} bands must lie in (0, 1] and give at least one"
+            )
+        self.timbral = nn.ModuleList(
+            ShapeBlock(scaled(n, width), int(share * bands), frames) for share, frames, n in timbral
+        )
         self.temporal = nn.ModuleList(ShapeBlock(scaled(n, width), 1, frames) for frames, n in temporal)
         self.temporal_input = temporal_input
         self.out_channels = sum(block.conv.out_channels for block in [*self.timbral, *self.temporal])

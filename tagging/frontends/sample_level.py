@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -33,7 +34,7 @@ class SampleLevel(Frontend):
         sizes = [scaled(count, width) for count in filters]
         self.sample_rate, self.out_channels = sample_rate, sizes[-1]
         self.strided = Conv1dBlock(1, sizes[0], 3, stride=3)
-        self.convs = nn.ModuleList(Conv1dBlock(a, b, 3) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.convs = nn.ModuleList(Conv1dBlock(a, b, 3) for a, b in pairwise(sizes))
         self.pool = nn.MaxPool1d(3)
         self.min_samples = 1
         for _ in self.convs:

@@ -31,7 +31,9 @@ class SpectrogramFrontend(Frontend):
         try:
             spec = PRESETS[mel] if isinstance(mel, str) else MelSpec(**mel)
         except TypeError as error:
-            raise ConfigError(f"log-mel spectrogram: {error}; its fields are {', '.join(MelSpec.__dataclass_fields__)}") from error
+            raise ConfigError(
+                f"log-mel spectrogram: {error}; its fields are {', '.join(MelSpec.__dataclass_fields__)}"
+            ) from error
         self.log_mel = LogMel(replace(spec, sample_rate=sample_rate))
         self.input_norm = nn.BatchNorm2d(1, **NORM) if input_norm else nn.Identity()
         self.sample_rate = sample_rate
@@ -42,7 +44,9 @@ class SpectrogramFrontend(Frontend):
         """Derive the shortest waveform from the fewest mel frames this front-end needs."""
         spec = self.log_mel.spec
         self.min_mel_frames = frames
-        self.min_samples = max((frames - 1) * spec.hop + spec.n_fft - 2 * spec.edge, spec.edge + 1 if spec.pad == "reflect" else 1)
+        self.min_samples = max(
+            (frames - 1) * spec.hop + spec.n_fft - 2 * spec.edge, spec.edge + 1 if spec.pad == "reflect" else 1
+        )
 
     def frames(self, samples: int) -> int:
         return self.frames_of_mel(self.log_mel.spec.frames(samples))
@@ -67,10 +71,13 @@ class SpectrogramFrontend(Frontend):
         """
         bands = self.log_mel.spec.bands
         if log_mel.ndim != 3 or log_mel.shape[1] != bands:
-            raise ConfigError(f"a log-mel spectrogram of shape {tuple(log_mel.shape)}: expected [batch, {bands} bands, frames]")
+            raise ConfigError(
+                f"a log-mel spectrogram of shape {tuple(log_mel.shape)}: expected [batch, {bands} bands, frames]"
+            )
         if log_mel.shape[-1] < self.min_mel_frames:
             raise ConfigError(
-                f"a log-mel spectrogram of {log_mel.shape[-1]} frames is too short: this front-end needs {self.min_mel_frames}; pad it"
+                f"a log-mel spectrogram of {log_mel.shape[-1]} frames is too short: "
+                f"this front-end needs {self.min_mel_frames}; pad it"
             )
         return self.look(self.input_norm(log_mel[:, None]), taps)
 

@@ -21,7 +21,9 @@ SQUARE_POOLS = (((2, 2), (2, 2)),) * 4 + (((4, 4), (4, 4)),)
 class SquareBlock(nn.Module):
     """3x3 convolution, ReLU, batch normalisation, maximum: [batch, in, bands, frames] -> [batch, filters, bands', frames']."""
 
-    def __init__(self, channels: int, filters: int, pool: tuple[int, int], step: tuple[int, int], dropout: float) -> None:
+    def __init__(
+        self, channels: int, filters: int, pool: tuple[int, int], step: tuple[int, int], dropout: float
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.conv = nn.Conv2d(channels, filters, 3, padding=1)
@@ -69,7 +71,9 @@ class Vgg(SpectrogramFrontend):
         )
         bands = self._pooled(self.log_mel.spec.bands, axis=0)
         if bands < 1:
-            raise ConfigError(f"{self.log_mel.spec.bands} mel bands are too few for the poolings {pools}; use fewer poolings or more bands")
+            raise ConfigError(
+                f"{self.log_mel.spec.bands} mel bands are too few for the poolings {pools}; use fewer poolings or more bands"
+            )
         self.out_channels = filters * bands
         fewest = 1
         for block in reversed(self.blocks):

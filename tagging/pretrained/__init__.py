@@ -17,7 +17,8 @@ from . import musicnn
 def _cards() -> dict[str, dict[str, Any]]:
     catalogue = json.loads(Path(__file__).with_name("cards.json").read_text(encoding="utf-8"))
     return {
-        name: {"name": name, **card, "tags": catalogue["tags"][card["tags"]]} for name, card in catalogue["models"].items()
+        name: {"name": name, **card, "tags": catalogue["tags"][card["tags"]]}
+        for name, card in catalogue["models"].items()
     }
 
 

@@ -69,7 +69,10 @@ def build(architecture: str, tags: list[str]) -> Tagger:
     options = ARCHITECTURES[architecture]
     frontend_options = {**options["frontend_options"], "mel": asdict(MEL), "input_norm": True}
     return build_tagger(
-        **{**options, "frontend_options": frontend_options}, tags=tags, segment_seconds=SEGMENT_SECONDS, hop_seconds=HOP_SECONDS
+        **{**options, "frontend_options": frontend_options},
+        tags=tags,
+        segment_seconds=SEGMENT_SECONDS,
+        hop_seconds=HOP_SECONDS,
     )
 
 
@@ -103,7 +106,9 @@ def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
                 _convert(_wheel(folder), folder, cards)
                 tagger = _cached(folder, cards[name])
     if tagger is None:
-        raise CheckpointError(f"the weights of {name!r} do not match their fingerprint; please report this with your versions of torch and numpy")
+        raise CheckpointError(
+            f"the weights of {name!r} do not match their fingerprint; please report this with your versions of torch and numpy"
+        )
     return tagger
 
 
@@ -137,7 +142,18 @@ def _wheel(folder: Path) -> Path:
     if not wheel.exists():
         print(f"tagging: fetching the musicnn weights with pip (29 MB, once, to {folder})", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet", "--dest", scratch, REQUIREMENT]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--quiet",
+                "--dest",
+                scratch,
+                REQUIREMENT,
+            ]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode or not (Path(scratch) / WHEEL).exists():
                 raise DownloadError(_how_to_bring(folder, result.stderr))
@@ -156,5 +172,6 @@ def _how_to_bring(folder: Path, complaint: str) -> str:
     last = (complaint.strip().splitlines() or ["pip said nothing"])[-1]
     return (
         f"the musicnn weights could not be fetched with pip ({last}). "
-        f"Without network: run `pip download --no-deps {REQUIREMENT}` on a machine that has it, copy {WHEEL} to {folder}, and try again"
+        f"Without network: run `pip download --no-deps {REQUIREMENT}` on a machine that has it, "
+        f"copy {WHEEL} to {folder}, and try again"
     )

@@ -127,7 +127,9 @@ def load_original(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: s
             raise CheckpointError(f"the layout {layout!r} has no place for the variable {name!r}")
         target = f"{modules[layer]}.{VARIABLES[variable]}"
         if target not in missing or state[target].numel() != array.size:
-            raise CheckpointError(f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger")
+            raise CheckpointError(
+                f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger"
+            )
         # numpy's .T reverses all axes
         state[target] = torch.from_numpy(np.ascontiguousarray(array.T)).reshape(state[target].shape)
         missing.discard(target)

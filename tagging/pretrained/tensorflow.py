@@ -38,7 +38,9 @@ def read_checkpoint(prefix: str | Path) -> dict[str, np.ndarray]:
     try:
         index, data = Path(f"{prefix}.index").read_bytes(), Path(f"{prefix}.data-00000-of-00001").read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{prefix}: not a TensorFlow checkpoint; both .index and .data-00000-of-00001 are needed ({error})") from error
+        raise CheckpointError(
+            f"{prefix}: not a TensorFlow checkpoint; both .index and .data-00000-of-00001 are needed ({error})"
+        ) from error
     return parse_checkpoint(index, data)
 
 
@@ -73,7 +75,9 @@ def _array(name: str, value: bytes, data: bytes) -> np.ndarray:
     dimensions = [dict(_fields(dim)).get(1, 0) for number, dim in _fields(entry.get(2, b"")) if number == 2]
     offset, size = entry.get(4, 0), entry.get(5, 0)
     if size != 4 * int(np.prod(dimensions, dtype=np.int64)) or offset + size > len(data):
-        raise ValueError(f"variable {name!r} of shape {dimensions} does not fit its {size} bytes at {offset} of {len(data)}")
+        raise ValueError(
+            f"variable {name!r} of shape {dimensions} does not fit its {size} bytes at {offset} of {len(data)}"
+        )
     return np.frombuffer(data, dtype="<f4", count=size // 4, offset=offset).reshape(dimensions).copy()
 
 

@@ -1,0 +1,121 @@
+"""What the book needs beyond Jupyter Book's own settings.
+
+- Pages load nothing from other hosts: MathJax is copied in from a Python package, Thebe is left out.
+- Example sounds are put beside the pages in a form that every browser plays.
+- Stored outputs never outlive the code that made them: notebooks run again when the package or an installed library
+  has changed, and a page whose notebook failed is read again at the next build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shutil
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
+from sphinx.util import logging
+
+ROOT = Path(__file__).parents[2]
+LOG = logging.getLogger(__name__)
+
+MATHJAX_PACKAGE = "sphinx-mathjax-offline"
+# what is loaded for the TeX in this book, and what the accessibility entries of MathJax's menu load
+MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/", "a11y/", "sre/mathmaps/en.")
+
+
+def leave_out_thebe(app: Sphinx, _config: object) -> None:
+    """Remove sphinx-thebe's hooks, which Jupyter Book always loads.
+
+    They put a script on every page that declares a constant twice (an error in the console) and name a CDN.
+    """
+    for event in ("builder-inited", "env-before-read-docs", "doctree-resolved", "html-page-context"):
+        hooks = app.events.listeners.get(event, [])
+        app.events.listeners[event] = [h for h in hooks if not h.handler.__module__.startswith("sphinx_thebe")]
+    app.registry.css_files = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
+
+
+def follow_the_system(app: Sphinx, _config: object) -> None:
+    """Start in the reader's own light or dark mode; left empty, the theme complains in the console of every page."""
+    app.config.html_context.setdefault("default_mode", "auto")
+
+
+def copy_mathjax(app: Sphinx) -> None:
+    """Copy MathJax from the Python package that carries it to ``_static/mathjax``."""
+    marker = "static/mathjax/"
+    try:
+        files = importlib.metadata.files(MATHJAX_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(f"{MATHJAX_PACKAGE} is not installed; run `make setup`") from None
+    copied = 0
+    for file in files:
+        inside = file.as_posix().partition(marker)[2]
+        if inside.startswith(MATHJAX_PARTS):
+            target = Path(app.outdir, "_static", "mathjax", inside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.locate(), target)
+            copied += 1
+    if not copied:
+        raise ConfigError(f"{MATHJAX_PACKAGE} holds no MathJax where it was expected ({marker})")
+
+
+def copy_sounds(app: Sphinx) -> None:
+    """Put the example sounds into ``_static/sounds`` as mp3: not every browser in use decodes Ogg Vorbis."""
+    import soundfile
+
+    from tagging.sounds import list_sounds, sound_path
+
+    folder = Path(app.outdir, "_static", "sounds")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in list_sounds():
+        samples, sample_rate = soundfile.read(sound_path(name), dtype="float32")
+        soundfile.write(folder / f"{name}.mp3", samples, sample_rate, format="MP3", compression_level=0.5)
+
+
+def fingerprint() -> str:
+    """A hash of everything but the notebooks that their outputs depend on."""
+    digest = hashlib.sha256(sys.version.encode())
+    files = [path for path in (ROOT / "tagging").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in sorted([*files, ROOT / "constraints.txt"]):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    installed = {f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions()}
+    digest.update("\n".join(sorted(installed)).encode())
+    return digest.hexdigest()
+
+
+def forget_stale_outputs(app: Sphinx) -> None:
+    """Delete the execution cache, which knows only the notebooks' own code, if anything else has changed."""
+    cache = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+    stamp = cache / "made_from.sha256"
+    now = fingerprint()
+    app.env.book_is_stale = not stamp.exists() or stamp.read_text() != now
+    if app.env.book_is_stale and cache.exists():
+        LOG.info("the package or an installed library has changed: every notebook runs again")
+        shutil.rmtree(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(now)
+
+
+def read_again(app: Sphinx, env, _added: set, _changed: set, _removed: set) -> list[str]:
+    """Pages to read again although their source is the same.
+
+    Without this, a notebook that failed is skipped by the next build, which then reports success.
+    """
+    notebooks = [name for name in env.found_docs if env.doc2path(name).endswith(".ipynb")]
+    if env.book_is_stale:
+        return [name for name in [*notebooks, *env.found_docs] if name in env.all_docs]
+    runs = {name: env.nb_metadata.get(name, {}).get("exec_data") for name in notebooks}
+    return [name for name, run in runs.items() if run and not run["succeeded"]]
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.connect("config-inited", leave_out_thebe)
+    app.connect("config-inited", follow_the_system)
+    app.connect("builder-inited", copy_mathjax)
+    app.connect("builder-inited", copy_sounds)
+    app.connect("builder-inited", forget_stale_outputs)
+    app.connect("env-get-outdated", read_again)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,104 @@
+"""How the package's docstrings become the API page.
+
+The docstrings are written to be read in an editor. Three of their habits need help here: several names described in one
+entry, names used without their module, and names of things that exist but have no entry of their own on the page.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.ext.intersphinx import resolve_reference_any_inventory
+
+SECTION = re.compile(r"\s*(Args|Attributes|Raises|Returns|Yields|Source|Book|Example|Note):?\s*")
+SEVERAL = re.compile(r"(\s+)(\w+(?:, \w+)+): (.*)")
+
+# short or internal names -> the ones their documentation uses
+ALIASES = {
+    "Axes": "matplotlib.axes.Axes",
+    "Figure": "matplotlib.figure.Figure",
+    "matplotlib.axes._axes.Axes": "matplotlib.axes.Axes",
+    "Module": "torch.nn.Module",
+    "nn.Module": "torch.nn.Module",
+    "Tensor": "torch.Tensor",
+    "np.ndarray": "numpy.ndarray",
+    "pathlib._local.Path": "pathlib.Path",
+}
+
+
+def one_entry_each(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Turn ``low, high: edges`` into an entry for ``low`` and one for ``high``; Sphinx would read ``low,`` as a type."""
+    out: list[str] = []
+    section, index = "", 0
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        if heading := SECTION.fullmatch(line):
+            section = heading[1]
+        entry = SEVERAL.fullmatch(line) if section in ("Args", "Attributes") else None
+        if not entry:
+            out.append(line)
+            continue
+        indent, names, text = entry.groups()
+        more = []
+        while index < len(lines) and re.match(rf"{indent}\s+\S", lines[index]):
+            more.append(lines[index])
+            index += 1
+        for name in names.split(", "):
+            out += [f"{indent}{name}: {text}", *more]
+    lines[:] = out
+
+
+def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.TextElement) -> nodes.Node | None:
+    """Find what a name means when Sphinx does not.
+
+    A name that nothing answers to stays unresolved and fails the build.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    if target in ALIASES:
+        node["reftarget"] = ALIASES[target]
+        return resolve_reference_any_inventory(env, False, node, content)
+    import tagging
+
+    module, _, name = target.rpartition(".")
+    if module == "tagging" and name in tagging._PUBLIC:
+        full = f"tagging.{tagging._PUBLIC[name]}.{name}"
+        domain = env.get_domain("py")
+        return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content)
+    here = node.get("py:module") or "tagging"
+    if any(_exists(name) for name in (target, f"{here}.{target}", f"tagging.{target}")):
+        return content
+    # text that napoleon took for a type: no name has a space in it
+    return content if " " in target else None
+
+
+def _exists(name: str) -> bool:
+    """Whether a dotted name below ``tagging`` is a module, or something in one."""
+    if not name.startswith("tagging."):
+        return False
+    parts = name.split(".")
+    for split in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:split]))
+        except ImportError:
+            continue
+        for part in parts[split:]:
+            if not hasattr(value, part):
+                return False
+            value = getattr(value, part)
+        return True
+    return False
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    # before napoleon, which has the default priority of 500
+    app.connect("autodoc-process-docstring", one_entry_each, priority=400)
+    app.connect("missing-reference", resolve, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,19 @@
+// Corrections to the theme's markup that its templates do not let us make: names for controls that have none.
+
+// The button says "Search"; a name that does not contain the visible word cannot be spoken to it.
+for (const button of document.querySelectorAll("button.search-button__button, button.search-button")) {
+  const visible = button.innerText.trim().replace(/\s+/g, " ");
+  button.setAttribute("aria-label", visible || "Search");
+}
+
+// The arrow that opens a nested part of the table of contents has no name at all.
+for (const summary of document.querySelectorAll(".bd-sidebar summary, .bd-docs-nav summary")) {
+  const link = summary.closest("li")?.querySelector("a");
+  if (link && !summary.innerText.trim()) summary.setAttribute("aria-label", `Show what is in ${link.innerText.trim()}`);
+}
+
+// The logo stands outside every landmark.
+const logo = document.querySelector(".sidebar-header-items, .sidebar-primary-item:has(.navbar-brand)");
+if (logo && !logo.closest("header, nav, main, aside, [role]")) {
+  logo.setAttribute("role", "banner");
+}
