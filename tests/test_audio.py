@@ -171,10 +171,16 @@ def refusals(folder) -> dict[str, tuple[object, str]]:
         "null byte": ("a\0b.wav", "no such file; check the name"),
         "long name": ("x" * 400, r"cannot be opened \(File name too long\); check the name"),
         "nobody": ("~no-such-user/a.wav", r"~no-such-user/a.wav: cannot be opened"),
-        "directory": (folder / "folder", r"folder: a directory, not a sound file; name the files in it, e\.g\. .*\*\.mp3"),
+        "directory": (
+            folder / "folder",
+            r"folder: a directory, not a sound file; name the files in it, e\.g\. .*\*\.mp3",
+        ),
         "pipe": (folder / "pipe.wav", r"pipe.wav: a pipe or device, not a sound file; save the sound to a file"),
         "empty": (folder / "empty.mp3", r"empty.mp3: an empty file \(0 bytes\); fetch or export it again"),
-        "text": (folder / "text.mp3", r"text.mp3: cannot be decoded as sound \(no sound in it\); .*convert others first"),
+        "text": (
+            folder / "text.mp3",
+            r"text.mp3: cannot be decoded as sound \(no sound in it\); .*convert others first",
+        ),
         "text.wav": (folder / "text.wav", r"text.wav: cannot be decoded as sound \(Format not recognised\); .*convert"),
         "head only": (folder / "head.mp3", r"head.mp3: cannot be decoded as sound \(no sound in it\)"),
         "nan": (folder / "nan.wav", r"nan.wav: holds NaN or infinite samples near 0\.\d s; export it again"),
@@ -184,10 +190,26 @@ def refusals(folder) -> dict[str, tuple[object, str]]:
     }
 
 
-@pytest.mark.parametrize("case", [
-    "missing", "below a file", "null byte", "long name", "nobody", "directory", "pipe", "empty", "text", "text.wav", "head only",
-    "nan", "inf", "no samples", "one sample",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "case",
+    [
+        "missing",
+        "below a file",
+        "null byte",
+        "long name",
+        "nobody",
+        "directory",
+        "pipe",
+        "empty",
+        "text",
+        "text.wav",
+        "head only",
+        "nan",
+        "inf",
+        "no samples",
+        "one sample",
+    ],
+)
 def test_bad_files_are_refused_by_name(tmp_path, case):
     path, message = refusals(tmp_path)[case]
     with pytest.raises(AudioError, match=message):

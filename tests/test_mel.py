@@ -26,9 +26,15 @@ def music(rate: int, seconds: float = 3.0) -> np.ndarray:
 
 def librosa_bank(spec: MelSpec) -> np.ndarray:
     return librosa.filters.mel(
-        sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.bands, fmin=spec.low, fmax=spec.high, htk=spec.scale == "htk",
-        norm="slaney" if spec.norm else None, dtype=np.float64,
-    )  # fmt: skip
+        sr=spec.sample_rate,
+        n_fft=spec.n_fft,
+        n_mels=spec.bands,
+        fmin=spec.low,
+        fmax=spec.high,
+        htk=spec.scale == "htk",
+        norm="slaney" if spec.norm else None,
+        dtype=np.float64,
+    )
 
 
 def librosa_power(sound: np.ndarray, spec: MelSpec) -> np.ndarray:
@@ -50,9 +56,13 @@ def test_bank_is_librosas(preset):
 
 @pytest.mark.filterwarnings("ignore:Empty filters")  # librosa says so of bands narrower than a bin
 @given(
-    st.sampled_from(["slaney", "htk"]), st.booleans(), st.integers(1, 128), st.sampled_from([256, 512, 1000, 2048]),
-    st.floats(0, 300), st.sampled_from([None, 4000.0, 7999.5]),
-)  # fmt: skip
+    st.sampled_from(["slaney", "htk"]),
+    st.booleans(),
+    st.integers(1, 128),
+    st.sampled_from([256, 512, 1000, 2048]),
+    st.floats(0, 300),
+    st.sampled_from([None, 4000.0, 7999.5]),
+)
 def test_any_bank_is_librosas(scale, norm, bands, n_fft, low, high):
     spec = MelSpec(n_fft=n_fft, bands=bands, low=low, high=high, scale=scale, norm=norm)
     expected = librosa_bank(spec)
@@ -109,7 +119,11 @@ def test_half_stays_finite_far_beyond_full_scale():
 
 
 specs = st.builds(
-    MelSpec, n_fft=st.integers(2, 600), hop=st.integers(1, 700), bands=st.just(8), pad=st.sampled_from(["constant", "reflect", "none"])
+    MelSpec,
+    n_fft=st.integers(2, 600),
+    hop=st.integers(1, 700),
+    bands=st.just(8),
+    pad=st.sampled_from(["constant", "reflect", "none"]),
 )
 
 
@@ -121,7 +135,9 @@ def test_frames_formula_is_the_shape(spec, samples):
     if frames:
         assert layer(torch.zeros(2, samples)).shape == (2, 8, frames)
     else:
-        with pytest.raises(AudioError, match=f"a waveform of {samples} samples is too short for one window of {spec.n_fft}"):
+        with pytest.raises(
+            AudioError, match=f"a waveform of {samples} samples is too short for one window of {spec.n_fft}"
+        ):
             layer(torch.zeros(2, samples))
 
 
