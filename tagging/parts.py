@@ -25,7 +25,13 @@ class Field(NamedTuple):
 
 
 def scaled(count: int, width: float) -> int:
-    """A number of filters or units at a relative width, at least one."""
+    """A number of filters or units at a relative width, at least one.
+
+    Raises:
+        ConfigError: there are none to begin with.
+    """
+    if count < 1:
+        raise ConfigError(f"a layer of {count} filters or units: it needs at least 1")
     return max(1, int(count * width))
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .errors import ConfigError, unknown_name
+from .errors import ConfigError, TaggingError, unknown_name
 
 
 class Registry:
@@ -60,11 +60,19 @@ class Registry:
         """Build a part by name.
 
         Raises:
-            ConfigError: unknown name, or an option this part does not take.
+            ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
         """
         factory = self.get(name)
         allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")
-        return factory(*args, **options)
+        try:
+            return factory(*args, **options)
+        except TaggingError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
+            given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+            raise ConfigError(
+                f"{self.kind} {name!r} cannot be built with {given or 'these inputs'}: {error}"
+            ) from error

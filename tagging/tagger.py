@@ -228,7 +228,8 @@ class Tagger(nn.Module):
             return self(torch.from_numpy(segments).to(device)).float().sigmoid().cpu().numpy()
 
         with self.listening():
-            batch_size = batch_size or (1 if device.type == "cpu" else 32)
+            if batch_size is None:
+                batch_size = 1 if device.type == "cpu" else 32
             song = taggram(scores, watched(), config.segment_samples, hop, self.frontend.edge, batch_size)
         notes = list(notes or ())
         if song.padded:
@@ -282,15 +283,14 @@ class Tagger(nn.Module):
         Raises:
             TaggingError: the file cannot be written, or this is a fused copy.
         """
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         self._refuse_fused("cannot be saved")
         path = Path(path).expanduser()
-        path.parent.mkdir(parents=True, exist_ok=True)
         about = {"format": FORMAT, "config": asdict(self.config), "tags": self.vocabulary.to_list(), "card": self.card}
         weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         with atomic_write(path) as part:
-            save_file(weights, part, metadata={"tagging": json.dumps(about)})
+            part.write_bytes(save(weights, metadata={"tagging": json.dumps(about)}))
         return path
 
     @classmethod
@@ -317,14 +317,14 @@ class Tagger(nn.Module):
             raise CheckpointError(
                 f"{path}: a safetensors file, but not of a tagger: it lacks the description .save() writes"
             ) from error
-        if about.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{path}: of format {about.get('format')!r}, this version reads {FORMAT!r}; update the package"
-            )
+        kind = about.get("format") if isinstance(about, dict) else None
+        if kind != FORMAT:
+            raise CheckpointError(f"{path}: of format {kind!r}, this version reads {FORMAT!r}; update the package")
         try:
             tagger = cls(TaggerConfig(**about["config"]), Vocabulary.from_list(about["tags"]), about["card"])
             tagger.load_state_dict(weights)
-        except (KeyError, TypeError, RuntimeError) as error:
+        # AttributeError: a list where a mapping should be; ValueError: a ConfigError, for example
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: its description and its weights do not fit together ({error})") from error
         return tagger.eval()
 

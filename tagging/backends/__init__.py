@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..errors import ConfigError
 from ..parts import Backend
 from ..registry import Registry
 
@@ -36,4 +37,6 @@ def build_backend(name: str, channels: int, frames: int, **options) -> Backend:
 
     Book: ``book/backends``.
     """
+    if channels < 1 or frames < 1:
+        raise ConfigError(f"back-end {name!r} for {channels} channels and {frames} frames: both must be at least 1")
     return BACKENDS.build(name, channels, frames, **options)

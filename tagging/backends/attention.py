@@ -59,7 +59,7 @@ class Attention(Backend):
         layer = nn.TransformerEncoderLayer(units, heads, 2 * units, dropout / 5, batch_first=True, norm_first=True)
         # enable_nested_tensor does not go with norm_first and would warn
         self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(units), enable_nested_tensor=False)
-        self.weight = nn.Linear(units, 1)
+        self.weight = nn.Linear(units, 1, bias=False)  # softmax would cancel a bias
         self.out_features = scaled(500, width)
         self.dense = DenseBlock(units, self.out_features, dropout)
         he_init(self.project)

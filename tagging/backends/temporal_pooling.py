@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from ..layers import NORM, Conv1dBlock, DenseBlock
 from ..parts import Backend, Field, Taps, check_width, scaled
 from . import BACKENDS
@@ -51,6 +52,10 @@ class TemporalPooling(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
+        if kernel < 1 or kernel % 2 == 0 or pool < 1:
+            raise ConfigError(
+                f"back-end 'temporal-pooling': kernel={kernel}, pool={pool}; the kernel must be odd, both at least 1"
+            )
         filters, self.out_features = scaled(filters, width), scaled(units, width)
         same = kernel // 2
         self.cnn1 = Conv1dBlock(channels, filters, kernel, padding=same if pad_first else 0)

@@ -23,9 +23,10 @@ class Branch(nn.Module):
     def __init__(self, filters: int, length: int, hop: int) -> None:
         super().__init__()
         self.stride = min(hop, length // 2)
-        if length < 2 or hop % self.stride:
+        # an even length, so that the same number of zeros at both ends gives every branch the same number of frames
+        if length < 2 or length % 2 or hop % self.stride:
             raise ConfigError(
-                f"a filter of {length} samples: half its length must divide the hop of {hop}, or be longer than it"
+                f"a filter of {length} samples: its length must be even, and half of it divide the hop of {hop} or be longer"
             )
         self.block = Conv1dBlock(1, filters, length, self.stride, padding=length // 2)
         # ceil_mode keeps the last, incomplete group: frame i stands at sample i * hop in every branch

@@ -75,6 +75,10 @@ class MusicallyMotivated(SpectrogramFrontend):
             raise ConfigError(
                 f"timbral filters {timbral}: the share of the {bands} bands must lie in (0, 1] and give at least one"
             )
+        if (not timbral and not temporal) or any(frames < 1 for frames, _ in [*(t[1:] for t in timbral), *temporal]):
+            raise ConfigError(
+                f"timbral filters {timbral}, temporal filters {temporal}: give at least one, of at least 1 frame"
+            )
         self.timbral = nn.ModuleList(
             ShapeBlock(scaled(n, width), int(share * bands), frames) for share, frames, n in timbral
         )

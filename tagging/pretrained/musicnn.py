@@ -14,6 +14,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
 from ..cache import atomic_write, cache_dir, locked, sha256
 from ..errors import CheckpointError, DownloadError
 from ..mel import PRESETS
@@ -117,12 +120,19 @@ def _path(folder: Path, card: dict[str, Any]) -> Path:
     return folder / f"{card['name']}-{card['fingerprint'][:8]}.safetensors"
 
 
+def _about(card: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in card.items() if key not in ("tags", "fingerprint")}
+
+
 def _cached(folder: Path, card: dict[str, Any]) -> Tagger | None:
+    """The tagger, if the cache has exactly its weights. All else is known here, so the file's description is not used."""
+    tagger = build(card["architecture"], card["tags"])
     try:
-        tagger = Tagger.load(_path(folder, card))
-    except CheckpointError:
+        tagger.load_state_dict(load_file(_path(folder, card)))
+    except (OSError, SafetensorError, RuntimeError):
         return None
-    return tagger if fingerprint(tagger) == card["fingerprint"] else None
+    tagger.card = _about(card)
+    return tagger.eval() if fingerprint(tagger) == card["fingerprint"] else None
 
 
 def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> None:
@@ -132,7 +142,7 @@ def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> Non
             prefix = f"musicnn/{card['checkpoint']}/"
             variables = parse_checkpoint(archive.read(f"{prefix}.index"), archive.read(f"{prefix}.data-00000-of-00001"))
             tagger = load_original(build(card["architecture"], card["tags"]), variables, card["architecture"])
-            tagger.card = {key: value for key, value in card.items() if key not in ("tags", "fingerprint")}
+            tagger.card = _about(card)
             tagger.save(_path(folder, card))
 
 
