@@ -32,16 +32,6 @@ def seeded() -> None:
     np.random.seed(0)
 
 
-def tones(seconds: float, rate: int, channels: int = 1, level: float = 0.5) -> np.ndarray:
-    """Float32 [samples] or [samples, channels]: a chord of three tones, another one in each channel."""
-    time = np.arange(round(seconds * rate)) / rate
-    sounds = [
-        sum(np.sin(2 * np.pi * root * factor * time) for factor in (1, 1.5, 2.52)) * level / 3
-        for root in 220 * 1.3 ** np.arange(channels)
-    ]
-    return np.stack(sounds, axis=1).astype(np.float32)[:, 0 if channels == 1 else slice(None)]
-
-
 @pytest.fixture
 def sound_file(tmp_path: Path) -> Callable[..., Path]:
     """Writes a sound file and returns its path: ``sound_file("a.ogg", samples, rate, subtype="OPUS")``."""

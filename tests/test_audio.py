@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import tones
+from helpers import tones
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,21 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers import python
 
 from tagging.cache import atomic_write, cache_dir, locked, sha256
 from tagging.errors import TaggingError
-
-
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, **environment},
-    )
 
 
 def test_the_environment_chooses_the_cache(tmp_path, monkeypatch):

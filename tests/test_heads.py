@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers import vocabularies
 from hypothesis import given
 from hypothesis import strategies as st
-from test_tags import vocabularies
 from torch import nn
 
 from tagging.errors import ConfigError

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
+from helpers import python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,12 +111,6 @@ def test_memory_does_not_grow_with_the_song():
         first = peak(60)
         print(peak(3 * 3600) - first)
     """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
+    result = python(code, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    assert not result.returncode, result.stderr
     assert float(result.stdout) < 10  # MiB; the 3600 x 50 scores are 0.7

@@ -6,22 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from helpers import vocabularies
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tagging.errors import ConfigError
-from tagging.tags import BIMODAL, KINDS, SOURCES, UNIFORM, Tag, TrackTags, Vocabulary
-
-tags = st.builds(
-    Tag,
-    name=st.text(min_size=1),
-    kind=st.sampled_from(KINDS),
-    group=st.none() | st.sampled_from("abc"),
-    source=st.sampled_from(SOURCES),
-    description=st.text(),
-)
-vocabularies = st.lists(tags, min_size=1, max_size=12, unique_by=lambda tag: tag.name).map(Vocabulary)
+from tagging.tags import BIMODAL, UNIFORM, Tag, TrackTags, Vocabulary
 
 
 @given(vocabularies)
