@@ -8,7 +8,9 @@ from __future__ import annotations
 import statistics
 import sys
 
-from timing import in_turn, machine, ratio
+from timing import in_turn, machine, ratio  # first: it sets the number of threads
+
+# isort: split
 
 import librosa
 import numpy as np

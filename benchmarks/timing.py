@@ -37,4 +37,5 @@ def machine() -> str:
 
     capability = torch.backends.cpu.get_cpu_capability()
     load = os.getloadavg()[0]
-    return f"{platform.machine()} {capability}, Python {platform.python_version()}, torch {torch.__version__}, 1 thread, load {load:.1f}"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{platform.machine()} {capability}, {versions}, 1 thread, load {load:.1f}"

@@ -1,0 +1,177 @@
+"""All 25 pairs of front-end and back-end: size, cost, speed per core; exact rewrites against the plain form.
+
+usage: python benchmarks/architectures.py [pairs] [fused] [toeplitz] [bf16]     (default: all four)
+       --poster    width 1 on 15 s (the paper's size) for the pairs; otherwise width 1/4 on 3 s (the laptop edition)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+from pathlib import Path
+
+from timing import in_turn, machine, ratio  # first: it sets the number of threads
+
+# isort: split
+
+import torch
+from torch import Tensor, nn
+
+import tagging
+from tagging.frontends.musically_motivated import ShapeBlock
+
+TAGS = [f"tag {index}" for index in range(50)]
+PAPER = ("waveform-sample-level", "spectrogram-musically-motivated")
+
+
+def build(frontend: str, backend: str, width: float, seconds: float) -> tagging.Tagger:
+    """A tagger whose batch normalisation has seen something, with gains of both signs, so that rewrites are tested."""
+    torch.manual_seed(0)
+    tagger = tagging.build_tagger(frontend, backend, TAGS, seconds, width=width)
+    for module in tagger.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            nn.init.uniform_(module.running_mean, 0, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.uniform_(module.weight, -0.2, 1.5)
+    return tagger
+
+
+def sound(batch: int, seconds: float) -> Tensor:
+    return 0.1 * torch.randn(batch, round(16000 * seconds), generator=torch.Generator().manual_seed(1))
+
+
+def training_step(tagger: tagging.Tagger, batch: Tensor, bfloat16: bool = False):
+    labels = torch.rand(len(batch), len(TAGS), generator=torch.Generator().manual_seed(2)).round()
+    optimizer = torch.optim.Adam(tagger.parameters(), lr=1e-4)
+
+    def step() -> None:
+        tagger.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            logits = tagger(batch)
+        tagger.loss(logits, labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def forward(tagger: nn.Module, batch: Tensor):
+    def run() -> None:
+        with torch.inference_mode():
+            tagger(batch)
+
+    tagger.eval()
+    return run
+
+
+def pairs(width: float, seconds: float, batch: int, rounds: int) -> None:
+    print(f"\nwidth {width:g}, segments of {seconds:g} s, batch {batch}, segments a second on one core\n")
+    print(
+        f"{'front-end':32} {'back-end':20} {'parameters':>11} {'MMACs':>8} {'frames':>7} {'forward':>8} {'training':>9}"
+    )
+    x = sound(batch, seconds)
+    for frontend in tagging.list_frontends():
+        for backend in tagging.list_backends():
+            tagger = build(frontend, backend, width, seconds)
+            about = tagger.summary()
+            step, listen = training_step(copy.deepcopy(tagger), x), forward(tagger, x)
+            times = in_turn({"forward": listen, "training": step}, rounds)
+            fast, slow = (batch / statistics.median(times[name]) for name in ("forward", "training"))
+            print(
+                f"{frontend:32} {backend:20} {about.parameters:11,} {about.macs / 1e6:8.1f} {about.frames:7} "
+                f"{fast:8.1f} {slow:9.1f}",
+                flush=True,
+            )
+
+
+def fused(rounds: int) -> None:
+    print(
+        "\nfused against plain, inference, width 1 on 15 s: ratio of times (median of rounds), largest change of a score\n"
+    )
+    for batch in (1, 4):
+        x = sound(batch, 15.0)
+        for frontend in tagging.list_frontends():
+            plain = build(frontend, "temporal-pooling", 1.0, 15.0).eval()
+            faster = plain.fuse()
+            with torch.inference_mode():
+                change = (plain(x).sigmoid() - faster(x).sigmoid()).abs().max().item()
+            times = in_turn({"plain": forward(plain, x), "fused": forward(faster, x)}, rounds)
+            print(
+                f"batch {batch}  {frontend:32} {ratio(times['plain'], times['fused']):5.2f} x  {change:.0e}", flush=True
+            )
+
+
+def toeplitz_form(block: ShapeBlock, x: Tensor) -> Tensor:
+    """The timbral convolution as one over time: places in frequency become output channels of a banded kernel."""
+    kernel = block.conv.weight[:, 0]  # [filters, height, length]
+    filters, height, length = kernel.shape
+    bands = x.shape[2]
+    places = bands - height + 1
+    rows = nn.functional.pad(kernel, (0, 0, 0, places))  # [filters, bands + 1, length]
+    rows = rows[:, None].expand(-1, places, -1, -1).reshape(filters, places * (bands + 1), length)
+    banded = rows[:, : places * bands].reshape(filters * places, bands, length)
+    bias = block.conv.bias.repeat_interleave(places)
+    y = nn.functional.conv1d(nn.functional.pad(x[:, 0], block.padding), banded, bias)
+    return block.norm(torch.relu(y).unflatten(1, (filters, places))).amax(dim=2)
+
+
+def toeplitz(rounds: int) -> None:
+    print("\nToeplitz form of the timbral filters against the plain one, forward and backward: ratio of times, error\n")
+    for width in (1.0, 0.25):
+        tagger = build(PAPER[1], "temporal-pooling", width, 3.0)
+        with torch.no_grad():
+            x = tagger.frontend.log_mel(sound(8, 3.0))[:, None]
+
+        def learn(form, blocks=tagger.frontend.timbral, x=x) -> None:
+            sum(form(block, x).square().mean() for block in blocks).backward()
+
+        error = max((toeplitz_form(b, x) - b(x)).abs().max().item() for b in tagger.eval().frontend.timbral)
+        tagger.train()
+        times = in_turn(
+            {
+                "plain": lambda learn=learn: learn(ShapeBlock.__call__),
+                "toeplitz": lambda learn=learn: learn(toeplitz_form),
+            },
+            rounds,
+        )
+        print(f"width {width:g}  {ratio(times['plain'], times['toeplitz']):5.2f} x  {error:.0e}", flush=True)
+
+
+def bf16(rounds: int) -> None:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists() and not any(name in cpuinfo.read_text() for name in ("avx512_bf16", "amx_bf16")):
+        print("\nbfloat16 training: this processor has no bfloat16 arithmetic (AVX512-BF16 or AMX); not measured")
+        return
+    print("\nbfloat16 against float32, one training step, width 1 on 3 s, batch 16: ratio of times\n")
+    x = sound(16, 3.0)
+    for frontend in PAPER:
+        tagger = build(frontend, "temporal-pooling", 1.0, 3.0)
+        half, full = (training_step(copy.deepcopy(tagger), x, bfloat16=flag) for flag in (True, False))
+        times = in_turn({"float32": full, "bfloat16": half}, rounds)
+        print(f"{frontend:32} {ratio(times['float32'], times['bfloat16']):5.2f} x", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="pairs, fused, toeplitz, bf16")
+    parser.add_argument("--poster", action="store_true", help="pairs at width 1 on 15 s")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    chosen = options.parts or ["pairs", "fused", "toeplitz", "bf16"]
+    torch.set_num_threads(1)
+    print(machine())
+    runs = {
+        "pairs": lambda: pairs(*((1.0, 15.0, 2) if options.poster else (0.25, 3.0, 16)), options.rounds),
+        "fused": lambda: fused(options.rounds),
+        "toeplitz": lambda: toeplitz(options.rounds),
+        "bf16": lambda: bf16(options.rounds),
+    }
+    for part in chosen:
+        if part not in runs:
+            parser.error(f"unknown part {part!r}; known: {', '.join(runs)}")
+        runs[part]()
+
+
+if __name__ == "__main__":
+    main()

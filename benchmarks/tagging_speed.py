@@ -1,0 +1,100 @@
+"""From an mp3 to tags: how many times faster than the music, per core, and where the time goes; peak memory on a long file.
+
+usage: python benchmarks/tagging_speed.py [minutes of music, default 4] [--long HOURS]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from timing import in_turn, machine  # first: it sets the number of threads
+
+# isort: split
+
+import numpy as np
+import soundfile
+import torch
+
+import tagging
+from tagging.audio import AudioFile, load_audio
+from tagging.mel import LogMel
+from tagging.sounds import list_sounds, sound_path
+
+
+def write_mp3(path: Path, minutes: float, sample_rate: int = 44100) -> None:
+    """The example sounds in stereo, one after the other, as often as it takes; written in blocks."""
+    once = np.concatenate([load_audio(sound_path(name), sample_rate)[0] for name in list_sounds()])
+    stereo = np.stack([once, 0.7 * once], axis=1)
+    left = round(60 * minutes * sample_rate)
+    with soundfile.SoundFile(path, "w", sample_rate, 2, format="MP3") as file:
+        while left > 0:
+            file.write(stereo[:left])
+            left -= len(stereo)
+
+
+def speed(path: Path, rounds: int) -> None:
+    with AudioFile(path) as file:
+        seconds = file.seconds
+    waveform, _ = load_audio(path, 16000)
+    batch, log_mel = torch.from_numpy(waveform)[None], LogMel("musicnn")
+    candidates = {
+        "decode, average channels": lambda: load_audio(path),
+        "... and resample": lambda: load_audio(path, 16000),
+        "log-mel alone": lambda: log_mel(batch),
+    }
+    for name in tagging.list_pretrained():
+        tagger = tagging.load_tagger(name)
+        candidates[f"file to tags, {name}"] = partial(tagger.tag, path)
+    with torch.inference_mode():
+        times = in_turn(candidates, rounds)
+    print(f"{seconds / 60:.1f} minutes of 44.1 kHz stereo mp3, {rounds} rounds\n")
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"{name:28} {median:8.2f} s {seconds / median:8.0f} x real time")
+
+
+def memory(path: Path, model: str) -> None:
+    """Peak memory of the command line on one file, in a process of its own, beside that of importing torch alone."""
+    child = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+    child += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    unit = 1024 if sys.platform == "linux" else 1024**2  # kilobytes on Linux, bytes on macOS
+
+    def peak(*command: str) -> float:
+        run = [sys.executable, "-c", child, sys.executable, *command]
+        return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout) / unit
+
+    alone = peak("-c", "import torch")
+    whole = peak("-m", "tagging.cli", "tag", "--model", model, str(path))
+    print(
+        f"\npeak memory of `tagging tag --model {model}`: {whole:.0f} MiB, of which importing torch takes {alone:.0f} MiB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("minutes", nargs="?", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--long", type=float, metavar="HOURS", help="measure peak memory on a file of so many hours instead"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "music.mp3"
+        write_mp3(path, 60 * options.long if options.long else options.minutes)
+        if options.long:
+            print(f"{options.long:g} hours of 44.1 kHz stereo mp3, {path.stat().st_size / 1e6:.0f} MB")
+            memory(path, "msd-musicnn")
+        else:
+            speed(path, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
