@@ -1,0 +1,10 @@
+"""Music with tags: every corpus is a sequence of tracks that can be read and know their labels.
+
+Book: ``book/million_clips``.
+"""
+
+from .base import Corpus, Segment, Track, list_corpora, open_corpus, prepare_corpus
+from .scores import corpus as _scores  # noqa: F401  (registers itself)
+from .streaming import Batch, stream
+
+__all__ = ["Batch", "Corpus", "Segment", "Track", "list_corpora", "open_corpus", "prepare_corpus", "stream"]

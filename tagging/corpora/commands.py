@@ -1,0 +1,91 @@
+"""``tagging corpus build | info | listen``: make a corpus, look at it, hear it. Book: ``book/million_clips``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from .base import Corpus, list_corpora, open_corpus, prepare_corpus
+
+
+def add_corpus_commands(commands: Any) -> None:
+    """Add ``corpus`` and its subcommands to the subparsers of a command line."""
+    corpus = commands.add_parser("corpus", help="build a corpus, look at it, hear it")
+    actions = corpus.add_subparsers(required=True, metavar="ACTION")
+
+    build = actions.add_parser("build", help="build what opening the corpus needs; what is there is checked and kept")
+    _add_name(build)
+    build.set_defaults(run=_build)
+
+    info = actions.add_parser("info", help="its version, sizes and tags")
+    _add_name(info)
+    info.set_defaults(run=_info)
+
+    listen = actions.add_parser("listen", help="write one track as a sound file and say what it is")
+    _add_name(listen)
+    listen.add_argument("index", type=int, metavar="INDEX", help="which track")
+    listen.add_argument("--split", default="train", help="(default: %(default)s)")
+    listen.add_argument(
+        "--output", metavar="FILE", help="a .wav, .flac or .ogg file (default: NAME-SPLIT-INDEX.wav here)"
+    )
+    listen.set_defaults(run=_listen)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", default="scores", help="a corpus (default: %(default)s)", choices=list_corpora()
+    )
+
+
+def _build(options: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    prepare_corpus(options.name)
+    print(f"{options.name} {open_corpus(options.name).version}: ready ({time.perf_counter() - start:.1f} s)")
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    corpus = open_corpus(options.name)
+    for line in describe(corpus):
+        print(line)
+    return 0
+
+
+def describe(corpus: Corpus) -> list[str]:
+    """Lines about a corpus: version, sizes, and for each tag its kind, its source and how often it is given."""
+    lines = [f"{type(corpus).registered_name}, version {corpus.version}", *corpus.summary(), ""]
+    counts = [corpus.tag_counts(split) for split in corpus.splits]
+    width = max(len(name) for name in corpus.vocabulary.names)
+    heads = "".join(f"{split:>12}" for split in corpus.splits)
+    lines.append(f"{'tag':<{width}}  {'kind':<9} {'source':<11} {'group':<14}{heads}")
+    for tag in corpus.vocabulary:
+        given = "".join(f"{count.get(tag.name, ''):>12}" for count in counts)
+        lines.append(f"{tag.name:<{width}}  {tag.kind:<9} {tag.source:<11} {tag.group or '':<14}{given}".rstrip())
+    return lines
+
+
+def _listen(options: argparse.Namespace) -> int:
+    import soundfile
+
+    corpus = open_corpus(options.name, split=options.split)
+    if not 0 <= options.index < len(corpus):
+        raise ConfigError(f"INDEX {options.index}: the {options.split} split has tracks 0 to {len(corpus) - 1}")
+    path = Path(options.output or f"{options.name}-{options.split}-{options.index}.wav")
+    if path.suffix.lower() not in (".wav", ".flac", ".ogg"):
+        raise ConfigError(f"--output {path}: the name must end in .wav, .flac or .ogg")
+    track = corpus[options.index]
+    try:
+        soundfile.write(path, track.read(), corpus.sample_rate)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"--output {path}: cannot write it ({error})") from error
+    labels, names, bimodal = track.labels, np.array(corpus.vocabulary.names), corpus.vocabulary.bimodal
+    print(f"{path}: {track!r}, family {track.group}")
+    print("  tags: " + ", ".join(names[bimodal & (labels == 1)]))
+    for row in np.flatnonzero(~bimodal & ~np.isnan(labels)):
+        print(f"  {names[row]}: {labels[row]:.2f}")
+    return 0

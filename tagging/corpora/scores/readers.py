@@ -1,0 +1,185 @@
+"""From a printed tune to notes: ABC through abc2midi, kern and MusicXML through verovio.
+
+Every reader ends at the same table, int32 ``[notes, 5]``: onset and duration in ticks (:data:`TICKS` to the quarter
+note), MIDI pitch, MIDI velocity, part; sorted by onset, then pitch; drums left out; the first onset is 0.
+
+Two programs that look easier are not used. ``symusic.Score.from_abc`` writes to temporary files whose names collide
+between processes, so that a tune can silently come back as another one. music21's own parser takes seconds a file.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TICKS = 96
+# Lines of an ABC tune that carry no sound. The rhythm field goes too: abc2midi would apply a swing of its own to it.
+_SILENT_LINE = re.compile(r"(?:[A-JNOQRSTWXZwr]:(?!\|)|%)")
+_ABC_FIELD = re.compile(r"(?m)^([BCDFGHKMNOQRST]):[ \t]*(.*?)[ \t]*$")
+_KERN_RECORD = re.compile(r"(?m)^!!!(COM|OTL|OPR|AGN|RNB):\s*(.*?)\s*$")
+_KERN_KEY = re.compile(r"(?m)^(?:[^\n!]*\t)?\*([A-Ga-g][#-]*):(\w+)?")
+_XML_FIELDS = {"work-title": "title", "movement-title": "movement", "rights": "rights"}
+
+
+def split_abc(text: str) -> list[str]:
+    """The tunes of an ABC file: each begins at its ``X:`` field; what precedes the first one is a file header."""
+    return [tune for tune in re.split(r"(?m)^(?=X:)", text) if tune.startswith("X:")]
+
+
+def abc_fields(tune: str) -> dict[str, list[str]]:
+    """The information fields of one ABC tune: letter -> values, in the order they are written."""
+    fields: dict[str, list[str]] = {}
+    for letter, value in _ABC_FIELD.findall(tune):
+        if value:
+            fields.setdefault(letter, []).append(value)
+    return fields
+
+
+def abc2midi_path() -> Path:
+    """The abc2midi program that comes inside the symusic wheel."""
+    import symusic
+
+    return Path(symusic.__file__).with_name("bin") / "abc2midi"
+
+
+def _sounding_abc(tune: str, number: int) -> str:
+    lines = [line for line in tune.splitlines() if line.strip() and not _SILENT_LINE.match(line)]
+    return "\n".join([f"X:{number}", "T:-", *lines]) + "\n\n"
+
+
+def _run_abc2midi(tunes: dict[int, str]) -> dict[int, bytes]:
+    """One run of abc2midi over many tunes, in a folder of its own; number -> MIDI file, failed tunes missing."""
+    with tempfile.TemporaryDirectory(prefix="tagging-abc-") as folder:
+        source = Path(folder, "in.abc")
+        source.write_text("".join(_sounding_abc(tune, number) for number, tune in tunes.items()), encoding="utf-8")
+        subprocess.run(
+            [str(abc2midi_path()), source.name, "-quiet"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=120,
+            check=False,  # it crashes on rare tunes; those come back missing
+        )
+        made = {number: Path(folder, f"in{number}.mid") for number in tunes}
+        # a tune it gives up on leaves no file or one without a single track
+        return {
+            number: path.read_bytes() for number, path in made.items() if path.exists() and path.stat().st_size > 22
+        }
+
+
+def read_abc(tunes: list[str]) -> list[np.ndarray | None]:
+    """Notes of many ABC tunes with one call of abc2midi.
+
+    Returns:
+        one table of notes for each tune, None where abc2midi gives up (two tunes of the library name a key ``H``).
+    """
+    numbered = dict(enumerate(tunes, start=1))
+    midi = _run_abc2midi(numbered)
+    for number in numbered.keys() - midi.keys():  # a crash takes the tunes behind it along: try these alone
+        midi |= _run_abc2midi({number: numbered[number]})
+    return [_notes_of_midi(midi[number])[0] if number in midi else None for number in numbered]
+
+
+def kern_fields(text: str) -> dict[str, Any]:
+    """Reference records of a kern file (composer, title, mass, genre) and its first key, as ``("g", "mix")``."""
+    fields: dict[str, Any] = dict(reversed(_KERN_RECORD.findall(text)))
+    if key := _KERN_KEY.search(text):
+        fields["key"] = [key[1], key[2] or ""]
+    return fields
+
+
+def xml_fields(text: str) -> dict[str, Any]:
+    """Title, movement and rights of a MusicXML file."""
+    fields = {}
+    for element, name in _XML_FIELDS.items():
+        if values := re.findall(rf"<{element}[^>]*>([^<]+)</{element}>", text):
+            fields[name] = " ".join(" ".join(value.split()) for value in values)
+    if printed := re.findall(r"<credit-words[^>]*>([^<]*(?:rights reserved|copyright|©)[^<]*)<", text, re.IGNORECASE):
+        fields["rights"] = " ".join([fields.get("rights", ""), *printed]).strip()
+    return fields
+
+
+def score_text(path: Path) -> str:
+    """The text of a kern, MusicXML or compressed MusicXML file, whatever its encoding."""
+    if path.suffix == ".mxl":
+        with zipfile.ZipFile(path) as archive:
+            scores = [n for n in archive.namelist() if n.endswith((".xml", ".musicxml")) and not n.startswith("META")]
+            raw = archive.read(scores[0])
+    else:
+        raw = path.read_bytes()
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        # verovio does not detect UTF-16, and the declaration must say what the text has become
+        return re.sub(r"(encoding=[\"'])UTF-16[A-Z]*", r"\1UTF-8", raw.decode("utf-16"), count=1, flags=re.IGNORECASE)
+    return raw.decode("utf-8-sig", errors="replace")
+
+
+def read_score(text: str) -> tuple[np.ndarray, tuple[int, int] | None] | None:
+    """Notes and first time signature of a kern or MusicXML text; None if verovio cannot read it."""
+    toolkit = _verovio_toolkit()
+    with _quiet_stderr():
+        if not toolkit.loadData(text):
+            return None
+        midi = base64.b64decode(toolkit.renderToMIDI())
+    return _notes_of_midi(midi)
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """verovio writes some remarks past its own log switch, straight to the process's standard error."""
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(nowhere)
+        os.close(saved)
+
+
+_toolkit = None
+
+
+def _verovio_toolkit() -> Any:
+    global _toolkit
+    if _toolkit is None:
+        import verovio
+
+        verovio.enableLog(verovio.LOG_OFF)
+        _toolkit = verovio.toolkit()
+        _toolkit.setOptions({"breaks": "none"})
+    return _toolkit
+
+
+def _notes_of_midi(midi: bytes) -> tuple[np.ndarray, tuple[int, int] | None]:
+    import symusic
+
+    score = symusic.Score.from_midi(midi)
+    parts = []
+    for part, track in enumerate(score.tracks):
+        if not track.is_drum and len(track.notes):
+            columns = track.notes.numpy()
+            rows = [columns[name] for name in ("time", "duration", "pitch", "velocity")]
+            parts.append(np.stack([*rows, np.full(len(rows[0]), part)], axis=1))
+    meter = score.time_signatures[0] if len(score.time_signatures) else None
+    signature = (int(meter.numerator), int(meter.denominator)) if meter else None
+    if not parts:
+        return np.zeros((0, 5), np.int32), signature
+    notes = np.concatenate(parts).astype(np.float64)
+    notes[:, :2] *= TICKS / score.ticks_per_quarter
+    notes = np.rint(notes).astype(np.int32)
+    notes[:, 1] = np.maximum(notes[:, 1], 1)
+    # verovio starts one string quartet at beat 2.2 million
+    notes[:, 0] -= notes[:, 0].min()
+    return notes[np.lexsort((notes[:, 4], notes[:, 2], notes[:, 0]))], signature
