@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from .parts import Field
@@ -119,9 +120,9 @@ def summarise(tagger: Tagger) -> Summary:
     hooks = [tagger.get_submodule(name).register_forward_hook(watch(name)) for name in wanted]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     try:
-        # PyTorch's fused attention layer hides its multiplications from the counter
+        # PyTorch's fused attention layers hide their multiplications from the counter; the plain ones do not
         torch.backends.mha.set_fastpath_enabled(False)
-        with tagger.listening(), FlopCounterMode(display=False) as counter:
+        with tagger.listening(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             tagger(torch.zeros(1, tagger.config.segment_samples, device=tagger.device))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
