@@ -31,21 +31,21 @@ def test_expansions_undo_compressions(name):
 
 
 @pytest.mark.parametrize(
-    ("spec", "bar"),
+    "spec",
     [
-        (MelSpec(), 0.35),
-        (MelSpec(hop=128), 0.15),
-        (MelSpec(n_fft=1024, hop=256, pad="none"), 0.15),
-        (MelSpec(compression="dB", pad="reflect", hop=128), 0.15),
+        MelSpec(),
+        MelSpec(hop=128),
+        MelSpec(n_fft=1024, hop=256, pad="none"),
+        MelSpec(compression="dB", pad="reflect", hop=128),
     ],
 )
-def test_the_log_mel_comes_back(music, spec, bar):
-    """Relative error of the mel magnitudes; random phases alone would give 0.4 and more."""
+def test_the_log_mel_comes_back(music, spec):
+    """Relative error of the mel magnitudes; random phases alone give 0.46 to 0.60."""
     wanted = LogMel(replace(spec, compression="none"))(torch.from_numpy(music)[None])[0].sqrt()
     waveform = invert_log_mel(log_mel(music, spec), spec)
     got = LogMel(replace(spec, compression="none"))(torch.from_numpy(waveform)[None])[0].sqrt()
     assert got.shape == wanted.shape
-    assert float((got - wanted).norm() / wanted.norm()) < bar
+    assert float((got - wanted).norm() / wanted.norm()) < 0.12
 
 
 def test_iterations_help(music):
@@ -55,7 +55,7 @@ def test_iterations_help(music):
         float((log_mel(invert_log_mel(wanted, spec, iterations=n), spec) - wanted).norm() / wanted.norm())
         for n in (0, 60)
     ]
-    assert errors[1] < 0.6 * errors[0]
+    assert errors[1] < 0.3 * errors[0]
 
 
 def test_a_sine_keeps_its_pitch():
