@@ -114,9 +114,9 @@ def _fold_input(conv: nn.Conv1d, gain: Tensor, offset: Tensor) -> nn.Conv1d:
 
 
 def _fuse_shape(block: ShapeBlock) -> nn.Module:
-    # Place by place pays for few tall filters, as the paper has. musicnn's 204 of one shape keep a plain convolution
-    # busy, and its temporal filters, one band tall, would need a product for every band.
-    if block.conv.kernel_size[0] > 1 and block.conv.out_channels <= 64:
+    # Place by place pays for some tens of tall filters, as the paper has. musicnn's 204 of one shape keep a plain
+    # convolution busy, four of a small model are too few for a product, and temporal filters would need one for each band.
+    if block.conv.kernel_size[0] > 1 and 16 <= block.conv.out_channels <= 64:
         return FusedShape(block)
     pad = nn.ZeroPad2d((*block.padding, 0, 0))
     return nn.Sequential(pad, MaxFirst(block.conv, block.norm, MaxOverBands()), nn.Flatten(2))
