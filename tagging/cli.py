@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import __version__
+from .cache import atomic_write
 from .corpora.commands import add_corpus_commands
 from .errors import ConfigError, TaggingError
 from .tags import TrackTags
@@ -21,6 +22,8 @@ OK, SOME_FAILED, WRONG = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    # a file name may hold bytes that the terminal's encoding lacks: it is shown escaped rather than stopping the batch
+    sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -172,8 +175,11 @@ def _draw(result: TrackTags, path: str, picture: Path) -> None:
 
     plots.use_style()
     figure = plots.taggram(result, title=Path(path).name)
-    figure.savefig(picture)
-    plots.plt.close(figure)
+    try:
+        with atomic_write(picture) as part:
+            figure.savefig(part, format=picture.suffix[1:].lower())
+    finally:
+        plots.plt.close(figure)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -216,7 +216,7 @@ class Tagger(nn.Module):
             progress: called after each block with the seconds of sound it held.
         """
         rate, device, config = self.sample_rate, self.device, self.config
-        hop = config.hop_samples if hop_seconds is None else round(hop_seconds * rate)
+        hop = config.hop_samples if hop_seconds is None else _samples("hop_seconds", hop_seconds, rate)
 
         def watched() -> Iterator[np.ndarray]:
             for block in blocks:
@@ -329,6 +329,15 @@ class Tagger(nn.Module):
         return tagger.eval()
 
 
+def _samples(name: str, seconds: float, sample_rate: int) -> int:
+    """A time in samples; ConfigError if that is no positive, finite number."""
+    if not 0 < seconds * sample_rate < float("inf"):
+        raise ConfigError(
+            f"{name}={seconds} at a sample rate of {sample_rate} Hz: both must be positive, finite numbers"
+        )
+    return max(1, round(seconds * sample_rate))
+
+
 def build_tagger(
     frontend: str,
     backend: str,
@@ -370,8 +379,8 @@ def build_tagger(
     config = TaggerConfig(
         frontend=FRONTENDS.resolve(frontend),
         backend=BACKENDS.resolve(backend),
-        segment_samples=round(segment_seconds * sample_rate),
-        hop_samples=round((segment_seconds if hop_seconds is None else hop_seconds) * sample_rate),
+        segment_samples=_samples("segment_seconds", segment_seconds, sample_rate),
+        hop_samples=_samples("hop_seconds", segment_seconds if hop_seconds is None else hop_seconds, sample_rate),
         sample_rate=sample_rate,
         width=width,
         head=HEADS.resolve(head),

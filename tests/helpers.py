@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -47,6 +50,17 @@ def python(code: str, *, timeout: float = 100, **environment: str) -> subprocess
         timeout=timeout,
         env={**os.environ, **environment},
     )
+
+
+@contextlib.contextmanager
+def full_disk(limit: int) -> Iterator[None]:
+    """A limit on the size of files: a write beyond it fails as on a full disk, after some of it has been written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def covered(module: nn.Module, part: nn.Module, x: torch.Tensor, place: int) -> tuple[int, int]:

@@ -101,6 +101,10 @@ def original_names(layout: str) -> dict[str, str]:
     return dict(LAYOUTS[layout])
 
 
+def _long_axes(shape: Sequence[int]) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
 def load_original(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: str) -> Tagger:
     """Give a tagger the weights of a model trained with the original code.
 
@@ -126,7 +130,7 @@ def load_original(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: s
         if layer not in modules or variable not in VARIABLES:
             raise CheckpointError(f"the layout {layout!r} has no place for the variable {name!r}")
         target = f"{modules[layer]}.{VARIABLES[variable]}"
-        if target not in missing or state[target].numel() != array.size:
+        if target not in missing or _long_axes(state[target].shape) != _long_axes(array.T.shape):
             raise CheckpointError(
                 f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger"
             )

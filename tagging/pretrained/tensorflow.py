@@ -48,7 +48,8 @@ def parse_checkpoint(index: bytes, data: bytes) -> dict[str, np.ndarray]:
     """Like :func:`read_checkpoint`, from the contents of the two files."""
     try:
         return dict(_variables(index, data))
-    except (IndexError, ValueError, struct.error) as error:
+    # where damage turns a length into a number or a number into bytes, arithmetic on them fails in several ways
+    except (ArithmeticError, IndexError, TypeError, ValueError, struct.error) as error:
         raise CheckpointError(f"damaged TensorFlow checkpoint: {error}") from error
 
 
