@@ -29,13 +29,13 @@ class Instrument:
     tag: str | None = None
 
 
-# Ranges keep inside what the real instrument plays and what the default SoundFont has samples for; programs with holes
-# or a built-in detuning there (alto saxophone, honky-tonk piano) are left out.
+# Ranges keep inside what the real instrument plays and what the default SoundFont has in tune. Programs with holes, a
+# built-in detuning or no clear pitch are left out: alto saxophone, honky-tonk piano, tango accordion, glockenspiel.
 MELODIC = (
     Instrument("piano", (0, 1), 28, 90, "piano"),
     Instrument("harpsichord", (6,), 30, 88),
     Instrument("organ", (19, 16, 20), 36, 90, "organ"),
-    Instrument("accordion", (21, 23), 41, 88, "accordion"),
+    Instrument("accordion", (21,), 41, 72, "accordion"),
     Instrument("nylon guitar", (24,), 40, 83, "acoustic guitar"),
     Instrument("steel guitar", (25,), 40, 83, "acoustic guitar"),
     Instrument("electric guitar", (26, 27, 29), 40, 86, "electric guitar"),
@@ -52,7 +52,7 @@ MELODIC = (
     Instrument("bagpipe", (109,), 55, 81),
     Instrument("koto", (107,), 48, 84),
     Instrument("synth lead", (80, 81), 40, 88),
-    Instrument("mallets", (11, 12, 9), 53, 90, "mallets"),
+    Instrument("mallets", (11, 12), 53, 89, "mallets"),
     Instrument("sax", (66,), 44, 82),
 )
 BASS = Instrument("bass", (32, 33, 43), 28, 60)

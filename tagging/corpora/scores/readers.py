@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import CorpusError
+
 TICKS = 96
 # Lines of an ABC tune that carry no sound. The rhythm field goes too: abc2midi would apply a swing of its own to it.
 _SILENT_LINE = re.compile(r"(?:[A-JNOQRSTWXZwr]:(?!\|)|%)")
@@ -57,38 +59,57 @@ def _sounding_abc(tune: str, number: int) -> str:
     return "\n".join([f"X:{number}", "T:-", *lines]) + "\n\n"
 
 
-def _run_abc2midi(tunes: dict[int, str]) -> dict[int, bytes]:
-    """One run of abc2midi over many tunes, in a folder of its own; number -> MIDI file, failed tunes missing."""
-    with tempfile.TemporaryDirectory(prefix="tagging-abc-") as folder:
-        source = Path(folder, "in.abc")
-        source.write_text("".join(_sounding_abc(tune, number) for number, tune in tunes.items()), encoding="utf-8")
-        subprocess.run(
-            [str(abc2midi_path()), source.name, "-quiet"],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=120,
-            check=False,  # it crashes on rare tunes; those come back missing
-        )
-        made = {number: Path(folder, f"in{number}.mid") for number in tunes}
-        # a tune it gives up on leaves no file or one without a single track
-        return {
-            number: path.read_bytes() for number, path in made.items() if path.exists() and path.stat().st_size > 22
-        }
+def _run_abc2midi(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
+    """One run of abc2midi over many tunes, in a folder of its own; number -> MIDI file, failed tunes missing.
+
+    ``fill`` is what the C library puts into memory before the program does (glibc; elsewhere it has no effect).
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="tagging-abc-") as folder:
+            source = Path(folder, "in.abc")
+            source.write_text("".join(_sounding_abc(tune, number) for number, tune in tunes.items()), encoding="utf-8")
+            subprocess.run(
+                [str(abc2midi_path()), source.name, "-quiet"],
+                cwd=folder,
+                env={**os.environ, "MALLOC_PERTURB_": str(fill)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=300,
+                check=False,  # it crashes on rare tunes; those come back missing
+            )
+            made = {number: Path(folder, f"in{number}.mid") for number in tunes}
+            # a tune it gives up on leaves no file or one without a single track
+            return {n: path.read_bytes() for n, path in made.items() if path.exists() and path.stat().st_size > 22}
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CorpusError(
+            f"cannot read ABC tunes with abc2midi in a temporary folder: {error}; "
+            "check that the folder for temporary files has space left, or name another one in TMPDIR"
+        ) from error
 
 
 def read_abc(tunes: list[str]) -> list[np.ndarray | None]:
-    """Notes of many ABC tunes with one call of abc2midi.
+    """Notes of many ABC tunes with two calls of abc2midi.
 
     Returns:
-        one table of notes for each tune, None where abc2midi gives up (two tunes of the library name a key ``H``).
+        one table of notes for each tune; None where abc2midi gives up (two tunes of the library name a key ``H``), or
+        where the notes depend on the tunes read before or on memory it never wrote (five tunes). These are found by
+        reading twice, in the opposite order and with memory filled differently.
+
+    Raises:
+        CorpusError: abc2midi or the folder for temporary files cannot be used.
     """
     numbered = dict(enumerate(tunes, start=1))
-    midi = _run_abc2midi(numbered)
-    for number in numbered.keys() - midi.keys():  # a crash takes the tunes behind it along: try these alone
-        midi |= _run_abc2midi({number: numbered[number]})
-    return [_notes_of_midi(midi[number])[0] if number in midi else None for number in numbered]
+    first = _read_all_abc(numbered, fill=0x55)
+    second = _read_all_abc(dict(reversed(numbered.items())), fill=0xFF)
+    return [_notes_of_midi(first[n])[0] if n in first and first[n] == second.get(n) else None for n in numbered]
+
+
+def _read_all_abc(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
+    midi = _run_abc2midi(tunes, fill)
+    for number in tunes.keys() - midi.keys():  # a crash takes the tunes behind it along: try these alone
+        midi |= _run_abc2midi({number: tunes[number]}, fill)
+    return midi
 
 
 def kern_fields(text: str) -> dict[str, Any]:
