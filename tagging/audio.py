@@ -58,7 +58,8 @@ class AudioFile:
         if status.st_size == 0:
             raise AudioError(f"{path}: an empty file (0 bytes); fetch or export it again")
         try:
-            self._file = soundfile.SoundFile(self.path)
+            # as bytes: a name that is no text in the system's encoding is a name all the same
+            self._file = soundfile.SoundFile(os.fsencode(self.path))
         except (soundfile.LibsndfileError, OSError) as error:
             raise AudioError(
                 f"{path}: cannot be decoded as sound ({_reason(error)}); "

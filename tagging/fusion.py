@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,9 @@ from .frontends.musically_motivated import ShapeBlock
 from .frontends.sample_level import SampleLevel
 from .frontends.vgg import SquareBlock
 from .layers import Conv1dBlock
-from .tagger import Tagger
+
+if TYPE_CHECKING:
+    from .tagger import Tagger
 
 
 def _gain_and_offset(norm: nn.Module) -> tuple[Tensor, Tensor]:

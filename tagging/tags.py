@@ -29,6 +29,8 @@ class Tag:
         group: name of the set of mutually exclusive tags this one belongs to, or None.
         source: one of ``"human"``, ``"collection"``, ``"computed"``, ``"arranger"``.
         description: one line for a reader; may be empty.
+
+    Book: ``book/glossary``.
     """
 
     name: str

@@ -1,0 +1,177 @@
+"""The command `tagging`: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from helpers import full_disk, tones
+
+from tagging import build_tagger, cli, list_backends, list_frontends, list_pretrained
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    """A small untrained tagger of three tags."""
+    tagger = build_tagger("waveform", "temporal-pooling", ["guitar", "slow", "loud music"], 0.5, width=0.05)
+    return str(tagger.save(tmp_path_factory.mktemp("model") / "it.safetensors"))
+
+
+@pytest.fixture
+def song(tmp_path) -> str:
+    soundfile.write(tmp_path / "song.wav", tones(2, 16000), 16000)
+    return str(tmp_path / "song.wav")
+
+
+def run(*arguments: str) -> int:
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as leaving:  # argparse's own errors and --help
+        return int(leaving.code or 0)
+
+
+def test_a_table_a_reader_can_read(model, song, capsys):
+    assert run("tag", song, "--model", model, "--top", "2") == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == song
+    assert len(lines) == 3
+    scores = [float(line.rsplit(None, 2)[1] if "#" in line else line.split()[-1]) for line in lines[1:]]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert err == ""
+
+
+def test_json_has_every_score(model, song, capsys):
+    assert run("tag", song, song, "--model", model, "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+    assert lines[0]["file"] == song
+    assert lines[0]["model"] == model
+    assert set(lines[0]["scores"]) == {"guitar", "slow", "loud music"}
+    assert lines[0]["segments"] == 4
+
+
+def test_hop_gives_more_segments(model, song, capsys):
+    assert run("tag", song, "--model", model, "--json", "--hop", "0.25") == 0
+    assert json.loads(capsys.readouterr().out)["segments"] == 7
+
+
+def test_a_bad_file_is_reported_and_the_others_go_on(model, song, tmp_path, capsys):
+    (tmp_path / "empty.mp3").touch()
+    missing = str(tmp_path / "missing.wav")
+    assert run("tag", missing, song, str(tmp_path / "empty.mp3"), song, "--model", model, "--json") == 1
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [("error" in line, line["file"].rsplit("/", 1)[1]) for line in lines] == [
+        (True, "missing.wav"),
+        (False, "song.wav"),
+        (True, "empty.mp3"),
+        (False, "song.wav"),
+    ]
+    assert "missing.wav: no such file" in err
+    assert "empty.mp3: an empty file" in err
+    assert "2 of 4 files could not be tagged" in err
+    assert run("tag", missing, song, "--model", model) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == song
+    assert "Traceback" not in out + err
+
+
+def test_a_name_the_terminal_cannot_show_stops_nothing(model, song, tmp_path):
+    """On Linux a name is bytes; one that is not UTF-8 is printed escaped."""
+    strange = os.fsencode(str(tmp_path)) + b"/na\xefve.wav"
+    with open(strange, "wb") as file, open(song, "rb") as source:
+        file.write(source.read())
+    command = [sys.executable, "-m", "tagging.cli", "tag", strange, song, "--model", model]
+    result = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "PYTHONUTF8": "1"})
+    assert result.returncode == 0, result.stderr
+    assert b"song.wav" in result.stdout
+    assert b"ve.wav" in result.stdout
+
+
+def test_notes_are_shown(model, tmp_path, capsys):
+    soundfile.write(tmp_path / "short.wav", tones(0.2, 8000), 8000)
+    assert run("tag", tmp_path / "short.wav", "--model", model) == 0
+    out = capsys.readouterr().out
+    assert "note: sampled at 8000 Hz" in out
+    assert "note: shorter than one segment of 0.5 s: 0.3 s of silence were added" in out
+
+
+def test_taggrams_are_drawn(model, song, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert run("tag", song, "--model", model, "--taggram", tmp_path / "one.png") == 0
+    assert (tmp_path / "one.png").read_bytes()[:4] == b"\x89PNG"
+    assert run("tag", song, song, "--model", model, "--taggram", tmp_path / "many.svg") == 0
+    assert sorted(path.name for path in tmp_path.glob("many*")) == ["many-001-song.svg", "many-002-song.svg"]
+    for name, message in (("x.gif", "must end in .png, .svg or .pdf"), ("no/x.png", "no such folder")):
+        assert run("tag", song, "--model", model, "--taggram", tmp_path / name) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_is_reported(model, song, tmp_path, capsys):
+    with full_disk(2000):
+        assert run("tag", song, "--model", model, "--taggram", tmp_path / "one.png") == 1
+    assert f"cannot write {tmp_path}/one.png: File too large" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "msd-musicn"], "unknown pretrained tagger 'msd-musicn': did you mean 'msd-musicnn'"),
+        (["--model", "no/such.safetensors"], "no/such.safetensors: no such file"),
+        (["--top", "0"], "0: ask for at least 1"),
+        (["--top", "many"], "invalid"),
+        (["--hop", "-1"], "hop_seconds=-1"),
+        (["--hop", "nan"], "hop_seconds=nan"),
+        (["--device", "gpu"], "device 'gpu' cannot be used"),
+        (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
+        (["--tpo", "3"], "unrecognized arguments: --tpo"),
+    ],
+)
+def test_wrong_options_stop_at_once(model, song, capsys, arguments, message):
+    base = [] if "--model" in arguments else ["--model", model]
+    assert run("tag", song, *base, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert out == ""
+
+
+def test_what_there_is_can_be_listed(capsys):
+    assert run("list") == 0
+    out = capsys.readouterr().out
+    for name in (*list_pretrained(), *list_frontends(), *list_backends()):
+        assert f"  {name}" in out
+    assert run("--version") == 0
+    assert capsys.readouterr().out.startswith("tagging ")
+    assert run() == 2
+
+
+def test_prepare_says_what_it_did_and_what_it_does_not_know(capsys):
+    assert run("prepare", "msd-vgg") == 0
+    assert capsys.readouterr().out.startswith("msd-vgg: ready (")
+    assert run("prepare", "msd-vgh") == 2
+    assert "did you mean 'msd-vgg'" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_error(model, song):
+    """`tagging tag ... | head -1` ends quietly."""
+    command = [sys.executable, "-m", "tagging.cli", "tag", *[song] * 3, "--model", model]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline().strip() == os.fsencode(song)
+    process.stdout.close()
+    assert process.wait(100) == 0
+    assert b"Traceback" not in process.stderr.read()
+
+
+def test_silence_and_noise_are_tagged(model, tmp_path, capsys):
+    soundfile.write(tmp_path / "silent.flac", np.zeros(16000), 16000)
+    assert run("tag", tmp_path / "silent.flac", "--model", model) == 0
+    assert "the file is silent" in capsys.readouterr().out

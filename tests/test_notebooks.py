@@ -1,0 +1,77 @@
+"""The book's notebooks: stored without outputs, able to start anywhere, and each able to run alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+if not NOTEBOOKS:
+    pytest.skip("the book is not part of this distribution", allow_module_level=True)
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@EACH
+def test_stored_without_outputs(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    assert notebook["nbformat_minor"] >= 5  # the first with cell ids
+    identifiers = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(identifiers)) == len(identifiers)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [], cell["id"]
+            assert cell["execution_count"] is None, cell["id"]
+        assert not {"execution", "collapsed", "ExecuteTime"} & set(cell["metadata"]), cell["id"]
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info", "mystnb"}
+
+
+def guard(path: Path) -> str:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "".join(next(cell for cell in cells if cell["cell_type"] == "code")["source"])
+
+
+@EACH
+def test_the_first_code_cell_installs_what_is_missing(path):
+    """The same cell everywhere, with the address of the project, and nothing to do where the package is."""
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    source = guard(path)
+    assert 'find_spec("tagging") is None' in source
+    assert f"git+{repository}" in source
+    assert source == guard(NOTEBOOKS[0]), "differs from the other notebooks"
+    compile(source, path.name, "exec")
+
+
+def visible(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+RUN = """
+import sys, nbformat
+from nbclient import NotebookClient
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}}).execute()
+"""
+
+
+@pytest.mark.slow
+@EACH
+def test_runs_alone_from_an_empty_folder(path, tmp_path):
+    """Nothing of the repository is beside it: what it needs is in the package, the cache, or made on the way."""
+    before = visible(ROOT)
+    copied = tmp_path / path.name
+    copied.write_bytes(path.read_bytes())
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    result = subprocess.run(
+        [sys.executable, "-c", RUN, str(copied), str(folder)], capture_output=True, text=True, check=False, cwd=folder
+    )
+    assert not result.returncode, result.stderr[-3000:]
+    assert visible(ROOT) == before
+    assert not visible(folder), "it leaves files behind"

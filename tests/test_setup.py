@@ -1,0 +1,87 @@
+"""The three ways of saying what must be installed agree with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+if not (ROOT / "constraints.txt").exists():
+    pytest.skip("the set-up files are not part of this distribution", allow_module_level=True)
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LINES = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.strip() and line[0] != "#"]
+PINS = [Requirement(line) for line in LINES]
+
+
+def wanted() -> dict[str, list[Requirement]]:
+    """Extra, or '' for what is always installed -> requirements, without the project's own extras."""
+    groups = {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+    parsed = {extra: [Requirement(text) for text in texts] for extra, texts in groups.items()}
+    return {extra: [r for r in found if r.name != PROJECT["name"]] for extra, found in parsed.items()}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_pins_are_pins():
+    for line, pin in zip(LINES, PINS, strict=True):
+        assert "://" not in line, line
+        assert not pin.url
+        assert [part.operator for part in pin.specifier] == ["=="], line
+
+
+@pytest.mark.parametrize(
+    ("extra", "requirement"),
+    [(extra, requirement) for extra, found in wanted().items() for requirement in found],
+    ids=str,
+)
+def test_every_dependency_is_pinned_inside_its_range(extra, requirement):
+    pins = [pin for pin in PINS if canonical(pin.name) == canonical(requirement.name)]
+    assert pins, f"{requirement.name} ({extra or 'always'}) is not in constraints.txt: run make lock"
+    for pin in pins:
+        (version,) = pin.specifier
+        assert requirement.specifier.contains(version.version, prereleases=True), f"{pin} is outside {requirement}"
+
+
+def test_ranges_have_a_lower_end():
+    """Too old a version fails in strange ways; an upper end is set only with a reason, so that Colab keeps what it has."""
+    for requirement in wanted()[""]:
+        assert [part.operator for part in requirement.specifier] == [">="], requirement
+
+
+def test_torch_and_torchaudio_go_together():
+    versions = {pin.name: next(iter(pin.specifier)).version for pin in PINS if pin.name in ("torch", "torchaudio")}
+    assert Version(versions["torch"]).release[:2] == Version(versions["torchaudio"]).release[:2]
+
+
+def test_conda_environment_is_in_step():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["channels"] == ["conda-forge"]
+    python = next(
+        Requirement(text.replace("=", "==", 1)) for text in environment["dependencies"] if "python" in str(text)
+    )
+    (pinned,) = python.specifier
+    assert PROJECT["requires-python"] == f">={pinned.version}"
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert "-c constraints.txt" in pip
+    (editable,) = [line for line in pip if line.startswith("-e ")]
+    extras = set(re.fullmatch(r"-e \.\[(.*)\]", editable)[1].split(","))
+    assert extras <= set(PROJECT["optional-dependencies"])
+    # make setup installs the same
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.search(r'--editable "\.\[(.*?)\]"', makefile)[1].split(",")) == extras
+
+
+def test_own_extras_exist():
+    texts = [text for found in PROJECT["optional-dependencies"].values() for text in found]
+    for requirement in map(Requirement, texts):
+        if requirement.name == PROJECT["name"]:
+            assert requirement.extras <= set(PROJECT["optional-dependencies"])
