@@ -147,10 +147,15 @@ class FilterExplorer {
     const answer = answers[place * frames + frame];
     const largest = answers[strongest[frame] * frames + frame];
     const span = bands > 1 ? `${low} to ${high} Hz` : `${low} Hz`;
-    this.status.textContent =
-      `At ${second} s and ${span} it answers ${answer.toFixed(2)}. The largest answer in this frame is ${largest.toFixed(2)}, ` +
-      `from ${hertz(strongest[frame] - padding[0])} Hz up` +
-      (this.filter.kept ? ": that one number is all the front-end hands on." : "; vgg keeps the answers at every place for its next layer.");
+    const resting = (value) => Math.abs(value - this.filter.offset) < 1e-6; // where the ReLU gave zero
+    const end = this.filter.kept
+      ? "That one number is all the front-end hands on."
+      : "This front-end keeps the answers at every place for its next layer.";
+    const here = resting(answer) ? "it does not answer" : `it answers ${answer.toFixed(2)}`;
+    this.status.textContent = resting(largest)
+      ? `At ${second} s and ${span} it does not answer, nor anywhere else in this frame.`
+      : `At ${second} s and ${span} ${here}. The largest answer in this frame is ${largest.toFixed(2)}, ` +
+        `from ${hertz(strongest[frame] - padding[0])} Hz up. ${end}`;
   }
 }
 
