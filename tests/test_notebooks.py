@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -39,13 +41,16 @@ def guard(path: Path) -> str:
 
 @EACH
 def test_the_first_code_cell_installs_what_is_missing(path):
-    """The same cell everywhere, with the address of the project, and nothing to do where the package is."""
-    repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    """The same cell in all notebooks that need the same extras, with the project's address; it does nothing where all is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     source = guard(path)
     assert 'find_spec("tagging") is None' in source
-    assert f"git+{repository}" in source
-    assert source == guard(NOTEBOOKS[0]), "differs from the other notebooks"
-    compile(source, path.name, "exec")
+    found = re.search(r'"([a-z-]+)(?:\[([a-z,]+)\])? @ git\+(.*?)"', source)
+    assert (found[1], found[3]) == (project["name"], project["urls"]["Repository"])
+    assert set((found[2] or "").split(",")) - {""} <= set(project["optional-dependencies"])
+    assert source in {guard(other) for other in NOTEBOOKS if other != path}, "no other notebook has this cell"
+    body = ast.parse(source).body
+    assert all(isinstance(node, (ast.Import, ast.If)) for node in body), "more than the guard"
 
 
 def visible(folder: Path) -> set[str]:
