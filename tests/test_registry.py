@@ -36,7 +36,7 @@ def test_names_and_aliases(shapes):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sqare", "unknown shape 'sqare': did you mean 'square'[?] known: box, circle, square"),
+        ("squar", "unknown shape 'squar': did you mean 'square'[?] known: box, circle, square"),
         ("triangle", "unknown shape 'triangle': .*known: box, circle, square"),
         ("", "unknown shape '': known: box, circle, square"),
         (None, "unknown shape None: "),

@@ -50,7 +50,7 @@ def test_names_alone_are_bimodal():
         (lambda: Vocabulary([]), "a vocabulary needs at least one tag"),
         (lambda: Vocabulary(["b", "a", "b", "a", "c"]), "tags given twice: a, b$"),
         (lambda: Vocabulary(["a", ""]), "a tag needs a name"),
-        (lambda: Tag("x", kind="unifrom"), "tag 'x': unknown kind 'unifrom': did you mean 'uniform'"),
+        (lambda: Tag("x", kind="uniforms"), "tag 'x': unknown kind 'uniforms': did you mean 'uniform'"),
         (lambda: Tag("x", source="humans"), "tag 'x': unknown source 'humans': did you mean 'human'"),
         (lambda: Vocabulary(["rock", "pop"]).position("rok"), "unknown tag 'rok': did you mean 'rock'"),
     ],

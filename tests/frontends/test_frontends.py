@@ -167,7 +167,7 @@ def test_a_loud_click_is_found_in_the_right_frame():
     ("name", "options", "message"),
     [
         ("wavform", {}, "unknown front-end 'wavform': did you mean 'waveform'"),
-        ("waveform", {"widht": 1}, "front-end 'waveform': unknown option 'widht': did you mean 'width'"),
+        ("waveform", {"widths": 1}, "front-end 'waveform': unknown option 'widths': did you mean 'width'"),
         ("waveform", {"width": 0}, "width 0: give a positive factor"),
         ("waveform", {"width": float("nan")}, "width nan"),
         ("spectrogram", {"width": float("inf")}, "width inf"),
