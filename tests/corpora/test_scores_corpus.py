@@ -148,7 +148,7 @@ def test_seed_licence_and_compositions(cache: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "trian"}, "did you mean 'train'"),
+        ({"split": "trainn"}, "did you mean 'train'"),
         ({"licence": "free"}, "licence"),
         ({"clips": 0}, "at least one"),
         ({"compositions": 10**6}, "compositions=1000000"),
@@ -174,3 +174,23 @@ def test_the_vocabulary_says_where_every_tag_comes_from():
     assert sources == {"human", "collection", "computed", "arranger"}
     assert VOCABULARY.uniform.sum() == 10
     assert all(tag.description for tag in VOCABULARY)
+
+
+def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_clips(corpus: Scores, cache: Path):
+    absent = ("music21", "symusic", "verovio", "pretty_midi", "tinysoundfont", "numba", "librosa", "soundfile")
+    code = (
+        "import hashlib, importlib.metadata, sys\n"
+        f"sys.modules.update(dict.fromkeys({(*absent, 'sklearn', 'matplotlib', 'platformdirs', 'tqdm')}))\n"
+        "def version(name): raise importlib.metadata.PackageNotFoundError(name)\n"
+        "importlib.metadata.version = version\n"
+        "import tagging; from tagging.corpora import stream; from tagging.corpora.scores.degradations import Degradations\n"
+        "corpus = tagging.open_corpus('scores', clips=2000)\n"
+        "for batch in stream(corpus, range(4), batch_size=2, seconds=15.0, workers=1, starts=[0] * 4):\n"
+        "    for sound in batch.audio: print(hashlib.sha256(sound.tobytes()).hexdigest())\n"
+    )
+    assert len(corpus.bank.first) > 0  # built where the synthesizer is
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == [digest(corpus, index) for index in range(4)]
