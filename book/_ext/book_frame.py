@@ -1,6 +1,7 @@
 """What the book needs beyond Jupyter Book's own settings.
 
 - Pages load nothing from other hosts: MathJax is copied in from a Python package, Thebe is left out.
+- A page that is gone from the table of contents is gone from the book.
 - Example sounds are put beside the pages in a form that every browser plays.
 - Stored outputs never outlive the code that made them: notebooks run again when the package or an installed library
   has changed, and a page whose notebook failed is read again at the next build.
@@ -40,6 +41,14 @@ def leave_out_thebe(app: Sphinx, _config: object) -> None:
 def follow_the_system(app: Sphinx, _config: object) -> None:
     """Start in the reader's own light or dark mode; left empty, the theme complains in the console of every page."""
     app.config.html_context.setdefault("default_mode", "auto")
+
+
+def sweep(app: Sphinx) -> None:
+    """Before a build from nothing, remove the pages of earlier ones: a page that left the book must not stay in it."""
+    if app.env.all_docs:
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        page.unlink()
 
 
 def copy_mathjax(app: Sphinx) -> None:
@@ -111,11 +120,18 @@ def read_again(app: Sphinx, env, _added: set, _changed: set, _removed: set) -> l
     return [name for name, run in runs.items() if run and not run["succeeded"]]
 
 
+def drop_widget_state(app: Sphinx, _doctree) -> None:
+    """Forget the stored state of widgets: their cells are for readers with a kernel, and no page shows them."""
+    app.env.nb_metadata.get(app.env.docname, {}).get("js_files", {}).pop("ipywidgets_state", None)
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", leave_out_thebe)
     app.connect("config-inited", follow_the_system)
+    app.connect("builder-inited", sweep)
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_sounds)
     app.connect("builder-inited", forget_stale_outputs)
     app.connect("env-get-outdated", read_again)
+    app.connect("doctree-read", drop_widget_state)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

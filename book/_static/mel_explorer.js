@@ -84,8 +84,8 @@ class Explorer {
     const controls = document.createElement("fieldset");
     const legend = document.createElement("legend");
     legend.textContent = "What the model gets to hear";
-    controls.append(
-      legend,
+    const grid = document.createElement("div");
+    grid.append(
       control("sound", this.sound),
       control("sample rate", this.rate),
       control("window", this.window.input, this.window.output),
@@ -94,6 +94,7 @@ class Explorer {
       control("compression", this.compression),
       this.button,
     );
+    controls.append(legend, grid);
     const picture = document.createElement("div");
     picture.className = "mel-picture";
     const frame = document.createElement("div");

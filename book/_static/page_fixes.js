@@ -12,8 +12,12 @@ for (const summary of document.querySelectorAll(".bd-sidebar summary, .bd-docs-n
   if (link && !summary.innerText.trim()) summary.setAttribute("aria-label", `Show what is in ${link.innerText.trim()}`);
 }
 
+// The line that unfolds a hidden cell says what it hides; its label says "Toggle hidden content" instead.
+for (const summary of document.querySelectorAll("details.hide > summary[aria-label]")) summary.removeAttribute("aria-label");
+
 // The logo stands outside every landmark.
-const logo = document.querySelector(".sidebar-header-items, .sidebar-primary-item:has(.navbar-brand)");
-if (logo && !logo.closest("header, nav, main, aside, [role]")) {
-  logo.setAttribute("role", "banner");
+const logo = document.querySelector(".bd-sidebar-primary .sidebar-primary-item:has(.navbar-brand)");
+if (logo && !logo.closest("header, nav, main, [role]")) {
+  logo.setAttribute("role", "navigation");
+  logo.setAttribute("aria-label", "Home");
 }
