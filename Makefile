@@ -50,7 +50,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(BIN)/nbstripout --verify book/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id book/*.ipynb
 
 serve: $(READY)
 	@test -f _build/html/index.html || { echo "there is no book yet: run make book first"; exit 1; }
