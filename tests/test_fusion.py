@@ -10,8 +10,8 @@ from torch import nn
 
 import tagging
 from tagging.errors import ConfigError
-from tagging.fusion import FusedShape, MaxFirst
 from tagging.frontends.musically_motivated import ShapeBlock
+from tagging.fusion import FusedShape, MaxFirst
 
 
 def seasoned(tagger: tagging.Tagger) -> tagging.Tagger:

@@ -12,7 +12,9 @@ TAGS = [f"tag {index}" for index in range(50)]
 
 @pytest.fixture(scope="module")
 def papers():
-    return {name: tagging.build_tagger(name, "temporal-pooling", TAGS).summary() for name in ("waveform", "spectrogram")}
+    return {
+        name: tagging.build_tagger(name, "temporal-pooling", TAGS).summary() for name in ("waveform", "spectrogram")
+    }
 
 
 def test_paper_models(papers):
