@@ -24,11 +24,13 @@ def add_corpus_commands(commands: Any) -> None:
 
     info = actions.add_parser("info", help="its version, sizes and tags")
     _add_name(info)
+    _add_licence(info)
     info.set_defaults(run=_info)
 
     listen = actions.add_parser("listen", help="write one track as a sound file and say what it is")
     _add_name(listen)
     listen.add_argument("index", type=int, metavar="INDEX", help="which track")
+    _add_licence(listen)
     listen.add_argument("--split", default="train", help="(default: %(default)s)")
     listen.add_argument(
         "--output", metavar="FILE", help="a .wav, .flac or .ogg file (default: NAME-SPLIT-INDEX.wav here)"
@@ -42,6 +44,17 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_licence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--licence", help="'open' leaves out what may not be used freely, where the corpus knows (default: all)"
+    )
+
+
+def _open(options: argparse.Namespace, **more: Any) -> Corpus:
+    licence = {} if options.licence is None else {"licence": options.licence}
+    return open_corpus(options.name, **licence, **more)
+
+
 def _build(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     prepare_corpus(options.name)
@@ -50,7 +63,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    corpus = open_corpus(options.name)
+    corpus = _open(options)
     for line in describe(corpus):
         print(line)
     return 0
@@ -72,7 +85,7 @@ def describe(corpus: Corpus) -> list[str]:
 def _listen(options: argparse.Namespace) -> int:
     import soundfile
 
-    corpus = open_corpus(options.name, split=options.split)
+    corpus = _open(options, split=options.split)
     if not 0 <= options.index < len(corpus):
         raise ConfigError(f"INDEX {options.index}: the {options.split} split has tracks 0 to {len(corpus) - 1}")
     path = Path(options.output or f"{options.name}-{options.split}-{options.index}.wav")

@@ -21,6 +21,13 @@ def test_info_shows_sizes_and_sources(cache: Path, capsys: pytest.CaptureFixture
     assert counts[0] > 5 * counts[1] > 0
 
 
+def test_the_licence_is_respected(cache: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["corpus", "info", "--licence", "open"]) == 0
+    assert "-open-" in capsys.readouterr().out
+    assert main(["corpus", "info", "--licence", "opne"]) == 2
+    assert "did you mean 'open'" in capsys.readouterr().err
+
+
 def test_listen_writes_the_clip_and_its_tags(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     target = tmp_path / "clip.flac"
     assert main(["corpus", "listen", "scores", "3", "--split", "test", "--output", str(target)]) == 0

@@ -132,11 +132,7 @@ class Scores(Corpus):
         if self._clips < 1:
             raise ConfigError(f"clips={clips}: ask for at least one")
         self.library = library.ready_library(build=build)
-        facts = self.library.facts
-        inside = facts["split"] == SPLITS.index(split)
-        if licence == "open":
-            inside &= facts["open"]
-        self.pool = first_compositions(self.library, np.flatnonzero(inside), compositions)
+        self.pool = first_compositions(self.library, np.flatnonzero(self._inside(split)), compositions)
         self._tables: dict[int, list[np.ndarray]] = {}
 
     @classmethod
@@ -170,6 +166,12 @@ class Scores(Corpus):
     def __getitem__(self, index: int) -> Clip:
         return Clip(self, self._check_index(index))
 
+    def _inside(self, split: str) -> np.ndarray:
+        """bool [compositions]: what belongs to a split, under the licence."""
+        facts = self.library.facts
+        inside = facts["split"] == SPLITS.index(split)
+        return inside & facts["open"] if self.licence == "open" else inside
+
     def summary(self) -> list[str]:
         facts, library = self.library.facts, self.library
         families = len(np.unique(facts["family"]))
@@ -177,8 +179,8 @@ class Scores(Corpus):
             f"{len(library):,} compositions in {families:,} tune families, {library.notes.shape[1]:,} notes",
             f"{int(facts['open'].sum()):,} compositions with licence='open': without the Essen and Palestrina encodings",
         ]
-        for number, split in enumerate(SPLITS):
-            inside = facts["split"] == number
+        for split in SPLITS:
+            inside = self._inside(split)
             families = len(np.unique(facts["family"][inside]))
             lines.append(
                 f"  {split}: {int(inside.sum()):,} compositions, {families:,} families, {CLIPS[split]:,} clips"
@@ -186,7 +188,7 @@ class Scores(Corpus):
         return [*lines, f"{len(self.vocabulary)} tags; counts are compositions"]
 
     def tag_counts(self, split: str) -> dict[str, int]:
-        inside = self.library.facts["split"] == SPLITS.index(self._check_split(split))
+        inside = self._inside(self._check_split(split))
         given = (self.library.facts["score_tags"][inside] == 1).sum(axis=0)
         return {tag.name: int(count) for tag, count in zip(SCORE_TAGS, given, strict=True)}
 
