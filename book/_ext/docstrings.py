@@ -1,7 +1,8 @@
 """How the package's docstrings become the API page.
 
-The docstrings are written to be read in an editor. Three of their habits need help here: several names described in one
-entry, names used without their module, and names of things that exist but have no entry of their own on the page.
+The docstrings are written to be read in an editor. Four of their habits need help here: several names described in one
+entry, pages named by their file, names used without their module, and names of things that exist but have no entry of
+their own on the page.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from sphinx.ext.intersphinx import resolve_reference_any_inventory
 
 SECTION = re.compile(r"\s*(Args|Attributes|Raises|Returns|Yields|Source|Book|Example|Note):?\s*")
 SEVERAL = re.compile(r"(\s+)(\w+(?:, \w+)+): (.*)")
+
+PAGE = re.compile(r"``(book/\w+)``")
 
 # short or internal names -> the ones their documentation uses
 ALIASES = {
@@ -52,6 +55,15 @@ def one_entry_each(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: An
         for name in names.split(", "):
             out += [f"{indent}{name}: {text}", *more]
     lines[:] = out
+
+
+def link_pages(app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Make a link of ``book/page``, as docstrings name the page that explains them."""
+
+    def link(match: re.Match[str]) -> str:
+        return f":doc:`/{match[1]}`" if match[1] in app.env.found_docs else match[0]
+
+    lines[:] = [PAGE.sub(link, line) for line in lines]
 
 
 def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.TextElement) -> nodes.Node | None:
@@ -100,5 +112,6 @@ def _exists(name: str) -> bool:
 def setup(app: Sphinx) -> dict[str, object]:
     # before napoleon, which has the default priority of 500
     app.connect("autodoc-process-docstring", one_entry_each, priority=400)
+    app.connect("autodoc-process-docstring", link_pages, priority=401)
     app.connect("missing-reference", resolve, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

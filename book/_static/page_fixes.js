@@ -21,3 +21,6 @@ if (logo && !logo.closest("header, nav, main, [role]")) {
   logo.setAttribute("role", "navigation");
   logo.setAttribute("aria-label", "Home");
 }
+
+// The list of references has roles that ARIA has withdrawn, inside a list that may not hold them.
+for (const entry of document.querySelectorAll('.citation-list, .citation-list [role="doc-biblioentry"]')) entry.removeAttribute("role");
