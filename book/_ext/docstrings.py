@@ -19,6 +19,7 @@ from sphinx.ext.intersphinx import resolve_reference_any_inventory
 SECTION = re.compile(r"\s*(Args|Attributes|Raises|Returns|Yields|Source|Book|Example|Note):?\s*")
 SEVERAL = re.compile(r"(\s+)(\w+(?:, \w+)+): (.*)")
 
+NUMBERS = {"float32", "float64", "int16", "int64"}
 PAGE = re.compile(r"``(book/\w+)``")
 
 # short or internal names -> the ones their documentation uses
@@ -87,8 +88,8 @@ def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.TextElemen
     here = node.get("py:module") or "tagging"
     if any(_exists(name) for name in (target, f"{here}.{target}", f"tagging.{target}")):
         return content
-    # text that napoleon took for a type: no name has a space in it
-    return content if " " in target else None
+    # text that napoleon took for a type: the shape or the kind of numbers of an array
+    return content if " " in target or target in NUMBERS else None
 
 
 def _exists(name: str) -> bool:
