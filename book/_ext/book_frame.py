@@ -116,13 +116,14 @@ def read_again(app: Sphinx, env, _added: set, _changed: set, _removed: set) -> l
     notebooks = [name for name in env.found_docs if env.doc2path(name).endswith(".ipynb")]
     if env.book_is_stale:
         return [name for name in [*notebooks, *env.found_docs] if name in env.all_docs]
-    runs = {name: env.nb_metadata.get(name, {}).get("exec_data") for name in notebooks}
+    about = getattr(env, "nb_metadata", {})  # there is none before the first notebook has been read
+    runs = {name: about.get(name, {}).get("exec_data") for name in notebooks}
     return [name for name, run in runs.items() if run and not run["succeeded"]]
 
 
 def drop_widget_state(app: Sphinx, _doctree) -> None:
     """Forget the stored state of widgets: their cells are for readers with a kernel, and no page shows them."""
-    app.env.nb_metadata.get(app.env.docname, {}).get("js_files", {}).pop("ipywidgets_state", None)
+    getattr(app.env, "nb_metadata", {}).get(app.env.docname, {}).get("js_files", {}).pop("ipywidgets_state", None)
 
 
 def setup(app: Sphinx) -> dict[str, object]:
