@@ -24,7 +24,7 @@ def test_info_shows_sizes_and_sources(cache: Path, capsys: pytest.CaptureFixture
 def test_the_licence_is_respected(cache: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["corpus", "info", "--licence", "open"]) == 0
     assert "-open-" in capsys.readouterr().out
-    assert main(["corpus", "info", "--licence", "opne"]) == 2
+    assert main(["corpus", "info", "--licence", "openn"]) == 2
     assert "did you mean 'open'" in capsys.readouterr().err
 
 
