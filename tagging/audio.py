@@ -17,6 +17,8 @@ from .errors import AudioError, ConfigError
 
 # 2**17 frames are 3 s at 44.1 kHz: long enough that the cost of a call does not show, short enough for any memory.
 BLOCK_FRAMES = 2**17
+# Beyond any way of writing samples, 32-bit integers included; the power of much more is infinite, and every score NaN.
+LARGEST = 1e12
 
 
 class AudioFile:
@@ -140,6 +142,10 @@ class AudioFile:
                 )
             done += len(mono)
             peak = max(peak, float(np.abs(mono).max()))
+            if peak > LARGEST:
+                raise AudioError(
+                    f"{self.path}: holds samples as large as {peak:.0e}, where sound lies in [-1, 1]; export it again"
+                )
             yield mono
         if not done:
             raise AudioError(f"{self.path}: holds no samples; nothing can be heard in it")
@@ -198,7 +204,13 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resample float32 [samples] with soxr's HQ filter: flat to 0.91 of the new Nyquist frequency.
 
     Which resampler is used changes what a model answers (``book/what_goes_in``), so this package has one.
+
+    Raises:
+        ConfigError: a sample rate that is no positive, finite number.
     """
+    for rate in (from_rate, to_rate):
+        if not 0 < rate < float("inf"):
+            raise ConfigError(f"a sample rate of {rate} Hz: it must be a positive, finite number, e.g. 16000")
     if from_rate == to_rate:
         return waveform
     return np.concatenate(list(_resample_blocks(iter([waveform]), from_rate, to_rate)))
@@ -228,4 +240,8 @@ def as_waveform(array: np.ndarray, name: str = "waveform") -> np.ndarray:
     mono = array.astype(np.float32, copy=False) if array.ndim == 1 else array.mean(axis=0, dtype=np.float32)
     if not np.isfinite(mono).all():
         raise AudioError(f"{name} holds NaN or infinite samples; check how it was made")
+    if (peak := float(np.abs(mono).max())) > LARGEST:
+        raise AudioError(
+            f"{name} holds samples as large as {peak:.0e}, where sound lies in [-1, 1]; check how it was made"
+        )
     return mono

@@ -173,8 +173,9 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
     extent = (float(result.times[0]) + inset, float(result.times[-1]) + inset + step, len(names) - 0.5, -0.5)
     values = result.taggram[:, rows].T
     image = ax.imshow(values, aspect="auto", extent=extent, cmap=SCORE_MAP, vmin=0, vmax=1, interpolation="nearest")
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="time (s)", title=title)
+    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set(xlabel="time (s)")
+    ax.set_title(title, parse_math=False)  # often the name of a file, in which a dollar sign is a dollar sign
     figure.colorbar(image, ax=ax, label="score", pad=0.02)
     return figure
 
@@ -192,10 +193,11 @@ def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | 
     figure, ax = _axes(ax, 0.7 + 0.26 * len(names))
     bars = ax.barh(range(len(names)), scores, color=CYCLE[0], height=0.7)
     ax.bar_label(bars, fmt="%.2f", padding=3, fontsize="small")
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.08)
-    ax.set(xlabel="score", title=title)
+    ax.set(xlabel="score")
+    ax.set_title(title, parse_math=False)
     return figure
 
 

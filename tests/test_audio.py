@@ -282,3 +282,22 @@ def test_arrays_become_waveforms():
 def test_arrays_that_are_no_sound_are_refused(array, message):
     with pytest.raises(AudioError, match=message):
         as_waveform(array, "mine")
+
+
+@pytest.mark.parametrize("level", [1e18, 1e30])
+def test_samples_whose_power_is_infinite_are_refused(sound_file, level):
+    """They are finite, but every score would be NaN."""
+    loud = level * tones(0.1, 16000)
+    with pytest.raises(
+        AudioError, match=r"a\.wav: holds samples as large as .* sound lies in \[-1, 1\]; export it again"
+    ):
+        load_audio(sound_file("a.wav", loud, 16000, "FLOAT"))
+    with pytest.raises(AudioError, match=r"waveform holds samples as large as"):
+        as_waveform(loud)
+    assert as_waveform(2.0**31 * tones(0.1, 16000)).any()
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
+def test_impossible_sample_rates_are_refused(rate):
+    with pytest.raises(ConfigError, match="it must be a positive, finite number"):
+        resample(tones(0.1, 16000), rate, 16000)

@@ -174,3 +174,9 @@ def test_colours_can_be_seen(result):
     assert contrast(plots.INK, plots.PAPER) > 7
     assert all(contrast(colour, plots.PAPER) > 3 for colour in plots.MODEL_COLOURS.values())
     assert len(set(plots.MODEL_MARKERS.values())) == len(plots.MODEL_COLOURS)  # colour is never the only difference
+
+
+def test_dollar_signs_in_names_are_no_formulas():
+    tagged = TrackTags(("$x^$", "b"), np.float32([0.5, 0.4]), np.float32([0]), np.float32([[0.5, 0.4]]), 3.0)
+    for draw in (plots.taggram, plots.top_tags):
+        draw(tagged, title="100% $x^$.mp3").canvas.draw()
