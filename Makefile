@@ -9,7 +9,7 @@ PORT ?= 8000
 BARE := tinysoundfont==0.3.7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights book test slow lint serve lock clean
+.PHONY: help setup cache book test slow lint serve lock clean
 
 help:
 	@echo "make book    build the book into _build/html"
@@ -30,11 +30,12 @@ $(READY): pyproject.toml constraints.txt Makefile
 
 setup: $(READY)
 
-# The pretrained taggers, fetched once into the user's cache, so that no page of the book waits for a download.
-weights: $(READY)
-	$(BIN)/tagging prepare pretrained
+# What pages and slow tests would otherwise wait for, made once in the user's cache: the weights of the pretrained taggers
+# (a download of 29 MB) and the note cache of the `scores` corpus (some minutes of reading scores).
+cache: $(READY)
+	$(BIN)/tagging prepare pretrained scores
 
-book: $(READY) weights
+book: cache
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 	$(BIN)/python book/_tools/check_book.py _build/html
 	@echo "The book is in _build/html. Look at it with: make serve"
@@ -42,7 +43,7 @@ book: $(READY) weights
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
-slow: $(READY)
+slow: cache
 	$(BIN)/python -m pytest -m slow
 
 # ruff's and codespell's settings are in pyproject.toml
