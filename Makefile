@@ -1,4 +1,4 @@
-# Two commands matter: `make book` and `make test`. Each sets up what it needs; a second run repeats nothing.
+# Two commands matter: `make book` and `make test`. Each sets up what it needs; a second run sets nothing up again.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

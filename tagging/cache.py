@@ -45,9 +45,22 @@ def cache_dir(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock beside ``path``, so that one process makes a file while others wait for it."""
-    with FileLock(path.with_name(path.name + ".lock")):
+    """Hold a lock beside ``path``, so that one process makes a file while others wait for it.
+
+    Raises:
+        TaggingError: the lock cannot be taken, for example because it belongs to another user.
+    """
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise TaggingError(
+            f"cannot lock {lock.lock_file}: {error.strerror or error}; remove it, or set TAGGING_CACHE"
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -104,9 +104,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: ask for at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number, at least 1")
+    return int(text)
 
 
 def _tag(options: argparse.Namespace) -> int:
@@ -119,25 +119,25 @@ def _tag(options: argparse.Namespace) -> int:
         try:
             with _progress(path) as progress:
                 result = tagger.tag(path, hop_seconds=options.hop, progress=progress)
+            # printed before it is drawn: a picture that cannot be written takes no tags with it
+            print(_json(path, options.model, result) if options.json else _table(path, result, options.top), flush=True)
             if picture:
                 _draw(result, path, picture)
         except ConfigError:
             raise  # a wrong option is wrong for every file
-        except TaggingError as error:
+        except (TaggingError, RuntimeError) as error:  # RuntimeError: PyTorch's, out of memory for example
             failed.append(path)
-            print(f"tagging: {error}", file=sys.stderr)
+            text = str(error) if isinstance(error, TaggingError) else f"{path}: {error}"
+            print(f"tagging: {text}", file=sys.stderr)
             if options.json:
-                print(json.dumps({"file": path, "error": str(error)}, ensure_ascii=False), flush=True)
-            continue
-        if options.json:
-            print(
-                json.dumps({"file": path, "model": options.model, **result.to_dict()}, ensure_ascii=False), flush=True
-            )
-        else:
-            print(_table(path, result, options.top), flush=True)
+                print(json.dumps({"file": path, "error": text}, ensure_ascii=False), flush=True)
     if failed:
         print(f"tagging: {len(failed)} of {len(options.files)} files could not be tagged", file=sys.stderr)
     return SOME_FAILED if failed else OK
+
+
+def _json(path: str, model: str, result: TrackTags) -> str:
+    return json.dumps({"file": path, "model": model, **result.to_dict()}, ensure_ascii=False)
 
 
 def _table(path: str, result: TrackTags, top: int) -> str:

@@ -134,8 +134,8 @@ class LogMel(nn.Module):
     """Waveform -> log-mel spectrogram.
 
     float32 [batch, samples] at ``spec.sample_rate``, nominally in [-1, 1] -> float32 [batch, bands, frames].
-    Equal to librosa within 1e-5 of mel power; computed in float32 even under autocast, because a transform in bfloat16
-    errs by 5 % of the compressed values. The buffers are not part of ``state_dict``: they follow from ``spec``.
+    Equal to librosa within 1e-5 of mel power; computed in float32 even under autocast, because bfloat16 keeps eight
+    bits of a number and a spectrum spans many more. The buffers are not part of ``state_dict``: they follow from ``spec``.
 
     Args:
         spec: a :class:`MelSpec`, or the name of one of :data:`PRESETS`.

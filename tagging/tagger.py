@@ -63,6 +63,12 @@ class Tagger(nn.Module):
         super().__init__()
         self.config, self.vocabulary, self.card = config, vocabulary, dict(card or {})
         self.fused = False
+        try:
+            json.dumps(asdict(config))
+        except TypeError as error:
+            raise ConfigError(
+                f"an option cannot be written to a file ({error}): give plain numbers, strings, lists, not NumPy's or PyTorch's"
+            ) from error
         if config.segment_samples < 1 or config.hop_samples < 1:
             raise ConfigError(
                 f"segments of {config.segment_samples} samples every {config.hop_samples}: both must be at least 1"
@@ -159,13 +165,15 @@ class Tagger(nn.Module):
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Evaluation mode without gradients, for the time of a ``with`` block."""
-        training = self.training
+        # module by module: parts that were frozen during training come back frozen
+        training = [module for module in self.modules() if module.training]
         try:
             self.eval()
             with torch.inference_mode():
                 yield
         finally:
-            self.train(training)
+            for module in training:
+                module.training = True
 
     # Songs
 
@@ -267,12 +275,14 @@ class Tagger(nn.Module):
         """A table of its layers: see :func:`tagging.summary.summarise`."""
         from .summary import summarise
 
+        self._refuse_fused("has other layers than its parts know of")
         return summarise(self)
 
     def fuse(self) -> Tagger:
         """A faster copy for inference that gives the same scores: see :func:`tagging.fusion.fuse`."""
         from .fusion import fuse
 
+        self._refuse_fused("is fused already")
         return fuse(self)
 
     # Files
@@ -286,7 +296,7 @@ class Tagger(nn.Module):
         from safetensors.torch import save
 
         self._refuse_fused("cannot be saved")
-        path = Path(path).expanduser()
+        path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
         about = {"format": FORMAT, "config": asdict(self.config), "tags": self.vocabulary.to_list(), "card": self.card}
         weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         with atomic_write(path) as part:
@@ -302,8 +312,8 @@ class Tagger(nn.Module):
         """
         from safetensors import SafetensorError, safe_open
 
-        path = Path(path).expanduser()
-        if not path.is_file():
+        path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
+        if not os.path.isfile(path):  # noqa: PTH113  (pathlib raises for a name that is too long)
             raise CheckpointError(f"{path}: no such file; give the path of a tagger saved with .save()")
         try:
             with safe_open(path, framework="pt") as file:

@@ -59,6 +59,8 @@ class Vocabulary(Sequence[Tag]):
     """
 
     def __init__(self, tags: Iterable[Tag | str]) -> None:
+        if isinstance(tags, str):
+            raise ConfigError(f"tags={tags!r}: a list of names is needed, e.g. [{tags!r}]")
         self._tags = tuple(Tag(tag) if isinstance(tag, str) else tag for tag in tags)
         if not self._tags:
             raise ConfigError("a vocabulary needs at least one tag")

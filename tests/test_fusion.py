@@ -77,3 +77,11 @@ def test_for_inference_only(tmp_path):
     with pytest.raises(ConfigError, match="feature maps"):
         fused.features(torch.zeros(1, 48000))
     assert not list(tmp_path.iterdir())
+
+
+def test_not_twice():
+    fused = tagging.build_tagger("spectrogram", "dense", ["a"], 3.0, width=0.25).fuse()
+    with pytest.raises(ConfigError, match="fused already"):
+        fused.fuse()
+    with pytest.raises(ConfigError, match="other layers"):
+        fused.summary()

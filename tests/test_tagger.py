@@ -382,3 +382,27 @@ def test_memory_of_a_long_file_is_bounded(tmp_path):
     segments, grown = result.stdout.split()
     assert int(segments) == 12
     assert float(grown) < 15
+
+
+def test_listening_gives_frozen_parts_back_frozen():
+    tagger = build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=0.25).train()
+    tagger.backend.eval()
+    with tagger.listening():
+        assert not any(module.training for module in tagger.modules())
+    assert tagger.training and tagger.frontend.training
+    assert not any(module.training for module in tagger.backend.modules())
+
+
+def test_mistakes_are_named_before_anything_is_built():
+    with pytest.raises(ConfigError, match="a list of names is needed"):
+        build_tagger("waveform", "temporal-pooling", "piano", 3.0)
+    with pytest.raises(ConfigError, match="cannot be written to a file"):
+        build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=np.float32(0.25))
+    with pytest.raises(ConfigError, match="hop must be at least 1"):
+        build_tagger("waveform-frame-level", "temporal-pooling", ["a"], 3.0, frontend_options={"hop": -256})
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/x.safetensors", "x" * 300, "x" * 300 + ".safetensors"])
+def test_names_that_cannot_be_paths(name):
+    with pytest.raises(TaggingError):
+        load_tagger(name)

@@ -15,7 +15,7 @@ from . import BACKENDS
 class Recurrent(Backend):
     """Gated recurrent units reading the frames forwards and backwards.
 
-    Takes any number of frames from one up; time steps follow each other, so it is the slowest of the five.
+    Takes any number of frames from one up; time steps follow each other, so little of it can run at once.
 
     Args:
         channels: of the feature map.

@@ -55,6 +55,8 @@ class FrameLevel(Frontend):
     def __init__(self, width: float, filters: int, lengths: Sequence[int], hop: int, sample_rate: int) -> None:
         super().__init__()
         check_width(width)
+        if hop < 1:
+            raise ConfigError(f"frames every {hop} samples: the hop must be at least 1")
         each = scaled(filters // len(lengths), width)
         self.sample_rate, self.out_channels, self.hop = sample_rate, each * len(lengths), hop
         self.branches = nn.ModuleList(Branch(each, length, hop) for length in lengths)

@@ -58,9 +58,10 @@ def load_tagger(name: str | os.PathLike[str]) -> Tagger:
     """
     if name in _cards():
         return musicnn.load(str(name), _cards())
-    path = Path(name).expanduser()
-    if path.is_dir():
+    # os.path, unlike pathlib, has an answer for what cannot be a path at all, such as a name of 300 characters
+    path = Path(os.path.expanduser(name))  # noqa: PTH111
+    if os.path.isdir(path):  # noqa: PTH112
         raise CheckpointError(f"{name}: a directory; give the path of a .safetensors file")
-    if not path.exists() and path.suffix != ".safetensors":
+    if not os.path.exists(path) and path.suffix != ".safetensors":  # noqa: PTH110
         raise unknown_name("pretrained tagger", str(name), list_pretrained())
     return Tagger.load(path)
