@@ -127,8 +127,8 @@ def test_a_picture_that_cannot_be_written_is_reported(model, song, tmp_path, cap
     [
         (["--model", "msd-musicn"], "unknown pretrained tagger 'msd-musicn': did you mean 'msd-musicnn'"),
         (["--model", "no/such.safetensors"], "no/such.safetensors: no such file"),
-        (["--top", "0"], "0: ask for at least 1"),
-        (["--top", "many"], "invalid"),
+        (["--top", "0"], "0: give a whole number, at least 1"),
+        (["--top", "many"], "many: give a whole number"),
         (["--hop", "-1"], "hop_seconds=-1"),
         (["--hop", "nan"], "hop_seconds=nan"),
         (["--device", "gpu"], "device 'gpu' cannot be used"),
