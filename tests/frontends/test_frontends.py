@@ -176,7 +176,7 @@ def test_a_loud_click_is_found_in_the_right_frame():
         ("waveform", {"width": "big"}, "front-end 'waveform' cannot be built with width='big'"),
         ("waveform-frame-level", {"length": 513}, "a filter of 513 samples: its length must be even"),
         ("waveform-frame-level", {"length": 96}, "a filter of 96 samples: .* divide the hop of 256"),
-        ("waveform-frame-level", {"hop": 0}, "cannot be built with hop=0"),
+        ("waveform-frame-level", {"hop": 0}, "the hop must be at least 1"),
         ("waveform-frame-level-many-shapes", {"lengths": ()}, "cannot be built with lengths="),
         ("spectrogram", {"mel": "musicn"}, "unknown log-mel preset 'musicn': did you mean 'musicnn'"),
         ("spectrogram", {"mel": {"hopp": 3}}, "hopp.*its fields are sample_rate, n_fft, hop"),
