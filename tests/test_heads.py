@@ -42,7 +42,7 @@ def test_together_keeps_the_order_of_the_vocabulary():
     for kind, members in kinds.items():
         expected = nn.functional.linear(x, head.kinds[kind].weight, head.kinds[kind].bias)
         torch.testing.assert_close(head(x)[:, members], expected)
-    assert list(HEADS.build("together", 8, Vocabulary("abc")).kinds) == ["bi-modal"]
+    assert list(HEADS.build("together", 8, Vocabulary(list("abc"))).kinds) == ["bi-modal"]
     assert list(HEADS.build("together", 8, Vocabulary([Tag("a", kind=UNIFORM)])).kinds) == ["uniform"]
 
 

@@ -39,7 +39,7 @@ def test_names_alone_are_bimodal():
     vocabulary = Vocabulary(["rock", "pop", Tag("energy", kind=UNIFORM)])
     assert vocabulary.bimodal.tolist() == [True, True, False]
     assert repr(vocabulary) == "Vocabulary(3 tags: rock, pop, energy)"
-    assert repr(Vocabulary("abcd")) == "Vocabulary(4 tags: a, b, c, ...)"
+    assert repr(Vocabulary(list("abcd"))) == "Vocabulary(4 tags: a, b, c, ...)"
     assert vocabulary != Vocabulary(["rock", "pop", "energy"])
     assert vocabulary != ["rock", "pop", "energy"]
 
