@@ -50,7 +50,7 @@ def main() -> None:
     print(f"{seen} segments, {seen // BATCH} updates in {core:.0f} core-seconds, {wall:.0f} s by the wall", flush=True)
 
     scores, truth = predict(tagger, degrade, test, options.threads)
-    results = evaluate(train.vocabulary, scores, truth, test.families(), options.resamples)
+    results = evaluate(train.vocabulary, scores, truth, test.groups(), options.resamples)
     parameters = sum(parameter.numel() for parameter in tagger.parameters())
     config = {name: value for name, value in vars(options).items() if name != "record"}
     config |= {"segment_seconds": SECONDS, "segments_per_test_clip": SEGMENTS, "batch": BATCH}

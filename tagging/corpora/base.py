@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -91,7 +91,32 @@ class Corpus(Sequence[Track], abc.ABC):
 
     @abc.abstractmethod
     def segment(self, index: int, start: float, seconds: float) -> Segment:
-        """A stretch of track ``index``, with the labels of this stretch. The fast way, for training."""
+        """A stretch of track ``index``, with the labels of this stretch. The fast way, for training.
+
+        A track shorter than the stretch is filled up with silence.
+
+        Raises:
+            TaggingError: this track cannot be read; others can.
+        """
+
+    def durations(self, indices: np.ndarray) -> np.ndarray:
+        """float64: how long these tracks are, in seconds."""
+        return np.array([self[int(index)].seconds for index in indices])
+
+    def groups(self) -> np.ndarray:
+        """int [tracks]: the group of every track, as a number; what intervals resample."""
+        return np.unique([track.group for track in self], return_inverse=True)[1]
+
+    def labels_of(self, indices: np.ndarray) -> np.ndarray:
+        """float32 [indices, tags]: the labels of whole tracks."""
+        return np.array([self[int(index)].labels for index in indices], np.float32)
+
+    def finish(self) -> Callable[[Any, Any], Any]:
+        """What makes of int16 segments and their draws, both tensors on one device, what a model hears.
+
+        By default that is float32 in [-1, 1].
+        """
+        return lambda audio, draws: audio.float() / 32768
 
     @abc.abstractmethod
     def __getitem__(self, index: int) -> Track: ...

@@ -12,14 +12,14 @@ import multiprocessing.connection
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from ..errors import ConfigError, CorpusError, TaggingError
-from .base import Corpus
+from .base import Corpus, Segment
 
 # Batches each worker may be ahead of the training loop.
 _AHEAD = 3
@@ -36,6 +36,8 @@ class Batch:
         audio: int16 [batch, samples].
         labels: float32 [batch, tags], nan where unknown.
         draws: float32 [batch, draws]: for the corpus's degradations; of width 0 where there are none.
+        failed: for tracks that could not be read, track and message. Their rows repeat the sound of a row that could, so
+            that batch statistics stay sound, and their labels are all nan, so that they add nothing to a loss.
     """
 
     indices: np.ndarray
@@ -43,15 +45,24 @@ class Batch:
     audio: np.ndarray
     labels: np.ndarray
     draws: np.ndarray
+    failed: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
 def random_starts(
-    indices: Sequence[int] | np.ndarray, seconds: float, whole: float, sample_rate: int, seed: int
+    indices: Sequence[int] | np.ndarray, seconds: float, whole: float | np.ndarray, sample_rate: int, seed: int
 ) -> np.ndarray:
-    """float64: where to begin in each track, drawn from a hash of (seed, index) and not from the order of the indices."""
+    """float64: where to begin in each track, drawn from a hash of (seed, index) and not from the order of the indices.
+
+    Args:
+        indices: which tracks.
+        seconds: length of a segment; tracks shorter than that begin at 0.
+        whole: length of the tracks.
+        sample_rate: in Hz.
+        seed: another one gives other places.
+    """
     with np.errstate(over="ignore"):
         # SplitMix64 (Steele, Lea and Flood 2014), with the seed above the index
         mixed = np.asarray(indices, np.uint64) + (np.uint64(seed & 0xFFFF) << np.uint64(40))
@@ -59,7 +70,8 @@ def random_starts(
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     uniform = (mixed ^ (mixed >> np.uint64(31))) / 2.0**64
-    places = int((whole - seconds) * sample_rate) // _GRID + 1
+    room = np.maximum(np.asarray(whole) - seconds, 0.0) * sample_rate
+    places = room.astype(np.int64) // _GRID + 1
     return np.floor(uniform * places) * _GRID / sample_rate
 
 
@@ -87,8 +99,9 @@ def stream(
         patience: seconds one segment may take before its worker is ended.
 
     Raises:
-        ConfigError: a size below 1, or a segment longer than the tracks.
-        CorpusError: a worker was stuck or died; the message names the clip.
+        ConfigError: a size below 1.
+        CorpusError: a worker was stuck or died, or met an error that is not the fault of one track; the message names
+            the clip. Tracks that cannot be read are no error: see ``Batch.failed``.
     """
     if batch_size < 1 or workers < 0 or patience <= 0:
         raise ConfigError(f"batch_size={batch_size}, workers={workers}, patience={patience}: out of range")
@@ -96,19 +109,28 @@ def stream(
     if len(indices) == 0:
         return
     if starts is None:
-        whole = corpus[int(indices[0])].seconds
-        if seconds > whole:
-            raise ConfigError(f"seconds={seconds}: the tracks last {whole:g} s")
-        starts = random_starts(indices, seconds, whole, corpus.sample_rate, seed)
+        starts = random_starts(indices, seconds, corpus.durations(indices), corpus.sample_rate, seed)
     starts = np.asarray(starts, np.float64)
-    # Done here so that what a first segment needs (compiled code, bank, tables) is there before workers are started.
-    first = corpus.segment(int(indices[0]), float(starts[0]), seconds)
+    first = _first_readable(corpus, indices, starts, seconds)
     plan = _Plan(corpus, indices, starts, seconds, batch_size, len(first.audio), len(first.labels), len(first.draws))
     if workers == 0:
         yield from plan.here()
         return
     with _Workers(plan, workers, patience) as pool:
         yield from pool
+
+
+def _first_readable(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, seconds: float) -> Segment:
+    """Made here so that what a first segment needs (compiled code, bank, tables) is there before workers are started."""
+    tried = 20
+    for index, start in zip(indices[:tried], starts[:tried], strict=True):
+        try:
+            return corpus.segment(int(index), float(start), seconds)
+        except ConfigError:
+            raise  # a wrong length is wrong for every track
+        except TaggingError as error:
+            message = error
+    raise CorpusError(f"none of the first {min(tried, len(indices))} tracks can be read; the last one: {message}")
 
 
 @dataclass(frozen=True)
@@ -147,22 +169,41 @@ class _Plan:
         audio = np.frombuffer(memory, np.int16, count * self.samples, offset=place).reshape(count, -1)
         return audio, labels, draws
 
-    def fill(self, row: int, place: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-        segment = self.corpus.segment(int(self.indices[row]), float(self.starts[row]), self.seconds)
-        arrays[0][place], arrays[1][place], arrays[2][place] = segment.audio, segment.labels, segment.draws
+    def fill(
+        self, number: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray], watch: Callable[[int], None]
+    ) -> dict[int, str]:
+        """Make batch ``number`` in these arrays; returns which tracks could not be read, and why."""
+        rows = self.rows(number)
+        failed: dict[int, str] = {}
+        for row in range(rows.start, rows.stop):
+            watch(row)
+            place = row - rows.start
+            try:
+                segment = self.corpus.segment(int(self.indices[row]), float(self.starts[row]), self.seconds)
+            except TaggingError as error:
+                failed[int(self.indices[row])] = str(error)
+            else:
+                arrays[0][place], arrays[1][place], arrays[2][place] = segment.audio, segment.labels, segment.draws
+        if failed:
+            bad = np.isin(self.indices[rows], list(failed))
+            good = int(np.argmin(bad))
+            for array in arrays:
+                array[: len(bad)][bad] = 0 if bad[good] else array[good]
+            arrays[1][: len(bad)][bad] = np.nan
+        return failed
 
-    def batch(self, number: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Batch:
+    def batch(
+        self, number: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray], failed: dict[int, str]
+    ) -> Batch:
         rows = self.rows(number)
         audio, labels, draws = (array[: rows.stop - rows.start] for array in arrays)
-        return Batch(self.indices[rows], self.starts[rows], audio, labels, draws)
+        return Batch(self.indices[rows], self.starts[rows], audio, labels, draws, failed)
 
     def here(self) -> Iterator[Batch]:
         for number in range(self.batches):
             arrays = self.empty()
-            rows = self.rows(number)
-            for row in range(rows.start, rows.stop):
-                self.fill(row, row - rows.start, arrays)
-            yield self.batch(number, arrays)
+            failed = self.fill(number, arrays, lambda row: None)
+            yield self.batch(number, arrays, failed)
 
 
 class _Workers:
@@ -204,15 +245,15 @@ class _Workers:
     def __iter__(self) -> Iterator[Batch]:
         for number in range(self._plan.batches):
             worker = number % self._count
-            self._wait_for(worker)
+            failed = self._wait_for(worker)
             slot = (number // self._count) % _AHEAD
             shared = self._plan.shaped(memoryview(self._slots[worker][slot]).cast("B"))
             arrays = tuple(array.copy() for array in shared)
             self._free[worker].release()
-            yield self._plan.batch(number, arrays)
+            yield self._plan.batch(number, arrays, failed)
 
-    def _wait_for(self, worker: int) -> None:
-        """Return when the worker has made its next batch."""
+    def _wait_for(self, worker: int) -> dict[int, str]:
+        """Return when the worker has made its next batch, with the tracks it could not read."""
         end = self._ends[worker]
         while not end.poll(min(1.0, self._patience / 4)):
             self._watch()
@@ -222,8 +263,9 @@ class _Workers:
             self._processes[worker].join()
             code = self._processes[worker].exitcode
             raise CorpusError(f"{self._clip_of(worker)}: the worker process died (exit code {code})") from None
-        if message is not None:
+        if isinstance(message, str):
             raise CorpusError(message)
+        return message
 
     def _watch(self) -> None:
         now = time.monotonic()
@@ -244,20 +286,21 @@ class _Workers:
 def _work(plan: _Plan, number: int, count: int, slots: list, free, sending, row_at, since) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the training process's to handle
     parent = os.getppid()
+
+    def watch(row: int) -> None:
+        row_at[number], since[number] = -1, time.monotonic()
+        row_at[number] = row
+
     for turn, batch in enumerate(range(number, plan.batches, count)):
         while not free.acquire(timeout=5):
             if os.getppid() != parent:
                 return  # nobody is waiting any more
         arrays = plan.shaped(memoryview(slots[turn % _AHEAD]).cast("B"))
-        rows = plan.rows(batch)
-        for row in range(rows.start, rows.stop):
-            row_at[number], since[number] = -1, time.monotonic()
-            row_at[number] = row
-            try:
-                plan.fill(row, row - rows.start, arrays)
-            except Exception as error:  # whatever it is, the training process must hear of it
-                kind = "" if isinstance(error, TaggingError) else f"{type(error).__name__}: "
-                sending.send(f"clip {plan.indices[row]} of {plan.corpus.version}: {kind}{error}")
-                return
+        try:
+            failed = plan.fill(batch, arrays, watch)
+        except Exception as error:  # whatever it is, the training process must hear of it
+            message = f"clip {plan.indices[row_at[number]]} of {plan.corpus.version}"
+            sending.send(f"{message}: {type(error).__name__}: {error}")
+            return
         row_at[number] = -1
-        sending.send(None)
+        sending.send(failed)

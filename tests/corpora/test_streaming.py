@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tagging.corpora import Segment, stream
 from tagging.corpora.scores.corpus import Scores
 from tagging.corpora.streaming import random_starts
-from tagging.errors import ConfigError, CorpusError
+from tagging.errors import AudioError, ConfigError, CorpusError
 
 
 def gathered(corpus: Scores, indices: np.ndarray, workers: int, **options) -> list[np.ndarray]:
@@ -83,6 +83,42 @@ class Broken(Scores):
                 os._exit(7)
             raise ValueError("bad notes")
         return super().segment(index, start, seconds)
+
+
+class Damaged(Scores):
+    """A corpus some of whose clips cannot be read."""
+
+    registered_name = "damaged"
+    bad = (0, 5, 6, 7, 21)
+
+    def segment(self, index: int, start: float, seconds: float) -> Segment:
+        if index in self.bad:
+            raise AudioError(f"clip-{index}.wav: damaged")
+        return super().segment(index, start, seconds)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.usefixtures("cache")
+def test_bad_tracks_are_told_and_add_nothing(workers: int):
+    damaged = Damaged(clips=24)
+    failed = {}
+    for batch in stream(damaged, range(24), batch_size=3, seconds=3.0, workers=workers):
+        failed |= batch.failed
+        bad = np.isin(batch.indices, Damaged.bad)
+        assert np.isnan(batch.labels[bad]).all()
+        assert not np.isnan(batch.labels[~bad]).all(axis=1).any()
+        for row in batch.audio[bad]:  # the sound of a neighbour, or silence where there is none
+            assert (row == (batch.audio[~bad][0] if not bad.all() else 0)).all()
+    assert failed == {index: f"clip-{index}.wav: damaged" for index in Damaged.bad}
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_corpus_that_cannot_be_read_at_all_says_so():
+    class Gone(Damaged):
+        bad = range(100)
+
+    with pytest.raises(CorpusError, match="none of the first 20 tracks can be read; the last one: clip-19.wav: damaged"):
+        next(stream(Gone(clips=100), range(100), batch_size=4, seconds=3.0))
 
 
 @pytest.mark.parametrize(

@@ -200,9 +200,20 @@ class Scores(Corpus):
         """The tune family of a clip, named by its first composition."""
         return identity(self.library.pieces[self.library.facts["family"][self.composition(index)]])
 
-    def families(self) -> np.ndarray:
-        """int32 [clips]: the tune family of every clip, as a number; for intervals."""
+    def groups(self) -> np.ndarray:
+        """int32 [clips]: the tune family of every clip, as a number; what intervals resample."""
         return self.library.facts["family"][self._dealt]
+
+    def durations(self, indices: np.ndarray) -> np.ndarray:
+        return np.full(len(indices), CLIP_SECONDS)
+
+    def finish(self) -> Callable[[Any, Any], Any]:
+        """The degradations, or without ``degraded`` the plain conversion."""
+        if not self.degraded:
+            return super().finish()
+        from .degradations import Degradations
+
+        return Degradations()
 
     def arrangement(self, index: int) -> Arrangement:
         """The notes of clip ``index``."""
