@@ -13,7 +13,7 @@ import numpy as np
 from .errors import ConfigError
 
 # Bytes of counts at a time: with what is computed from them they stay within a core's cache.
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
 PERCENTILES = (2.5, 97.5)
 
 
