@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +48,13 @@ class Together(nn.Module):
         logits = torch.cat([layer(x) for layer in self.kinds.values()], dim=1)  # [batch, tags], kind by kind
         return logits[:, self.order]  # [batch, tags], in the order of the vocabulary
 
+    def start_at(self, share: np.ndarray) -> None:
+        """Set the output bias so that tag t scores ``share[t]`` before it has learnt anything."""
+        by_kind = starting_bias(share)[self.order.argsort().cpu()]  # [tags], kind by kind
+        sizes = [layer.out_features for layer in self.kinds.values()]
+        for layer, bias in zip(self.kinds.values(), by_kind.split(sizes), strict=True):
+            layer.bias.data.copy_(bias)
+
 
 class _Apart(nn.Module):
     """One small network for each set of tags: features -> ``hidden`` units -> the tags of the set."""
@@ -69,6 +77,10 @@ class _Apart(nn.Module):
         units = torch.relu(self.hidden(self.dropout(x)))  # [batch, sets * hidden]
         units = units.unflatten(1, (-1, self.size))[:, self.owner]  # [batch, tags, hidden]: those of the tag's own set
         return (units * self.weight).sum(-1) + self.bias  # [batch, tags]
+
+    def start_at(self, share: np.ndarray) -> None:
+        """Set the output bias so that tag t scores ``share[t]`` before it has learnt anything."""
+        self.bias.data.copy_(starting_bias(share))
 
 
 @HEADS.register("per-tag")
@@ -107,13 +119,31 @@ class PerGroup(_Apart):
         super().__init__(features, [*grouped, *alone], hidden, dropout)
 
 
-def tag_loss(logits: Tensor, labels: Tensor, vocabulary: Vocabulary) -> Tensor:
+def starting_bias(share: np.ndarray) -> Tensor:
+    """float32 [tags]: the logit of the share of songs that have each tag, of the mean of each attribute; 0 where unknown.
+
+    A bias that starts at 0 spends the first hundreds of updates on learning how rare the tags are.
+    """
+    share = np.nan_to_num(np.asarray(share, np.float64), nan=0.5).clip(1e-3, 1 - 1e-3)
+    return torch.from_numpy(np.log(share / (1 - share)).astype(np.float32))
+
+
+def known_labels(labels: Tensor, vocabulary: Vocabulary) -> Tensor:
+    """float32 [2]: how many labels of the bi-modal and of the uniform tags are known (not NaN) in a batch."""
+    bimodal = torch.from_numpy(vocabulary.bimodal).to(labels.device)
+    known = ~labels.isnan()
+    return torch.stack([(known & bimodal).sum(), (known & ~bimodal).sum()]).float()
+
+
+def tag_loss(logits: Tensor, labels: Tensor, vocabulary: Vocabulary, known: Tensor | None = None) -> Tensor:
     """Binary cross-entropy over the bi-modal tags plus squared error over the uniform ones; each a mean over what is known.
 
     Args:
         logits: float [batch, tags].
         labels: float [batch, tags] in [0, 1]; NaN where unknown, which adds nothing to the loss.
         vocabulary: says which tag is of which kind.
+        known: where this is a part of a batch, :func:`known_labels` of the whole: the losses of the parts add up to that
+            of the whole.
 
     Returns:
         A scalar, in float32.
@@ -128,14 +158,16 @@ def tag_loss(logits: Tensor, labels: Tensor, vocabulary: Vocabulary) -> Tensor:
             f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit a vocabulary of {len(vocabulary)} tags: "
             "both must be [batch, tags]"
         )
+    if known is None:
+        known = known_labels(labels, vocabulary)
     logits = logits.float()
-    known = ~labels.isnan()
+    given = ~labels.isnan()
     target = labels.nan_to_num().to(logits.dtype)
     bimodal = torch.from_numpy(vocabulary.bimodal).to(logits.device)
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     error = (logits.sigmoid() - target).square()
     loss = logits.new_zeros(())
-    for values, chosen in ((entropy, bimodal & known), (error, ~bimodal & known)):
+    for values, chosen, count in ((entropy, bimodal & given, known[0]), (error, ~bimodal & given, known[1])):
         # where() rather than indexing: no data-dependent shapes, so no wait for the device
-        loss = loss + torch.where(chosen, values, 0.0).sum() / chosen.sum().clamp(min=1)
+        loss = loss + torch.where(chosen, values, 0.0).sum() / count.clamp(min=1)
     return loss

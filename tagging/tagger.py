@@ -114,9 +114,13 @@ class Tagger(nn.Module):
         """
         return self.head(self.backend(self._spectrogram_frontend().from_log_mel(log_mel)))
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
         """:func:`tagging.heads.tag_loss` with this tagger's vocabulary."""
-        return tag_loss(logits, labels, self.vocabulary)
+        return tag_loss(logits, labels, self.vocabulary, known)
+
+    def start_at(self, share: np.ndarray) -> None:
+        """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""
+        self.head.start_at(share)
 
     def features(self, sound: Tensor, *, log_mel: bool = False) -> Taps:
         """Named feature maps of one batch of segments, each correct for every segment of it.

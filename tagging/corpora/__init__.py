@@ -5,6 +5,6 @@ Book: ``book/million_clips``.
 
 from .base import Corpus, Segment, Track, list_corpora, open_corpus, prepare_corpus
 from .scores import corpus as _scores  # noqa: F401  (registers itself)
-from .streaming import Batch, stream
+from .streaming import Batch, random_starts, stream
 
-__all__ = ["Batch", "Corpus", "Segment", "Track", "list_corpora", "open_corpus", "prepare_corpus", "stream"]
+__all__ = ["Batch", "Corpus", "Segment", "Track", "list_corpora", "open_corpus", "prepare_corpus", "random_starts", "stream"]

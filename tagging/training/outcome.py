@@ -1,0 +1,153 @@
+"""What a run leaves of each model: its weights, what it said about the test songs, and a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import nn
+
+from ..cache import atomic_write
+from ..corpora import Corpus
+from ..evaluation import Evaluation, evaluate
+from ..records import circumstances, cpu, write_record
+from ..tagger import Tagger
+from .data import first_tracks, open_split, predict
+from .settings import Settings
+
+
+class Trained(Protocol):
+    """What is asked of a trained model here."""
+
+    name: str
+    plain: nn.Module
+    best: float
+    best_update: int
+
+
+def run_name(settings: Settings, model: str) -> str:
+    """``laptop-spectrogram-10k-s0``: edition, model, training clips and what else differs from the edition, seed."""
+    extras = [f"{key}-{value}" for key, value in {**settings.corpus_options, **settings.train_options}.items()]
+    clips = "all" if settings.clips is None else short_count(settings.clips)
+    control = ["shuffled"] if settings.shuffled_labels else []
+    return "-".join([settings.edition, model.replace(":", "+"), clips, *extras, *control, f"s{settings.seed}"])
+
+
+def short_count(count: int) -> str:
+    """``1k``, ``500k``, ``1M``; other numbers as they are."""
+    for size, letter in ((1_000_000, "M"), (1000, "k")):
+        if count >= size and count % (size // 10) == 0:
+            return f"{count / size:g}{letter}"
+    return str(count)
+
+
+def report_models(
+    settings: Settings,
+    learners: Sequence[Trained],
+    corpus: Corpus,
+    share: np.ndarray,
+    run: dict[str, Any],
+    places: Sequence[Path],
+    engine: Any,
+) -> list[dict[str, Any]]:
+    """Test every model on the same songs and write, into a folder each, weights, test scores and record."""
+    test = open_split(settings, "test")
+    tracks = first_tracks(test, settings.test_clips, "test_clips")
+    labels, groups = test.labels_of(tracks), test.groups()[tracks]
+    scored = predict({learner.name: learner.plain for learner in learners}, test, tracks, settings, engine)
+    records = []
+    for learner, place in zip(learners, places, strict=True):
+        scores = scored[learner.name]
+        read = ~np.isnan(scores).all(axis=1)
+        result = evaluate(labels[read], scores[read], test.vocabulary, groups=groups[read], resamples=settings.resamples)
+        record = {
+            "kind": "training",
+            "name": run_name(settings, learner.name),
+            "edition": settings.edition,
+            "model": learner.name,
+            "clips": settings.clips or len(corpus),
+            "seed": settings.seed,
+            "parameters": sum(parameter.numel() for parameter in learner.plain.parameters()),
+            "settings": settings.to_dict(),
+            "corpus": describe(corpus, test),
+            **run,
+            "best": {"update": learner.best_update, "validation": round(learner.best, 5)},
+            "history": [own_part(entry, learner.name) for entry in run["history"]],
+            "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
+            "test": result.to_dict(),
+            "device": f"{cpu()}" if engine.device.type == "cpu" else device_name(engine),
+            "processes": engine.num_processes,
+            **circumstances(),
+        }
+        if engine.is_main_process:
+            place.mkdir(parents=True, exist_ok=True)
+            save_predictions(place, test, tracks[read], scores[read], labels[read], groups[read], share, settings)
+            if isinstance(learner.plain, Tagger):
+                learner.plain.card = card(record, result)
+                learner.plain.save(place / "tagger.safetensors")
+            # last: where there is a record, all is there
+            write_record(place / "record.json", record)
+        records.append(record)
+    engine.wait_for_everyone()
+    return records
+
+
+def describe(corpus: Corpus, test: Corpus) -> dict[str, Any]:
+    """Names and versions of what was trained and tested on."""
+    about = {"name": type(corpus).registered_name, "train": corpus.version, "test": test.version}
+    bank = getattr(corpus, "bank", None)
+    return about if bank is None else about | {"bank": bank.version}
+
+
+def device_name(engine: Any) -> str:
+    """The accelerators of a run."""
+    import torch
+
+    name = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else str(engine.device)
+    return f"{engine.num_processes} x {name}"
+
+
+def own_part(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    """What an entry of the shared history says about one model."""
+    own = {key: entry[key] for key in ("update", "rate")} | {"loss": entry["loss"][name]}
+    return own | {"validation": entry["validation"][name]} if "validation" in entry else own
+
+
+def card(record: dict[str, Any], result: Evaluation) -> dict[str, Any]:
+    """What a user of the weights should know."""
+    means = result.means
+    return {
+        "description": f"{record['model']}, trained on {record['clips']:,} synthesized clips of scores",
+        "dataset": record["corpus"]["name"],
+        "split": f"{record['corpus']['train']}, tested on {record['corpus']['test']}",
+        "scores": {
+            title: round(float(means[name].value), 4)
+            for title, name in (("ROC-AUC", "roc_auc"), ("PR-AUC", "pr_auc"), ("sqrt(MSE)", "sqrt_mse"))
+            if name in means
+        },
+        "licence": "MIT",
+        "record": record["name"],
+    }
+
+
+def save_predictions(
+    place: Path,
+    test: Corpus,
+    tracks: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    share: np.ndarray,
+    settings: Settings,
+) -> None:
+    """Test scores and truth, for questions asked later."""
+    positives = np.nan_to_num(share * (settings.clips or 0)).round().astype(np.int64)
+    with atomic_write(place / "predictions-test.npz") as part, part.open("wb") as file:
+        np.savez_compressed(
+            file, scores=scores, labels=labels, groups=groups, tracks=tracks, train_positives=positives
+        )
+    with atomic_write(place / "vocabulary.json") as part:
+        part.write_text(json.dumps(test.vocabulary.to_list(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

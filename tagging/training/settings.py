@@ -1,0 +1,236 @@
+"""What a training run is told, with the reason for each default, and how files and the command line change it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, unknown_name
+
+PRECISIONS = ("no", "bf16")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one run. The defaults are the laptop edition. Book: ``book/recipe``.
+
+    Raises:
+        ConfigError: a value outside what is allowed; the message names the setting.
+    """
+
+    edition: str = "laptop"
+    # Each FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or "mel-statistics"; all train on one stream of clips.
+    models: tuple[str, ...] = ("spectrogram",)
+    corpus: str = "scores"
+    # For open_corpus: of every split, and of the training split alone.
+    corpus_options: Mapping[str, Any] = field(default_factory=dict)
+    train_options: Mapping[str, Any] = field(default_factory=dict)
+    # How many training clips there are: the first so many. None is all of the corpus.
+    clips: int | None = 10_000
+
+    # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
+    width: float = 0.25
+    segment_seconds: float = 3.0
+    # The paper's 0.5 underfits runs of a few passes over the data.
+    dropout: float = 0.1
+    # Of spectrogram front-ends, instead of the paper's 512 and 256: half the frames cost half the time.
+    mel: Mapping[str, Any] = field(default_factory=lambda: {"n_fft": 1024, "hop": 512})
+
+    # How many clips pass by, repeated or not: the same budget for every model and every number of clips.
+    clips_seen: int = 96_000
+    batch: int = 32
+    # Parts a batch is cut into, to fit into memory. Batch normalisation then sees a part at a time.
+    accumulate: int = 1
+    learning_rate: float = 8e-3
+    # Share of the run in which the rate rises from 0; after it, it falls along a half cosine.
+    warm_up: float = 0.1
+    weight_decay: float = 1e-3
+    # The paper's 0.01 suits runs of 10,000s of updates: in short ones its averages lag behind the weights.
+    norm_momentum: float = 0.05
+    # Outputs start at each tag's share: else the first hundreds of updates only learn how rare the tags are.
+    start_at_share: bool = True
+    # A control: labels are dealt anew among the segments of each batch, so that there is nothing to learn.
+    shuffled_labels: bool = False
+    seed: int = 0
+
+    # Clips seen between two validations; each also writes a checkpoint.
+    validate_every: int = 9_600
+    validation_clips: int = 500
+    test_clips: int = 2_000
+    segments_per_clip: int = 5
+    # Validations without a better ROC-AUC after which a run ends. None runs to the budget.
+    patience: int | None = None
+    resamples: int = 1000
+
+    precision: str = "no"
+    # Frequency-wide filters as banded matrices: 1.25 to 1.5 times as fast on a CPU.
+    toeplitz: bool = True
+    compile: bool = False
+    # Processes that make segments beside the training.
+    workers: int = 1
+    # Updates between two looks at the loss; each look waits for the device.
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(self.models))
+        if not self.models:
+            raise ConfigError("models: name at least one, for example spectrogram")
+        if len(set(self.models)) < len(self.models):
+            raise ConfigError(f"models={list(self.models)}: one is named twice")
+        at_least_one = (
+            "clips", "clips_seen", "batch", "accumulate", "validate_every", "validation_clips", "test_clips",
+            "segments_per_clip", "patience", "resamples", "log_every",
+        )  # fmt: skip
+        for name in at_least_one:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}={value}: at least 1 is needed")
+        for name in ("width", "segment_seconds", "learning_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name}={getattr(self, name)}: a positive number is needed")
+        for name in ("dropout", "warm_up"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)}: a number from 0 up to, not including, 1 is needed")
+        if not 0 < self.norm_momentum <= 1:
+            raise ConfigError(f"norm_momentum={self.norm_momentum}: a number above 0 and up to 1 is needed")
+        if self.weight_decay < 0 or self.workers < 0:
+            raise ConfigError(f"weight_decay={self.weight_decay}, workers={self.workers}: not below 0")
+        if self.batch % self.accumulate:
+            raise ConfigError(f"batch={self.batch} cannot be cut into accumulate={self.accumulate} equal parts")
+        if self.clips_seen < self.batch:
+            raise ConfigError(f"clips_seen={self.clips_seen}: not enough for one batch of {self.batch}")
+        if self.precision not in PRECISIONS:
+            raise unknown_name("precision", self.precision, PRECISIONS)
+
+    @property
+    def updates(self) -> int:
+        """Steps of the optimizer in the whole run."""
+        return self.clips_seen // self.batch
+
+    @property
+    def validate_updates(self) -> int:
+        """Steps between two validations."""
+        return max(1, self.validate_every // self.batch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            ConfigError: an unknown setting, or a value of the wrong kind.
+        """
+        return cls().changed(values)
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """These settings with some replaced.
+
+        Raises:
+            ConfigError: an unknown setting, or a value of the wrong kind.
+        """
+        known = {entry.name: entry.type for entry in fields(self)}
+        for name in values:
+            if name not in known:
+                raise unknown_name("setting", name, known)
+        return replace(self, **{name: _checked(name, known[name], value) for name, value in values.items()})
+
+
+EDITIONS: dict[str, Settings] = {
+    "laptop": Settings(),
+    # The paper's models and segments. Its dropout stays where the data outnumber the passes over them.
+    "poster": Settings(
+        edition="poster",
+        models=("waveform", "spectrogram"),
+        clips=100_000,
+        width=1.0,
+        segment_seconds=15.0,
+        mel={},
+        clips_seen=1_000_000,
+        batch=128,
+        learning_rate=2e-3,
+        validate_every=50_000,
+        validation_clips=1_000,
+        test_clips=10_000,
+        segments_per_clip=1,
+        precision="bf16",
+        toeplitz=False,
+        workers=14,
+    ),
+}
+
+
+def edition(name: str) -> Settings:
+    """The settings of an edition, ``"laptop"`` or ``"poster"``.
+
+    Raises:
+        ConfigError: no such edition.
+    """
+    if name not in EDITIONS:
+        raise unknown_name("edition", name, EDITIONS)
+    return EDITIONS[name]
+
+
+def read_overrides(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Settings from a TOML file: one ``name = value`` a line.
+
+    Raises:
+        ConfigError: no such file, or not TOML.
+    """
+    path = Path(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML ({error}); write one setting a line, e.g. learning_rate = 0.004") from error
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """Settings from ``name=value`` arguments; values as in TOML, and bare words as strings.
+
+    Raises:
+        ConfigError: an argument without ``=``.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"{assignment!r}: write it as name=value, e.g. learning_rate=0.004")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = None if text == "none" else text
+        name, dot, inner = name.strip().partition(".")
+        if dot:  # mel.hop=256
+            values.setdefault(name, {})[inner] = value
+        else:
+            values[name] = value
+    return values
+
+
+_KINDS = {"int": int, "float": (int, float), "bool": bool, "str": str}
+
+
+def _checked(name: str, kind: str, value: Any) -> Any:
+    """A value of the kind its setting takes."""
+    if kind.endswith(" | None"):
+        if value is None:
+            return None
+        kind = kind.removesuffix(" | None")
+    if kind.startswith("tuple"):
+        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    if kind.startswith("Mapping"):
+        right = isinstance(value, Mapping)
+    else:
+        right = isinstance(value, _KINDS[kind]) and (kind == "bool" or not isinstance(value, bool))
+    if not right:
+        raise ConfigError(f"{name}={value!r}: a value of the kind {kind} is needed")
+    return value
