@@ -17,6 +17,7 @@ from .cache import atomic_write
 from .corpora.commands import add_corpus_commands
 from .errors import ConfigError, TaggingError
 from .tags import TrackTags
+from .training.commands import add_training_commands
 
 # Exit codes: all went well; some file failed and the others were done; the command itself was wrong.
 OK, SOME_FAILED, WRONG = 0, 1, 2
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     prepare.set_defaults(run=_prepare)
 
     add_corpus_commands(commands)
+    add_training_commands(commands)
     return parser
 
 

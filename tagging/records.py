@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from .cache import atomic_write
 from .errors import TaggingError
 
+_NUMBERS = re.compile(r"\[(?:\s*(?:-?[\d.]+(?:e[-+]?\d+)?|null),?)+\s*\]")
 SHIPPED = Path(__file__).parent / "runs"
 PACKAGES = ("torch", "torchaudio", "numpy", "accelerate", "numba", "scikit-learn", "librosa")
 
@@ -69,8 +71,11 @@ def commit() -> str:
 
 def write_record(path: Path, record: dict[str, Any]) -> Path:
     """Write a record, whole or not at all."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    # a list of numbers on one line: a thousand resamples should not take a thousand lines
+    text = _NUMBERS.sub(lambda match: " ".join(match[0].split()), text)
     with atomic_write(path) as part:
-        part.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        part.write_text(text + "\n", encoding="utf-8")
     return path
 
 

@@ -23,12 +23,13 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffi
 FLOORS = [
     {"errors"},
     {"cache", "registry", "layers", "parts", "sounds", "exercises", "published"},
-    {"audio", "mel", "tags", "backends"},
+    {"audio", "mel", "tags", "backends", "records"},
     {"resampling", "ranking", "checks"},
-    {"frontends", "heads", "inference", "corpora", "listen", "invert", "evaluation"},
+    {"frontends", "heads", "inference", "corpora", "listen", "invert", "evaluation", "baseline", "report"},
     {"summary", "fusion"},
     {"tagger"},
     {"pretrained", "plots"},
+    {"training"},
     {"cli"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -89,9 +89,7 @@ def learner_tensors(name: str, model: nn.Module, optimizer: torch.optim.Optimize
     return tensors
 
 
-def restore_learner(
-    name: str, tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
+def restore_learner(name: str, tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """The inverse of :func:`learner_tensors`.
 
     Raises:

@@ -6,7 +6,6 @@ Book: ``book/recipe``.
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import math
 import time
@@ -24,9 +23,9 @@ from ..errors import ConfigError, CorpusError, TaggingError
 from ..evaluation import pr_auc, roc_auc, sqrt_mse
 from ..heads import known_labels
 from ..records import read_record
-from .checkpoint import learner_tensors, newest_state, restore_learner, save_state
+from .checkpoint import newest_state, save_state
 from .data import Order, first_tracks, open_split, predict
-from .models import build_model, share_norms
+from .learner import Learner, cost, learning_rate, step
 from .outcome import report_models
 from .settings import Settings
 
@@ -40,45 +39,6 @@ Event = dict[str, Any]
 
 class TrainingError(TaggingError):
     """A run that cannot go on; the last good checkpoint is kept."""
-
-
-class Learner:
-    """One model of a run, with its optimizer and the best it has been.
-
-    Attributes:
-        plain: the model itself; ``model`` is what the engine made of it.
-        best: mean validation ROC-AUC of the best weights so far; ``best_update`` when that was.
-    """
-
-    def __init__(self, name: str, settings: Settings, corpus: Corpus, share: np.ndarray, engine: Any) -> None:
-        # seeded by model, so that its first weights do not depend on its company
-        torch.manual_seed(settings.seed)
-        self.name = name
-        self.plain = build_model(name, settings, corpus.vocabulary, corpus.sample_rate)
-        if settings.start_at_share:
-            self.plain.start_at(share)
-        if engine.num_processes > 1:
-            share_norms(self.plain)
-        optimizer = torch.optim.AdamW(
-            self.plain.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
-        model = torch.compile(self.plain) if settings.compile else self.plain
-        self.model, self.optimizer = engine.prepare(model, optimizer)
-        self.best, self.best_update = -math.inf, 0
-        self.best_weights = self.weights()
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        return {key: tensor.detach().cpu().clone() for key, tensor in self.plain.state_dict().items()}
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        best = {f"{self.name}/best/{key}": tensor for key, tensor in self.best_weights.items()}
-        return learner_tensors(self.name, self.plain, self.optimizer) | best
-
-    def restore(self, tensors: dict[str, torch.Tensor], about: Event) -> None:
-        restore_learner(self.name, tensors, self.plain, self.optimizer)
-        prefix = f"{self.name}/best/"
-        self.best_weights = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        self.best, self.best_update = about["best"], about["best_update"]
 
 
 def train(
@@ -140,7 +100,7 @@ def train(
             learner.restore(tensors, about["learners"][learner.name])
         engine.print(f"{folder}: goes on after update {done} of {settings.updates}")
     elif progress:
-        engine.print(_cost(settings, learners, engine))
+        engine.print(cost(settings, learners, engine))
 
     finish = corpus.finish()
     finish = finish.to(engine.device) if isinstance(finish, nn.Module) else finish
@@ -154,7 +114,8 @@ def train(
     began = asked = time.perf_counter()
     with bar, contextlib.closing(batches):
         for update, batch in enumerate(batches, start=done + 1):
-            waited += time.perf_counter() - asked
+            # the first one is waited for while the workers start
+            waited += time.perf_counter() - asked if update > done + 1 else 0.0
             failed |= batch.failed
 
             # The batch, on the device, as the models hear it
@@ -165,12 +126,15 @@ def train(
             with torch.no_grad():
                 waveform = finish(audio, draws)  # float32 [batch, samples]
             if settings.shuffled_labels:
-                labels = labels[torch.from_numpy(np.random.default_rng([settings.seed, update]).permutation(len(labels)))]
+                labels = labels[
+                    torch.from_numpy(np.random.default_rng([settings.seed, update]).permutation(len(labels)))
+                ]
             known = engine.reduce(known_labels(labels, corpus.vocabulary), "sum")
 
             # One step of each model
             rate = learning_rate(settings, update)
-            losses.append(torch.stack([_step(learner, waveform, labels, known, rate, update, settings, engine) for learner in learners]))  # fmt: skip
+            stepped = [step(x, waveform, labels, known, rate, update, settings, engine) for x in learners]
+            losses.append(torch.stack(stepped))
 
             # What came of it
             last = update == settings.updates
@@ -212,15 +176,6 @@ def train(
     for learner in learners:
         learner.plain.load_state_dict(learner.best_weights)
     return report_models(settings, learners, corpus, share, run, places, engine)
-
-
-def learning_rate(settings: Settings, update: int) -> float:
-    """The rate of one update, counted from 1: up along a line, then down along half a cosine, to nothing at the end."""
-    done = update / settings.updates
-    if done < settings.warm_up:
-        return settings.learning_rate * done / settings.warm_up
-    falling = (done - settings.warm_up) / (1 - settings.warm_up)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
 
 
 def _claim(folder: Path, settings: Settings, engine: Any) -> None:
@@ -270,29 +225,6 @@ def _batches(settings: Settings, corpus: Corpus, tracks: np.ndarray, done: int, 
     )
 
 
-def _step(
-    learner: Learner, waveform: torch.Tensor, labels: torch.Tensor, known: torch.Tensor, rate: float, update: int,
-    settings: Settings, engine: Any,
-) -> torch.Tensor:  # fmt: skip
-    """One update of one model; its loss on this process's part of the batch."""
-    for group in learner.optimizer.param_groups:
-        group["lr"] = rate
-    learner.model.train()
-    # Dropout is drawn from the update's number: nothing random has to be kept for a run to go on as it would have.
-    torch.manual_seed(hash((settings.seed, update, engine.process_index)) & 0x7FFFFFFF)
-    total = torch.zeros((), device=engine.device)
-    parts = list(zip(waveform.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True))
-    for number, (heard, truth) in enumerate(parts, start=1):
-        with contextlib.nullcontext() if number == len(parts) else engine.no_sync(learner.model):
-            loss = learner.plain.loss(learner.model(heard), truth, known)
-            # the engine averages gradients over processes; these losses are to be added up
-            engine.backward(loss * engine.num_processes)
-        total += loss.detach()
-    learner.optimizer.step()
-    learner.optimizer.zero_grad()
-    return total
-
-
 def _look_at_losses(
     losses: list[torch.Tensor], update: int, learners: list[Learner], rate: float, engine: Any, folder: Path
 ) -> Event:
@@ -311,7 +243,9 @@ def _look_at_losses(
     return {
         "update": update,
         "rate": float(f"{rate:.4g}"),
-        "loss": {learner.name: float(f"{value:.5g}") for learner, value in zip(learners, table.mean(axis=0), strict=True)},
+        "loss": {
+            learner.name: float(f"{value:.5g}") for learner, value in zip(learners, table.mean(axis=0), strict=True)
+        },
     }
 
 
@@ -366,31 +300,3 @@ def _postfix(history: list[Event]) -> str:
     checked = next((entry["validation"] for entry in reversed(history) if "validation" in entry), {})
     scores = " ".join(f"{means.get('roc_auc', math.nan):.3f}" for means in checked.values())
     return f"loss {losses}" + (f" ROC-AUC {scores}" if scores else "")
-
-
-def _cost(settings: Settings, learners: list[Learner], engine: Any) -> str:
-    """What the run will take, from a step of each model that is thrown away."""
-    count = min(settings.batch // settings.accumulate, 8)
-    seconds = 0.0
-    for learner in learners:
-        model = copy.deepcopy(learner.plain).train()
-        heard = torch.randn(count, round(settings.segment_seconds * model.sample_rate), device=engine.device) * 0.1
-        for _ in range(2):  # the first one warms up
-            start = time.perf_counter()
-            model(heard).square().mean().backward()
-            next(p for p in model.parameters() if p.grad is not None).grad.sum().item()  # waits for the device
-            spent = time.perf_counter() - start
-        seconds += spent / count
-    each = seconds / engine.num_processes
-    checks = settings.updates // settings.validate_updates * settings.validation_clips + settings.test_clips
-    total = each * (settings.updates * settings.batch + checks * settings.segments_per_clip / 3)
-    return (
-        f"{', '.join(settings.models)}: {settings.updates:,} updates of {settings.batch} segments of "
-        f"{settings.segment_seconds:g} s from {settings.clips or 'all':,} clips; about {_duration(total)} on {engine.device}"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

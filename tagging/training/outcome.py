@@ -12,6 +12,7 @@ from torch import nn
 
 from ..cache import atomic_write
 from ..corpora import Corpus
+from ..errors import ConfigError
 from ..evaluation import Evaluation, evaluate
 from ..records import circumstances, cpu, write_record
 from ..tagger import Tagger
@@ -62,7 +63,9 @@ def report_models(
     for learner, place in zip(learners, places, strict=True):
         scores = scored[learner.name]
         read = ~np.isnan(scores).all(axis=1)
-        result = evaluate(labels[read], scores[read], test.vocabulary, groups=groups[read], resamples=settings.resamples)
+        result = evaluate(
+            labels[read], scores[read], test.vocabulary, groups=groups[read], resamples=settings.resamples
+        )
         record = {
             "kind": "training",
             "name": run_name(settings, learner.name),
@@ -93,6 +96,50 @@ def report_models(
         records.append(record)
     engine.wait_for_everyone()
     return records
+
+
+def evaluate_tagger(
+    tagger: Tagger, settings: Settings, *, split: str = "test", cpu_only: bool = False
+) -> dict[str, Any]:
+    """A record of what a tagger says about the first songs of a split.
+
+    Args:
+        tagger: of the corpus's vocabulary.
+        settings: which corpus, how many clips, how many segments of each.
+        split: of the corpus.
+        cpu_only: leave accelerators alone.
+
+    Raises:
+        ConfigError: the tagger has other tags than the corpus.
+    """
+    from accelerate import Accelerator
+
+    engine = Accelerator(cpu=cpu_only, mixed_precision=settings.precision)
+    corpus = open_split(settings, split)
+    if tagger.vocabulary.names != corpus.vocabulary.names:
+        raise ConfigError(
+            f"this tagger knows {len(tagger.vocabulary)} tags, {', '.join(tagger.vocabulary.names[:3])}, ...; the corpus "
+            f"{settings.corpus!r} has {len(corpus.vocabulary)} others: it can only be evaluated on the tags it was trained on"
+        )
+    tracks = first_tracks(corpus, settings.test_clips, "test_clips")
+    scores = predict({"tagger": tagger.to(engine.device)}, corpus, tracks, settings, engine)["tagger"]
+    read = ~np.isnan(scores).all(axis=1)
+    groups = corpus.groups()[tracks]
+    result = evaluate(
+        corpus.labels_of(tracks)[read],
+        scores[read],
+        corpus.vocabulary,
+        groups=groups[read],
+        resamples=settings.resamples,
+    )
+    return {
+        "kind": "evaluation",
+        "tagger": dict(tagger.card),
+        "settings": settings.to_dict(),
+        "corpus": describe(corpus, corpus),
+        "test": result.to_dict(),
+        **circumstances(),
+    }
 
 
 def describe(corpus: Corpus, test: Corpus) -> dict[str, Any]:
@@ -146,8 +193,6 @@ def save_predictions(
     """Test scores and truth, for questions asked later."""
     positives = np.nan_to_num(share * (settings.clips or 0)).round().astype(np.int64)
     with atomic_write(place / "predictions-test.npz") as part, part.open("wb") as file:
-        np.savez_compressed(
-            file, scores=scores, labels=labels, groups=groups, tracks=tracks, train_positives=positives
-        )
+        np.savez_compressed(file, scores=scores, labels=labels, groups=groups, tracks=tracks, train_positives=positives)
     with atomic_write(place / "vocabulary.json") as part:
         part.write_text(json.dumps(test.vocabulary.to_list(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -190,7 +190,9 @@ def read_overrides(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML ({error}); write one setting a line, e.g. learning_rate = 0.004") from error
+        raise ConfigError(
+            f"{path}: not TOML ({error}); write one setting a line, e.g. learning_rate = 0.004"
+        ) from error
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:

@@ -1,0 +1,176 @@
+"""The poster's table from run records, beside the published ones. Book: ``book/results``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import ConfigError
+from .published import list_published, published_results
+from .resampling import Interval, interval
+
+METRICS = ("roc_auc", "pr_auc", "sqrt_mse")
+# Best last, as on the poster, from which the baselines differ in what they see.
+ORDER = ("gbt", "mel-statistics", "waveform", "spectrogram")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model at one scale.
+
+    Attributes:
+        model: as in the record.
+        clips: training clips there were; ``clips_seen`` counts repetitions.
+        seeds: how many runs this is the mean of.
+        scores: metric -> mean over the runs, with its interval over test songs.
+        resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences.
+        fingerprint: says which rows were tested on the same songs.
+        seconds: mean time of training.
+        parameters: of the model; None for trees.
+        device: where the first run was made.
+    """
+
+    model: str
+    clips: int
+    clips_seen: int
+    seeds: int
+    scores: dict[str, Interval]
+    resampled: dict[str, np.ndarray]
+    fingerprint: str
+    seconds: float
+    parameters: int | None
+    device: str
+
+
+def rows_of(records: Iterable[dict[str, Any]], edition: str, part: str = "all") -> list[Row]:
+    """One row for each model and scale of an edition; runs that differ in their seed alone are averaged.
+
+    Only runs of the table itself: no control, no further option of the corpus.
+
+    Args:
+        records: of training runs.
+        edition: ``"laptop"`` or ``"poster"``.
+        part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
+    """
+    cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for record in records:
+        settings = record["settings"]
+        plain = not (settings.get("shuffled_labels") or settings.get("corpus_options") or settings.get("train_options"))
+        if record["edition"] == edition and plain:
+            cells.setdefault((record["model"], record["clips"]), []).append(record)
+    rows = [_row(model, clips, runs, part) for (model, clips), runs in cells.items()]
+    return sorted(rows, key=lambda row: (row.clips, _place(row.model), row.model))
+
+
+def _place(model: str) -> int:
+    return ORDER.index(model) if model in ORDER else len(ORDER)
+
+
+def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str) -> Row:
+    tests = [run["test"] for run in runs]
+    if len({test["fingerprint"] for test in tests}) > 1:
+        raise ConfigError(f"{model} with {clips} clips: its runs were tested on different songs; report them apart")
+    scores, resampled = {}, {}
+    for metric in METRICS:
+        if metric not in tests[0]["means"]:
+            continue
+        values = [test["parts"][part][metric] for test in tests]
+        resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
+        if part == "all":
+            scores[metric] = interval(np.mean([value["value"] for value in values]), resampled[metric])
+        else:
+            scores[metric] = Interval(
+                *(float(np.mean([value[end] for value in values])) for end in ("value", "low", "high"))
+            )
+    first = runs[0]
+    return Row(
+        model=model,
+        clips=clips,
+        clips_seen=first["clips_seen"],
+        seeds=len(runs),
+        scores=scores,
+        resampled=resampled,
+        fingerprint=tests[0]["fingerprint"],
+        seconds=float(np.mean([run["seconds"] for run in runs])),
+        parameters=first.get("parameters"),
+        device=first["device"],
+    )
+
+
+def gap(first: Row, second: Row, metric: str) -> Interval:
+    """First minus second, paired: both were tested on the same resamples of songs.
+
+    Raises:
+        ConfigError: they were tested on different songs.
+    """
+    if first.fingerprint != second.fingerprint:
+        raise ConfigError(f"{first.model} and {second.model} were tested on different songs: no paired difference")
+    value = first.scores[metric].value - second.scores[metric].value
+    return interval(value, first.resampled[metric] - second.resampled[metric])
+
+
+def gaps(rows: Sequence[Row], first: str = "spectrogram", second: str = "waveform") -> dict[int, dict[str, Interval]]:
+    """Clips -> metric -> how far one model is ahead of the other, at every scale where both were trained."""
+    found = {}
+    for clips in sorted({row.clips for row in rows}):
+        here = {row.model: row for row in rows if row.clips == clips}
+        if first in here and second in here:
+            found[clips] = {metric: gap(here[first], here[second], metric) for metric in here[first].scores}
+    return found
+
+
+def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
+    """The poster's table as plain text: ours, with 95 % intervals, then both published versions.
+
+    Raises:
+        ConfigError: there are no records of this edition.
+    """
+    rows = rows_of(records, edition)
+    if not rows:
+        raise ConfigError(f"no run of the {edition} edition among these records; make one with `tagging train`")
+    lines = [
+        f"{edition} edition: synthesized clips of scores, song-level scores, 95 % intervals over tune families",
+        _line("model", "clips", "seen", "seeds", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
+    ]
+    lines += [
+        _line(
+            row.model, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds, _cell(row, "roc_auc"), _cell(row, "pr_auc"),
+            _cell(row, "sqrt_mse"), duration(row.seconds),
+        )
+        for row in rows
+    ]  # fmt: skip
+    if between := gaps(rows):
+        lines += ["", "spectrogram minus waveform, paired"]
+        for clips, found in between.items():
+            cells = [f"{found[metric]:+.4f}" if metric in found else "-" for metric in METRICS]
+            lines.append(_line("", f"{clips:,}", "", "", *cells, ""))
+    for version in list_published():
+        table = published_results(version)
+        lines += [
+            "",
+            f"{table.title} ({table.corpus})",
+            _line("model", "songs", "", "", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
+        ]
+        for row in table.rows:
+            scores = (f"{row.roc_auc:.4f}", f"{row.pr_auc:.4f}", f"{row.sqrt_mse:.4f}")
+            lines.append(_line(row.model, f"{row.examples:,}", "", "", *scores, row.training_time or "-"))
+    return "\n".join(lines)
+
+
+def _cell(row: Row, metric: str) -> str:
+    return f"{row.scores[metric]:.4f}" if metric in row.scores else "-"
+
+
+def _line(model: object, clips: object, seen: object, seeds: object, *rest: object) -> str:
+    roc, pr, error, time = rest
+    return f"{model!s:<28}{clips!s:>10}{seen!s:>11}{seeds!s:>6}  {roc!s:<25}{pr!s:<25}{error!s:<25}{time}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A length of time for a reader: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,113 @@
+"""One model of a run: its optimizer, one step of it, and what a run of such steps will cost."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..corpora import Corpus
+from ..report import duration
+from .checkpoint import learner_tensors, restore_learner
+from .models import build_model, share_norms
+from .settings import Settings
+
+
+class Learner:
+    """One model of a run, with its optimizer and the best it has been.
+
+    Attributes:
+        plain: the model itself; ``model`` is what the engine made of it.
+        best: mean validation ROC-AUC of the best weights so far; ``best_update`` when that was.
+    """
+
+    def __init__(self, name: str, settings: Settings, corpus: Corpus, share: np.ndarray, engine: Any) -> None:
+        # seeded by model, so that its first weights do not depend on its company
+        torch.manual_seed(settings.seed)
+        self.name = name
+        self.plain = build_model(name, settings, corpus.vocabulary, corpus.sample_rate)
+        if settings.start_at_share:
+            self.plain.start_at(share)
+        if engine.num_processes > 1:
+            share_norms(self.plain)
+        optimizer = torch.optim.AdamW(
+            self.plain.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        model = torch.compile(self.plain) if settings.compile else self.plain
+        self.model, self.optimizer = engine.prepare(model, optimizer)
+        self.best, self.best_update = -math.inf, 0
+        self.best_weights = self.weights()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return {key: tensor.detach().cpu().clone() for key, tensor in self.plain.state_dict().items()}
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        best = {f"{self.name}/best/{key}": tensor for key, tensor in self.best_weights.items()}
+        return learner_tensors(self.name, self.plain, self.optimizer) | best
+
+    def restore(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+        restore_learner(self.name, tensors, self.plain, self.optimizer)
+        prefix = f"{self.name}/best/"
+        self.best_weights = {
+            key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+        }
+        self.best, self.best_update = about["best"], about["best_update"]
+
+
+def learning_rate(settings: Settings, update: int) -> float:
+    """The rate of one update, counted from 1: up along a line, then down along half a cosine, to nothing at the end."""
+    done = update / settings.updates
+    if done < settings.warm_up:
+        return settings.learning_rate * done / settings.warm_up
+    falling = (done - settings.warm_up) / (1 - settings.warm_up)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def step(
+    learner: Learner, waveform: torch.Tensor, labels: torch.Tensor, known: torch.Tensor, rate: float, update: int,
+    settings: Settings, engine: Any,
+) -> torch.Tensor:  # fmt: skip
+    """One update of one model; its loss on this process's part of the batch."""
+    for group in learner.optimizer.param_groups:
+        group["lr"] = rate
+    learner.model.train()
+    # Dropout is drawn from the update's number: nothing random has to be kept for a run to go on as it would have.
+    torch.manual_seed(hash((settings.seed, update, engine.process_index)) & 0x7FFFFFFF)
+    total = torch.zeros((), device=engine.device)
+    parts = list(zip(waveform.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True))
+    for number, (heard, truth) in enumerate(parts, start=1):
+        with contextlib.nullcontext() if number == len(parts) else engine.no_sync(learner.model):
+            loss = learner.plain.loss(learner.model(heard), truth, known)
+            # the engine averages gradients over processes; these losses are to be added up
+            engine.backward(loss * engine.num_processes)
+        total += loss.detach()
+    learner.optimizer.step()
+    learner.optimizer.zero_grad()
+    return total
+
+
+def cost(settings: Settings, learners: list[Learner], engine: Any) -> str:
+    """What the run will take, from a step of each model that is thrown away."""
+    count = min(settings.batch // settings.accumulate, 8)
+    seconds = 0.0
+    for learner in learners:
+        model = copy.deepcopy(learner.plain).train()
+        heard = torch.randn(count, round(settings.segment_seconds * model.sample_rate), device=engine.device) * 0.1
+        for _ in range(2):  # the first one warms up
+            start = time.perf_counter()
+            model(heard).square().mean().backward()
+            next(p for p in model.parameters() if p.grad is not None).grad.sum().item()  # waits for the device
+            spent = time.perf_counter() - start
+        seconds += spent / count
+    each = seconds / engine.num_processes
+    checks = settings.updates // settings.validate_updates * settings.validation_clips + settings.test_clips
+    total = each * (settings.updates * settings.batch + checks * settings.segments_per_clip / 3)
+    return (
+        f"{', '.join(settings.models)}: {settings.updates:,} updates of {settings.batch} segments of "
+        f"{settings.segment_seconds:g} s from {settings.clips or 'all':,} clips; about {duration(total)} on {engine.device}"
+    )
