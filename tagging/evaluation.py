@@ -12,7 +12,7 @@ import numpy as np
 from .checks import check_arrays, check_binary
 from .errors import ConfigError, unknown_name
 from .ranking import Ranking
-from .resampling import Interval, Resampling, interval
+from .resampling import Interval, Resampling, interval, interval_of
 from .tags import BIMODAL, Tag, Vocabulary
 
 CLASSIFICATION = ("roc_auc", "pr_auc")
@@ -264,7 +264,7 @@ def evaluate(
     squares, known = _squares(labels[:, uniform], scores[:, uniform])
     # row 0: the songs themselves; for attributes squared errors until their roots are drawn
     values = {metric: np.full((1 + resamples, len(vocabulary)), np.nan) for metric in METRICS}
-    for rows, counts in _with_all_songs_first(resampling):
+    for rows, counts in resampling.chunks():
         for tag, ranking in rankings.items():
             values["roc_auc"][rows, tag], values["pr_auc"][rows, tag] = ranking.areas(counts)
         values["sqrt_mse"][rows, uniform] = _mean_squares(squares, known, counts)
@@ -275,8 +275,7 @@ def evaluate(
         parts |= {"score": ~from_arranger, "instrument": from_arranger}
     means = {part: _means(values, chosen) for part, chosen in parts.items()}
     intervals = {
-        part: {metric: interval(series[0], series[1:]) for metric, series in found.items()}
-        for part, found in means.items()
+        part: {metric: interval_of(series) for metric, series in found.items()} for part, found in means.items()
     }
     values["sqrt_mse"] = np.sqrt(values["sqrt_mse"])
     results = [
@@ -298,12 +297,6 @@ def evaluate(
     )
 
 
-def _with_all_songs_first(resampling: Resampling):
-    yield slice(0, 1), np.ones((1, resampling.songs), np.uint8)
-    for rows, counts in resampling.chunks():
-        yield slice(rows.start + 1, rows.stop + 1), counts
-
-
 def _means(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
     """Metric -> float64 [1 + resamples]: the mean over those tags that are defined, in each row."""
     means = {}
@@ -320,7 +313,7 @@ def _means(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nd
 
 def _tag_result(tag: Tag, labels: np.ndarray, member: np.ndarray, series: dict[str, np.ndarray]) -> TagResult:
     has = labels == 1 if tag.kind == BIMODAL else np.zeros(len(labels), bool)
-    found = {metric: interval(values[0], values[1:]) for metric, values in series.items() if not math.isnan(values[0])}
+    found = {metric: interval_of(values) for metric, values in series.items() if not math.isnan(values[0])}
     return TagResult(
         name=tag.name,
         kind=tag.kind,

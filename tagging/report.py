@@ -46,7 +46,7 @@ class Row:
 
 
 def rows_of(records: Iterable[dict[str, Any]], edition: str, part: str = "all") -> list[Row]:
-    """One row for each model and scale of an edition; runs that differ in their seed alone are averaged.
+    """One row for each model, scale and budget of an edition; runs that differ in their seed alone are averaged.
 
     Only runs of the table itself: no control, no further option of the corpus.
 
@@ -55,14 +55,14 @@ def rows_of(records: Iterable[dict[str, Any]], edition: str, part: str = "all") 
         edition: ``"laptop"`` or ``"poster"``.
         part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
     """
-    cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    cells: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
     for record in records:
         settings = record["settings"]
         plain = not (settings.get("shuffled_labels") or settings.get("corpus_options") or settings.get("train_options"))
         if record["edition"] == edition and plain:
-            cells.setdefault((record["model"], record["clips"]), []).append(record)
-    rows = [_row(model, clips, runs, part) for (model, clips), runs in cells.items()]
-    return sorted(rows, key=lambda row: (row.clips, _place(row.model), row.model))
+            cells.setdefault((record["model"], record["clips"], record["clips_seen"]), []).append(record)
+    rows = [_row(model, clips, runs, part) for (model, clips, _), runs in cells.items()]
+    return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model))
 
 
 def _place(model: str) -> int:

@@ -62,6 +62,14 @@ def interval(value: float, resampled: np.ndarray) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
+def interval_of(series: np.ndarray) -> Interval:
+    """The :func:`interval` of a measurement whose value on the songs themselves comes first: float [1 + resamples].
+
+    Book: ``book/glossary``.
+    """
+    return interval(series[0], series[1:])
+
+
 class Resampling:
     """Resamples of songs, drawn with replacement by whole groups.
 
@@ -105,20 +113,37 @@ class Resampling:
             yield np.bincount(random.integers(0, self.count, self.count), minlength=self.count)
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[tuple[slice, np.ndarray]]:
-        """How often each resample holds each song, some resamples at a time.
+        """How often each resample holds each song, some resamples at a time; first of all, the songs themselves.
 
         Args:
             chunk_bytes: how much to hand out at once; a resample that is larger comes alone.
 
         Yields:
-            Which resamples, and unsigned integers [resamples in the chunk, songs].
+            Rows of a table [1 + resamples, ...] whose first row is for the songs themselves, and for each of these rows
+            unsigned integers [rows, songs].
         """
+        yield slice(0, 1), np.ones((1, self.songs), np.uint8)
         rows, draws = max(1, chunk_bytes // self.songs), self._draws()
-        for start in range(0, self.resamples, rows):
-            counts = np.stack([next(draws) for _ in range(min(rows, self.resamples - start))])
+        for start in range(1, 1 + self.resamples, rows):
+            counts = np.stack([next(draws) for _ in range(min(rows, 1 + self.resamples - start))])
             # a group is drawn a few times: single bytes are read from memory eight times as fast as int64
             small = counts.astype(np.min_scalar_type(counts.max()))
             yield slice(start, start + len(small)), small.take(self.member, axis=1)
+
+    def sums(self, columns: np.ndarray) -> np.ndarray:
+        """Sums over the songs themselves, then over those of each resample.
+
+        Args:
+            columns: numbers or bool [songs, columns].
+
+        Returns:
+            float64 [1 + resamples, columns].
+        """
+        columns = np.asarray(columns, np.float64)
+        sums = np.empty((1 + self.resamples, columns.shape[1]))
+        for rows, counts in self.chunks():
+            sums[rows] = counts.astype(np.float64) @ columns
+        return sums
 
     def fingerprint(self, *contents: bytes) -> str:
         """Twelve hexadecimal digits that are equal if and only if resamples and contents are.

@@ -7,4 +7,14 @@ from .base import Corpus, Segment, Track, list_corpora, open_corpus, prepare_cor
 from .scores import corpus as _scores  # noqa: F401  (registers itself)
 from .streaming import Batch, random_starts, stream
 
-__all__ = ["Batch", "Corpus", "Segment", "Track", "list_corpora", "open_corpus", "prepare_corpus", "random_starts", "stream"]
+__all__ = [
+    "Batch",
+    "Corpus",
+    "Segment",
+    "Track",
+    "list_corpora",
+    "open_corpus",
+    "prepare_corpus",
+    "random_starts",
+    "stream",
+]

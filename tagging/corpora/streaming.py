@@ -192,9 +192,7 @@ class _Plan:
             arrays[1][: len(bad)][bad] = np.nan
         return failed
 
-    def batch(
-        self, number: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray], failed: dict[int, str]
-    ) -> Batch:
+    def batch(self, number: int, arrays: tuple[np.ndarray, np.ndarray, np.ndarray], failed: dict[int, str]) -> Batch:
         rows = self.rows(number)
         audio, labels, draws = (array[: rows.stop - rows.start] for array in arrays)
         return Batch(self.indices[rows], self.starts[rows], audio, labels, draws, failed)

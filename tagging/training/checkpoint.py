@@ -100,7 +100,8 @@ def restore_learner(name: str, tensors: dict[str, Tensor], model: nn.Module, opt
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in own.items():
         if match := re.fullmatch(r"optimizer/(\d+)/(.+)", key):
-            slots.setdefault(int(match[1]), {})[match[2]] = tensor
+            # a copy: the optimizer would go on in these very tensors
+            slots.setdefault(int(match[1]), {})[match[2]] = tensor.clone()
     try:
         model.load_state_dict(weights)
         optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

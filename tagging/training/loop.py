@@ -29,8 +29,10 @@ from .learner import Learner, cost, learning_rate, step
 from .outcome import report_models
 from .settings import Settings
 
-# More unreadable tracks than this, and the run would be about another corpus than it says.
+# More unreadable tracks than this, and the run would be about another corpus than it says; of so few tracks at least,
+# until all have been tried, lest one bad file among the first should end a run.
 WORST_SHARE_FAILED = 0.05
+_FEW_TRACKS = 100
 # Whole tracks whose labels tell the tags' shares.
 _SHARE_TRACKS = 4000
 
@@ -142,7 +144,7 @@ def train(
             if checking or update % settings.log_every == 0:
                 entry = _look_at_losses(losses, update, learners, rate, engine, folder)
                 losses = []
-                _count_failures(failed, min(update * settings.batch, len(tracks)), folder, corpus)
+                _count_failures(failed, update * settings.batch, len(tracks), folder, corpus)
                 history.append(entry)
             if checking:
                 entry["validation"] = _validate(learners, checks, check_tracks, check_labels, update, settings, engine)
@@ -249,16 +251,17 @@ def _look_at_losses(
     }
 
 
-def _count_failures(failed: dict[int, str], seen: int, folder: Path, corpus: Corpus) -> None:
+def _count_failures(failed: dict[int, str], clips_seen: int, tracks: int, folder: Path, corpus: Corpus) -> None:
     """Stop where too many tracks cannot be read, with the list of them."""
     if not failed:
         return
     listing = "".join(f"{corpus[track].id}: {message}\n" for track, message in sorted(failed.items()))
     with atomic_write(folder / "failed.txt") as part:
         part.write_text(listing, encoding="utf-8")
-    if len(failed) > WORST_SHARE_FAILED * seen:
+    tried = min(clips_seen, tracks)
+    if len(failed) > WORST_SHARE_FAILED * min(max(tried, _FEW_TRACKS), tracks):
         raise CorpusError(
-            f"{len(failed)} of {seen} tracks cannot be read ({len(failed) / seen:.0%}, more than {WORST_SHARE_FAILED:.0%}); "
+            f"{len(failed)} of {tried} tracks cannot be read ({len(failed) / tried:.0%}, more than {WORST_SHARE_FAILED:.0%}); "
             f"they are listed in {folder / 'failed.txt'}, the first: {listing.splitlines()[0]}"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from ..evaluation import Evaluation, evaluate
 from ..records import circumstances, cpu, write_record
 from ..tagger import Tagger
 from .data import first_tracks, open_split, predict
-from .settings import Settings
+from .settings import EDITIONS, Settings
 
 
 class Trained(Protocol):
@@ -30,11 +31,16 @@ class Trained(Protocol):
 
 
 def run_name(settings: Settings, model: str) -> str:
-    """``laptop-spectrogram-10k-s0``: edition, model, training clips and what else differs from the edition, seed."""
-    extras = [f"{key}-{value}" for key, value in {**settings.corpus_options, **settings.train_options}.items()]
+    """``laptop-spectrogram-10k-s0``: edition, model, training clips, what else makes it another experiment, seed."""
     clips = "all" if settings.clips is None else short_count(settings.clips)
-    control = ["shuffled"] if settings.shuffled_labels else []
-    return "-".join([settings.edition, model.replace(":", "+"), clips, *extras, *control, f"s{settings.seed}"])
+    extras = [f"{key}-{value}" for key, value in {**settings.corpus_options, **settings.train_options}.items()]
+    if settings.clips_seen != EDITIONS[settings.edition].clips_seen:
+        extras.append(f"seen-{short_count(settings.clips_seen)}")
+    if settings.shuffled_labels:
+        extras.append("shuffled")
+    # a corpus option may hold anything, a path for one; a name holds letters, digits and a few signs
+    extras = [re.sub(r"[^\w.+-]+", "_", extra) for extra in extras]
+    return "-".join([settings.edition, model.replace(":", "+"), clips, *extras, f"s{settings.seed}"])
 
 
 def short_count(count: int) -> str:

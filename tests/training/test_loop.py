@@ -1,0 +1,260 @@
+"""Training learns, goes on after a kill as if nothing had happened, and says what went wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tagging
+from tagging.errors import ConfigError, CorpusError
+from tagging.evaluation import Evaluation
+from tagging.training import TrainingError, train
+
+HERE = Path(__file__).parent
+BOTH = ["waveform", "spectrogram"]
+
+
+def run(settings, folder, **options):
+    return train(settings, folder, cpu_only=True, progress=False, **options)
+
+
+def weights(folder, model="spectrogram"):
+    return load_file(folder / model / "tagger.safetensors")
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_three_models_learn_from_one_stream(tones, tmp_path):
+    events = []
+    settings = tones(models=[*BOTH, "mel-statistics"], clips_seen=960, validate_every=320, clips=60)
+    records = run(settings, tmp_path, on_event=events.append)
+    assert [record["model"] for record in records] == list(settings.models)
+    for record in records:
+        scores = {tag["name"]: tag for tag in record["test"]["tags"]}
+        assert scores["noisy"]["roc_auc"]["value"] > 0.9, record["model"]
+        assert record["test"]["undefined"] == ["never"]
+        assert record["history"][0]["loss"] > record["history"][-1]["loss"]
+        assert record["clips_seen"] == 960
+        assert Evaluation.from_dict(record["test"]).songs == 40
+        assert record["best"]["validation"] == max(
+            entry["validation"]["roc_auc"] for entry in record["history"] if "validation" in entry
+        )
+    assert [event["update"] for event in events] == list(range(5, 121, 5))
+    fingerprints = {record["test"]["fingerprint"] for record in records}
+    assert len(fingerprints) == 1  # so that their differences are paired
+
+    tagger = tagging.load_tagger(tmp_path / "waveform" / "tagger.safetensors")
+    assert tagger.card["record"] == records[0]["name"]
+    with np.load(tmp_path / "waveform" / "predictions-test.npz", allow_pickle=False) as stored:
+        assert stored["scores"].shape == stored["labels"].shape == (40, 6)
+
+
+def test_a_model_does_not_depend_on_its_company(tones, tmp_path):
+    run(tones(models=BOTH, clips_seen=160), tmp_path / "both")
+    run(tones(models=["spectrogram"], clips_seen=160), tmp_path / "alone")
+    assert equal(weights(tmp_path / "both"), weights(tmp_path / "alone"))
+
+
+def test_a_complete_run_is_only_read(tones, tmp_path):
+    settings = tones(clips_seen=80)
+    records = run(settings, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert run(settings, tmp_path) == records
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_folder_with_another_run_is_refused(tones, tmp_path):
+    run(tones(clips_seen=80), tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"holds a run with other settings \(learning_rate: 0.008 there, 0.001 here\)"
+    ):
+        run(tones(clips_seen=80, learning_rate=0.001), tmp_path)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {here!r})
+import torch
+torch.set_num_threads(1)
+import tones
+from tagging.training import Settings, train
+train(Settings().changed({settings!r}), {folder!r}, cpu_only=True, progress=False)
+print("complete")
+"""
+
+
+def start(settings, folder):
+    code = KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(folder))
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill_and_resume(settings, folder, kills):
+    """Kill -9 at random moments after the first checkpoint exists, resume each time; returns how often it was killed."""
+    moments, killed = random.Random(0), 0
+    while killed < kills:
+        process = start(settings, folder)
+        began = time.monotonic()
+        # not before this process has added something, or a short life each time would never end
+        states = set(folder.glob("state-*"))
+        while process.poll() is None and set(folder.glob("state-*")) <= states and time.monotonic() - began < 120:
+            time.sleep(0.01)
+        time.sleep(moments.random() * 0.3)
+        if process.poll() is not None:
+            assert process.returncode == 0, process.communicate()[1]
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += 1
+    out, err = start(settings, folder).communicate(timeout=300)
+    assert "complete" in out, err
+    return killed
+
+
+def killed_run_equals_whole(tones, tmp_path, kills, **changes):
+    settings = tones(models=["spectrogram"], dropout=0.3, **changes)
+    run(settings, tmp_path / "whole")
+    assert kill_and_resume(settings, tmp_path / "killed", kills) == kills
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    records = [
+        json.loads((tmp_path / name / "spectrogram" / "record.json").read_text()) for name in ("whole", "killed")
+    ]
+    assert records[0]["test"] == records[1]["test"]
+    assert records[0]["history"] == records[1]["history"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_a_killed_run_ends_as_if_it_had_not_been(tones, tmp_path):
+    killed_run_equals_whole(tones, tmp_path, kills=1, clips_seen=240, validate_every=40)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_ten_kills(tones, tmp_path):
+    killed_run_equals_whole(tones, tmp_path, kills=10, clips_seen=1600, validate_every=80)
+
+
+def test_a_damaged_checkpoint_costs_a_stretch_and_nothing_else(tones, tmp_path):
+    settings = tones(models=["spectrogram"], clips_seen=240, validate_every=80)
+    run(settings, tmp_path)
+    before = weights(tmp_path)
+    newest = sorted(tmp_path.glob("state-*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (tmp_path / "spectrogram" / "record.json").unlink()
+    run(settings, tmp_path)
+    assert equal(before, weights(tmp_path))
+
+
+TWO = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+       "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "--main_process_port", "0"]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_losses_of_one(tones, tmp_path):
+    """With the same batch over both: batch normalisation and the mean over known labels see the whole of it."""
+    settings = tones(models=BOTH, dropout=0.0, clips_seen=160, batch=16, log_every=1, validate_every=80)
+    whole = run(settings, tmp_path / "one")
+    script = tmp_path / "two.py"
+    script.write_text(KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(tmp_path / "two")))
+    done = subprocess.run(
+        [sys.executable, *TWO, str(script)], capture_output=True, text=True, timeout=400, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for alone in whole:
+        shared = json.loads((tmp_path / "two" / alone["model"] / "record.json").read_text())
+        assert shared["processes"] == 2
+        losses = [[entry["loss"] for entry in record["history"]] for record in (alone, shared)]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-5 * 2)
+        for metric, mean in alone["test"]["means"].items():
+            assert mean["value"] == pytest.approx(shared["test"]["means"][metric]["value"], abs=0.01)
+
+
+def test_shuffled_labels_teach_nothing(tones, tmp_path):
+    (record,) = run(tones(shuffled_labels=True, clips_seen=960, clips=60, test_clips=60), tmp_path)
+    (learnt,) = run(tones(clips_seen=960, clips=60, test_clips=60), tmp_path / "true")
+    assert record["name"].endswith("-shuffled-s0")
+    assert learnt["test"]["means"]["roc_auc"]["value"] > 0.9
+    assert abs(record["test"]["means"]["roc_auc"]["value"] - 0.5) < 0.25
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_64_clips_can_be_memorised(tones, tmp_path, model):
+    """Labels that have nothing to do with the sound, the same segments again and again: the loss goes to nothing."""
+    settings = tones(
+        models=[model], clips=64, batch=16, clips_seen=64 * 60, segment_seconds=0.4, dropout=0.0, width=0.2, norm_momentum=0.1,
+        validate_every=64 * 60, corpus_options={"tracks": 64, "memorise": True}, weight_decay=0.0, learning_rate=4e-3,
+    )  # fmt: skip
+    (record,) = run(settings, tmp_path)
+    # a model that knows nothing of the three tags dealt at random stays above 3/5 of ln 2, the mean being over five tags
+    assert record["history"][-1]["loss"] < 0.8 * 3 / 5 * math.log(2)
+
+
+def test_missing_sound_is_counted_and_the_run_goes_on(tones, tmp_path):
+    settings = tones(clips=60, corpus_options={"damaged": 0.05}, workers=1)
+    (record,) = run(settings, tmp_path)
+    assert record["failed_tracks"] == 3
+    listed = (tmp_path / "failed.txt").read_text().splitlines()
+    assert [line.split(":")[0] for line in listed] == ["train-0", "train-1", "train-2"]
+    assert all("damaged-" in line for line in listed)
+
+
+def test_too_much_missing_sound_stops_with_the_list(tones, tmp_path):
+    settings = tones(clips=60, corpus_options={"damaged": 0.2})
+    with pytest.raises(CorpusError, match=r"\d+ of \d+ tracks cannot be read .*failed.txt, the first: train-0: "):
+        run(settings, tmp_path)
+    assert len((tmp_path / "failed.txt").read_text().splitlines()) >= 2
+
+
+def test_a_loss_that_is_no_number_is_named_and_the_last_state_kept(tones, tmp_path):
+    settings = tones(models=["spectrogram"], clips_seen=160, validate_every=80)
+    run(settings, tmp_path)
+    # as after a crash between the first checkpoint and the last
+    (tmp_path / "spectrogram" / "record.json").unlink()
+    sorted(tmp_path.glob("state-*"))[-1].unlink()
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob("state-*")}
+    wild = settings.changed({"learning_rate": 1e30})
+    (tmp_path / "settings.json").write_text(json.dumps(wild.to_dict()))
+    with pytest.raises(TrainingError, match=r"the loss of spectrogram is (nan|inf) at update 1[2-5]; the last good"):
+        run(wild, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("state-*")} == kept
+
+
+def test_patience_ends_a_run_that_gets_no_better(tones, tmp_path):
+    settings = tones(clips_seen=8000, validate_every=40, patience=3, learning_rate=1e-7, start_at_share=True)
+    (record,) = run(settings, tmp_path)
+    assert record["updates"] < settings.updates
+    assert record["updates"] - record["best"]["update"] == 3 * settings.validate_updates
+
+
+def test_parts_of_a_batch_add_up(tones, tmp_path):
+    """Without batch normalisation between them, parts would give the very same; with it, nearly the same losses."""
+    losses = {}
+    for parts in (1, 4):
+        settings = tones(clips_seen=160, batch=16, accumulate=parts, log_every=1, dropout=0.0)
+        (record,) = run(settings, tmp_path / str(parts))
+        losses[parts] = [entry["loss"] for entry in record["history"]]
+    assert losses[1][0] == pytest.approx(losses[4][0], rel=0.2)
+    assert np.corrcoef(losses[1], losses[4])[0, 1] > 0.8
+
+
+def test_outputs_start_at_the_share_of_each_tag(tones, tmp_path):
+    def first_loss(**changes):
+        (record,) = run(tones(models=["spectrogram"], clips_seen=8, log_every=1, **changes), tmp_path / str(changes))
+        return record["history"][0]["loss"]
+
+    assert first_loss(start_at_share=True) < first_loss(start_at_share=False)
+    assert math.isfinite(first_loss(start_at_share=True))

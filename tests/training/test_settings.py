@@ -1,0 +1,74 @@
+"""Settings are checked where they are made, and survive files and command lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagging.errors import ConfigError
+from tagging.training import EDITIONS, Settings, edition
+from tagging.training.learner import learning_rate
+from tagging.training.settings import parse_overrides, read_overrides
+
+
+@pytest.mark.parametrize("name", sorted(EDITIONS))
+def test_settings_survive_json(name):
+    assert Settings.from_dict(edition(name).to_dict()) == edition(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rat": 1.0}, "unknown setting 'learning_rat': did you mean 'learning_rate'"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0: a positive number"),
+        ({"learning_rate": "fast"}, "learning_rate='fast': a value of the kind float"),
+        ({"clips": 0}, "clips=0: at least 1"),
+        ({"clips": True}, "clips=True: a value of the kind int"),
+        ({"batch": 32, "accumulate": 5}, "cannot be cut into accumulate=5 equal parts"),
+        ({"clips_seen": 31}, "not enough for one batch of 32"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"models": []}, "name at least one"),
+        ({"models": ["waveform", "waveform"]}, "one is named twice"),
+    ],
+)
+def test_wrong_settings_are_named(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        Settings().changed(changes)
+
+
+def test_an_unknown_edition_suggests_one():
+    with pytest.raises(ConfigError, match="did you mean 'laptop'"):
+        edition("laptops")
+
+
+def test_overrides_from_arguments_and_files_agree(tmp_path):
+    path = tmp_path / "fast.toml"
+    path.write_text(
+        'learning_rate = 0.004\nprecision = "bf16"\nclips = 500\nstart_at_share = false\n[mel]\nhop = 128\n'
+    )
+    arguments = ["learning_rate=0.004", "precision=bf16", "clips=500", "start_at_share=false", "mel.hop=128"]
+    assert parse_overrides(arguments) == read_overrides(path)
+    assert Settings().changed(parse_overrides(["clips=none"])).clips is None
+
+
+def test_bad_files_and_arguments(tmp_path):
+    with pytest.raises(ConfigError, match="write it as name=value"):
+        parse_overrides(["learning_rate"])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_overrides(tmp_path / "nothing.toml")
+    (tmp_path / "bad.toml").write_text("learning_rate 0.004")
+    with pytest.raises(ConfigError, match="not TOML"):
+        read_overrides(tmp_path / "bad.toml")
+
+
+@given(batches=st.integers(2, 500), warm_up=st.floats(0, 0.9))
+def test_the_rate_rises_once_and_falls_to_nothing(batches, warm_up):
+    settings = Settings(clips_seen=32 * batches, warm_up=warm_up)
+    rates = [learning_rate(settings, update) for update in range(1, batches + 1)]
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+    assert all(0 <= rate <= settings.learning_rate for rate in rates)
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
