@@ -101,7 +101,9 @@ def songs(options: argparse.Namespace) -> tuple[Vocabulary, np.ndarray, np.ndarr
 def scikit_learn(labels, scores, resampling, chosen, count, found) -> tuple[list[float], float]:
     """Core seconds of each pair of calls, one pair a tag and resample; how far the results are from ours at most."""
     seconds, error = [], 0.0
-    _, counts = next(resampling.chunks(count * resampling.songs))
+    chunks = resampling.chunks(count * resampling.songs)
+    next(chunks)  # the songs themselves
+    _, counts = next(chunks)
     for tag in chosen:
         y, x = labels[:, tag], scores[:, tag]
         for weights in counts[:count]:
