@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,7 @@ def test_every_pass_is_a_permutation_and_stretches_fit_together(sounds, size, cu
     assert (starts >= 0).all()
     assert (starts + settings.segment_seconds <= corpus.durations(indices)).all()
     cuts = sorted({min(cut, last) for cut in cuts} | {0, last})
-    pieces = [order.between(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [order.between(a, b) for a, b in itertools.pairwise(cuts)]
     np.testing.assert_array_equal(np.concatenate([piece[0] for piece in pieces]), indices)
     np.testing.assert_array_equal(np.concatenate([piece[1] for piece in pieces]), starts)
 

@@ -1,0 +1,154 @@
+"""`tagging train | evaluate | report`, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tones as _registers  # noqa: F401
+
+import tagging
+from tagging.cli import main
+from tagging.published import list_published, published_results
+from tagging.records import SHIPPED, training_records, write_record
+from tagging.report import gaps, rows_of, text_table
+
+FAST = ["segment_seconds=0.5", "width=0.1", "clips_seen=80", "batch=8", "validate_every=40", "validation_clips=20",
+        "test_clips=40", "segments_per_clip=2", "resamples=50", "workers=0", "corpus=tones"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run made by the command, and its records."""
+    folder = tmp_path_factory.mktemp("run")
+    root = tmp_path_factory.mktemp("sounds")
+    arguments = [
+        "train",
+        "waveform",
+        "spectrogram",
+        "--clips",
+        "40",
+        "--cpu",
+        "--quiet",
+        "--output",
+        str(folder / "run"),
+    ]
+    arguments += ["--records", str(folder / "records"), "--set", *FAST, f"corpus_options.root={root}"]
+    assert main(arguments) == 0
+    return folder
+
+
+def test_a_run_leaves_weights_and_records(trained, capsys):
+    names = sorted(path.name for path in (trained / "records").iterdir())
+    assert len(names) == 2
+    assert all(name.startswith(("laptop-waveform-40-", "laptop-spectrogram-40-")) for name in names)
+    record = json.loads((trained / "run" / "waveform" / "record.json").read_text())
+    for wanted in ("command", "settings", "corpus", "edition", "clips", "seed", "test", "clips_seen", "seconds",
+                   "clips_per_second", "device", "versions", "commit", "date", "share_waiting_for_clips"):  # fmt: skip
+        assert wanted in record, wanted
+    # the resamples, which make paired intervals possible, on one line
+    text = (trained / "records" / names[0]).read_text()
+    assert max(len(line) for line in text.splitlines()) > 300
+
+
+def test_evaluate_finds_what_the_run_found(trained, capsys, tmp_path):
+    record = json.loads((trained / "run" / "spectrogram" / "record.json").read_text())
+    root = record["settings"]["corpus_options"]["root"]
+    options = ["--clips", "40", "--cpu", "--set", "segments_per_clip=2", "resamples=50", f"corpus_options.root={root}"]
+    target = tmp_path / "again.json"
+    model = str(trained / "run" / "spectrogram")
+    assert main(["evaluate", model, "--corpus", "tones", "--output", str(target), *options]) == 0
+    again = json.loads(target.read_text())
+    for metric, mean in record["test"]["means"].items():
+        assert again["test"]["means"][metric]["value"] == pytest.approx(mean["value"], abs=1e-6)
+    assert "all tags: roc_auc" in capsys.readouterr().out
+
+
+def test_evaluate_refuses_a_tagger_of_other_tags(capsys, tmp_path):
+    other = tagging.build_tagger("waveform", "dense", ["rock", "pop"], 0.5, width=0.1).save(
+        tmp_path / "other.safetensors"
+    )
+    options = ["--corpus", "tones", "--clips", "5", "--cpu", "--set", f"corpus_options.root={tmp_path}"]
+    assert main(["evaluate", str(other), *options]) == 2
+    assert "this tagger knows 2 tags, rock, pop, ...; the corpus 'tones' has 6 others" in capsys.readouterr().err
+
+
+def as_table_run(record):
+    """A record as it would be of the plain corpus, which is what the table shows."""
+    return {**record, "settings": {**record["settings"], "corpus_options": {}}}
+
+
+def test_the_table_shows_every_cell_with_its_interval(trained):
+    records = [as_table_run(record) for record in training_records([trained / "records"])]
+    rows = rows_of(records, "laptop")
+    assert [row.model for row in rows] == ["waveform", "spectrogram"]
+    text = text_table(records, "laptop")
+    for record, row in zip(sorted(records, key=lambda record: record["model"], reverse=True), rows, strict=True):
+        for metric in ("roc_auc", "pr_auc", "sqrt_mse"):
+            mean = record["test"]["means"][metric]
+            assert f"{mean['value']:.4f} [{row.scores[metric].low:.4f}, {row.scores[metric].high:.4f}]" in text
+            assert row.scores[metric].low == pytest.approx(mean["low"], abs=2e-5)
+    between = gaps(rows)[40]["roc_auc"]
+    assert between.value == pytest.approx(rows[1].scores["roc_auc"].value - rows[0].scores["roc_auc"].value)
+    assert between.low <= between.value <= between.high
+    for version in list_published():
+        assert published_results(version).title in text
+        for row in published_results(version).rows:
+            assert f"{row.roc_auc:.4f}" in text
+
+
+def test_seeds_are_averaged(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    (one,) = rows_of([record], "laptop")
+    (two,) = rows_of([record, {**record, "seed": 1}], "laptop")
+    assert (one.seeds, two.seeds) == (1, 2)
+    assert two.scores == one.scores
+
+
+def test_controls_and_other_editions_stay_out_of_the_table(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    shuffled = {**record, "settings": {**record["settings"], "shuffled_labels": True}}
+    assert rows_of([shuffled], "laptop") == []
+    assert rows_of([record], "poster") == []
+
+
+def test_report_prints_the_shipped_records(capsys):
+    shipped = training_records()
+    code = main(["report"])
+    if not rows_of(shipped, "laptop"):
+        assert code == 2
+        assert "no run of the laptop edition" in capsys.readouterr().err
+        return
+    out = capsys.readouterr().out
+    for row in rows_of(shipped, "laptop"):
+        assert row.model in out
+
+
+def test_report_of_nothing_says_so(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "make one with `tagging train`" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    write_record(tmp_path / "other.json", {"date": "2026-01-01", "kind": "measurement"})
+    assert training_records([tmp_path]) == []
+    assert SHIPPED.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["waveforms"], "unknown front-end 'waveforms': did you mean"),
+        (["waveform:attentio"], "unknown back-end 'attentio'"),
+        (["waveform:dense:together:more"], "write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD"),
+        (["gbt", "waveform"], "train it by itself"),
+        (["waveform", "--set", "learning_rate"], "write it as name=value"),
+        (["waveform", "--settings", "nothing.toml"], "cannot be read"),
+    ],
+)
+def test_wrong_commands_say_what_to_do(arguments, message, tmp_path, capsys):
+    more = ["--output", str(tmp_path / "run"), "--cpu", "--quiet"]
+    if "--set" not in arguments:
+        more += ["--set", *FAST, f"corpus_options.root={tmp_path}"]
+    assert main(["train", *arguments, "--clips", "20", *more]) == 2
+    assert message in capsys.readouterr().err
