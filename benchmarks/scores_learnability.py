@@ -10,7 +10,7 @@ never met: five segments of 3 s a clip, their scores averaged.
 
 from __future__ import annotations
 
-import timing  # isort: skip  (sets the number of threads before numpy is imported)
+import timing  # isort: skip  # noqa: F401  (sets the number of threads before numpy is imported)
 
 import argparse
 import time
@@ -30,7 +30,9 @@ from tagging.training.models import build_model
 
 def main() -> None:
     options = arguments()
-    settings = edition("laptop").changed({"clips": options.clips, "seed": options.seed, "test_clips": options.test_clips})
+    settings = edition("laptop").changed(
+        {"clips": options.clips, "seed": options.seed, "test_clips": options.test_clips}
+    )
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     train, test = open_split(settings, "train"), open_split(settings, "test")
@@ -44,7 +46,10 @@ def main() -> None:
     tagger.start_at(np.nanmean(labels, axis=0))
     limit = 60 * options.minutes * options.cores
     seen, core, wall = fit(tagger, sound, labels, settings, limit)
-    print(f"{seen} segments, {seen // settings.batch} updates in {core:.0f} core-seconds, {wall:.0f} s by the wall", flush=True)
+    print(
+        f"{seen} segments, {seen // settings.batch} updates in {core:.0f} core-seconds, {wall:.0f} s by the wall",
+        flush=True,
+    )
 
     tracks = first_tracks(test, settings.test_clips, "test_clips")
     scores = predict({"tagger": tagger}, test, tracks, settings, Accelerator(cpu=True))["tagger"]

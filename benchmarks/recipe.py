@@ -1,0 +1,86 @@
+"""What each choice of the laptop edition's recipe does, on the validation split alone.
+
+    python benchmarks/recipe.py                      # adds to tagging/runs/recipe.json what is not there yet
+    python benchmarks/recipe.py --only spectrogram
+
+One choice is changed at a time, in runs of 400 updates: long enough to tell choices apart, short enough to try many. The
+test split is never looked at. Stop it whenever you like; finished trials are kept.
+"""
+
+from __future__ import annotations
+
+import timing  # isort: skip  # noqa: F401  (sets the number of threads before numpy is imported)
+
+import argparse
+import json
+from pathlib import Path
+
+import records
+import torch
+
+from tagging.records import SHIPPED
+from tagging.training import edition, train
+
+BASE = edition("laptop").changed(
+    {
+        "clips": 16_000,
+        "clips_seen": 12_800,
+        "validate_every": 12_800,
+        "test_clips": 1,
+        "segments_per_clip": 5,
+        "resamples": 1,
+    }
+)
+# what the laptop edition has, then one change each
+CHOICES = {
+    "as it is": {},
+    "learning_rate=0.002": {"learning_rate": 2e-3},
+    "learning_rate=0.004": {"learning_rate": 4e-3},
+    "learning_rate=0.016": {"learning_rate": 16e-3},
+    "dropout=0.1": {"dropout": 0.1},
+    "dropout=0.5": {"dropout": 0.5},
+    "outputs start at 0.5": {"start_at_share": False},
+    "norm_momentum=0.01": {"norm_momentum": 0.01},
+    "batch=16": {"batch": 16, "learning_rate": 4e-3},
+    "paper's spectrogram (512, 256)": {"mel": {"n_fft": 512, "hop": 256}},
+}
+TRIALS = [("spectrogram", choice) for choice in CHOICES] + [
+    ("waveform", choice) for choice in ("as it is", "learning_rate=0.004", "learning_rate=0.016", "dropout=0.1")
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="only models whose name holds this word")
+    parser.add_argument("--runs", default="runs/recipe", help="where the runs live (default: %(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for number, (model, choice) in enumerate(TRIALS):
+        if options.only not in model or any(trial["model"] == model and trial["choice"] == choice for trial in done()):
+            continue
+        settings = BASE.changed({"models": [model], **CHOICES[choice]})
+        (run,) = train(settings, Path(options.runs) / f"{number:02d}", cpu_only=True)
+        trial = {
+            "model": model,
+            "choice": choice,
+            "changes": CHOICES[choice],
+            "updates": run["updates"],
+            "loss": run["history"][-1]["loss"],
+            "validation": run["history"][-1]["validation"],
+            "clips_per_second": run["clips_per_second"],
+        }
+        records.write("recipe", {"base": BASE.to_dict(), "trials": [*done(), trial]})
+        print(f"{model}, {choice}: {trial['validation']}", flush=True)
+
+
+def done() -> list[dict]:
+    """Trials of the record, where it is of the same base."""
+    path = SHIPPED / "recipe.json"
+    if not path.exists():
+        return []
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return record["trials"] if record["base"] == BASE.to_dict() else []
+
+
+if __name__ == "__main__":
+    main()
