@@ -43,6 +43,7 @@ def add_training_commands(commands: Any) -> None:
     )
     train.add_argument("--output", metavar="FOLDER", help="where the run lives (default: runs/NAME here)")
     train.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
+    train.add_argument("--minutes", type=float, metavar="N", help="leave off after so long; the same command goes on")
     train.add_argument("--cpu", action="store_true", help="leave accelerators alone")
     train.add_argument("--quiet", action="store_true", help="no bar")
     train.set_defaults(run=_train)
@@ -108,7 +109,14 @@ def _train(options: argparse.Namespace) -> int:
 
         records = [train_trees(settings, folder, progress=not options.quiet, command=command)]
     else:
-        records = train(settings, folder, cpu_only=options.cpu, progress=not options.quiet, command=command)
+        records = train(
+            settings,
+            folder,
+            cpu_only=options.cpu,
+            progress=not options.quiet,
+            minutes=options.minutes,
+            command=command,
+        )
     for record in records:
         means = record["test"]["means"]
         scores = ", ".join(

@@ -50,6 +50,9 @@ class Learner:
         best = {f"{self.name}/best/{key}": tensor for key, tensor in self.best_weights.items()}
         return learner_tensors(self.name, self.plain, self.optimizer) | best
 
+    def progress(self) -> dict[str, Any]:
+        return {"best": self.best, "best_update": self.best_update}
+
     def restore(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
         restore_learner(self.name, tensors, self.plain, self.optimizer)
         prefix = f"{self.name}/best/"

@@ -50,6 +50,7 @@ def train(
     cpu_only: bool = False,
     progress: bool = True,
     on_event: Callable[[Event], None] | None = None,
+    minutes: float | None = None,
     command: str = "tagging.training.train(...)",
 ) -> list[dict[str, Any]]:
     """Train the models of a run, test their best weights, and leave a record of each.
@@ -64,10 +65,11 @@ def train(
         cpu_only: leave accelerators alone.
         progress: show a bar and say what the run will cost.
         on_event: called with each entry of the run's history as it is made: losses, and validation scores.
+        minutes: leave off after so long, with a checkpoint; the same call goes on from there. None trains to the end.
         command: for the record.
 
     Returns:
-        The record of each model, in the order of ``settings.models``.
+        The record of each model, in the order of ``settings.models``; an empty list if time ran out before the end.
 
     Raises:
         ConfigError: the folder holds a run with other settings, or a setting is impossible.
@@ -114,8 +116,10 @@ def train(
     )  # fmt: skip
     losses: list[torch.Tensor] = []
     began = asked = time.perf_counter()
+    over = _is_over(learners, done, settings)
+    paused = False
     with bar, contextlib.closing(batches):
-        for update, batch in enumerate(batches, start=done + 1):
+        for update, batch in enumerate(batches if not over else (), start=done + 1):
             # the first one is waited for while the workers start
             waited += time.perf_counter() - asked if update > done + 1 else 0.0
             failed |= batch.failed
@@ -139,30 +143,33 @@ def train(
             losses.append(torch.stack(stepped))
 
             # What came of it
-            last = update == settings.updates
-            checking = last or update % settings.validate_updates == 0
-            if checking or update % settings.log_every == 0:
+            checking = update == settings.updates or update % settings.validate_updates == 0
+            if looking := checking or update % settings.log_every == 0:
                 entry = _look_at_losses(losses, update, learners, rate, engine, folder)
                 losses = []
                 _count_failures(failed, update * settings.batch, len(tracks), folder, corpus)
                 history.append(entry)
             if checking:
                 entry["validation"] = _validate(learners, checks, check_tracks, check_labels, update, settings, engine)
-                now = time.perf_counter()
+            over = checking and _is_over(learners, update, settings)
+            paused = looking and not over and _is_time_up(began, minutes, engine)
+            if (checking or paused) and engine.is_main_process:
                 about = {
-                    "update": update, "seconds": seconds + now - began, "waited": waited, "history": history,
-                    "failed": failed, "learners": {x.name: {"best": x.best, "best_update": x.best_update} for x in learners},
+                    "update": update, "seconds": seconds + time.perf_counter() - began, "waited": waited,
+                    "history": history, "failed": failed, "learners": {x.name: x.progress() for x in learners},
                 }  # fmt: skip
-                if engine.is_main_process:
-                    save_state(folder, update, {k: v for x in learners for k, v in x.tensors().items()}, about)
-            if (checking or update % settings.log_every == 0) and engine.is_main_process:
+                save_state(folder, update, {k: v for x in learners for k, v in x.tensors().items()}, about)
+            if looking and engine.is_main_process:
                 if on_event:
                     on_event(entry)
                 bar.set_postfix_str(_postfix(history))
             bar.update(settings.batch)
-            if checking and settings.patience and _is_patient_no_more(learners, update, settings):
+            if over or paused:
                 break
             asked = time.perf_counter()
+    if paused:
+        engine.print(f"{folder}: left off after update {update} of {settings.updates}; the same command goes on")
+        return []
 
     seconds += time.perf_counter() - began
     run = {
@@ -293,9 +300,19 @@ def _validate(
     return found
 
 
-def _is_patient_no_more(learners: list[Learner], update: int, settings: Settings) -> bool:
+def _is_over(learners: list[Learner], update: int, settings: Settings) -> bool:
+    """At the end of the budget, or of patience with models that get no better."""
     newest = max(learner.best_update for learner in learners)
-    return update - newest >= settings.patience * settings.validate_updates
+    impatient = settings.patience is not None and update - newest >= settings.patience * settings.validate_updates
+    return update >= settings.updates or (impatient and update > 0)
+
+
+def _is_time_up(began: float, minutes: float | None, engine: Any) -> bool:
+    """Whether any of the processes thinks so: they have to stop together."""
+    if minutes is None:
+        return False
+    late = torch.tensor(float(time.perf_counter() - began > 60 * minutes), device=engine.device)
+    return bool(engine.reduce(late, "sum") > 0)
 
 
 def _postfix(history: list[Event]) -> str:

@@ -147,6 +147,17 @@ def test_ten_kills(tones, tmp_path):
     killed_run_equals_whole(tones, tmp_path, kills=10, clips_seen=1600, validate_every=80)
 
 
+def test_a_run_in_sittings_ends_as_one_in_one_go(tones, tmp_path, capsys):
+    settings = tones(clips_seen=160, validate_every=80)
+    run(settings, tmp_path / "whole")
+    sittings = 0
+    while not run(settings, tmp_path / "sittings", minutes=1e-9):
+        sittings += 1
+        assert "the same command goes on" in capsys.readouterr().out
+    assert sittings == 3  # at every look at the losses but the last
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "sittings"))
+
+
 def test_a_damaged_checkpoint_costs_a_stretch_and_nothing_else(tones, tmp_path):
     settings = tones(models=["spectrogram"], clips_seen=240, validate_every=80)
     run(settings, tmp_path)
