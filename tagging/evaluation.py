@@ -18,6 +18,7 @@ from .tags import BIMODAL, Tag, Vocabulary
 CLASSIFICATION = ("roc_auc", "pr_auc")
 REGRESSION = ("sqrt_mse",)
 METRICS = (*CLASSIFICATION, *REGRESSION)
+LIMITS = {"roc_auc": (0.0, 1.0), "pr_auc": (0.0, 1.0), "sqrt_mse": (0.0, math.inf)}
 # Decimals of a resampled mean in a record: 0.00001 is far below the width of any interval here.
 DECIMALS = 5
 
@@ -275,7 +276,8 @@ def evaluate(
         parts |= {"score": ~from_arranger, "instrument": from_arranger}
     means = {part: _means(values, chosen) for part, chosen in parts.items()}
     intervals = {
-        part: {metric: interval_of(series) for metric, series in found.items()} for part, found in means.items()
+        part: {metric: interval_of(series, LIMITS[metric]) for metric, series in found.items()}
+        for part, found in means.items()
     }
     values["sqrt_mse"] = np.sqrt(values["sqrt_mse"])
     results = [
@@ -313,7 +315,7 @@ def _means(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nd
 
 def _tag_result(tag: Tag, labels: np.ndarray, member: np.ndarray, series: dict[str, np.ndarray]) -> TagResult:
     has = labels == 1 if tag.kind == BIMODAL else np.zeros(len(labels), bool)
-    found = {metric: interval_of(values) for metric, values in series.items() if not math.isnan(values[0])}
+    defined = {metric: values for metric, values in series.items() if not math.isnan(values[0])}
     return TagResult(
         name=tag.name,
         kind=tag.kind,
@@ -321,7 +323,7 @@ def _tag_result(tag: Tag, labels: np.ndarray, member: np.ndarray, series: dict[s
         known=int((~np.isnan(labels)).sum()),
         positives=int(has.sum()),
         positive_groups=len(np.unique(member[has])),
-        **found,
+        **{metric: interval_of(values, LIMITS[metric]) for metric, values in defined.items()},
     )
 
 
@@ -335,12 +337,12 @@ def difference(first: Evaluation, second: Evaluation, metric: str) -> Interval:
         metric: ``"roc_auc"``, ``"pr_auc"`` or ``"sqrt_mse"``.
 
     Returns:
-        First minus second; an interval without 0 is a difference at the level of 5 %.
+        First minus second; an interval without 0 is a difference at the level of about 5 %.
 
     Raises:
         ConfigError: a metric that the evaluations lack; other songs, labels, groups, seed or number of resamples.
 
-    Source: Efron & Tibshirani 1993, chapter 13. Book: ``book/glossary``.
+    Source: Davison & Hinkley 1997, section 5.2. Book: ``book/glossary``.
     """
     if metric not in first.means:
         raise unknown_name("metric", metric, first.means)

@@ -26,10 +26,11 @@ class Ranking:
     def __init__(self, labels: np.ndarray, scores: np.ndarray) -> None:
         self.positives, high = _descending(np.flatnonzero(labels == 1), scores)
         self.negatives, low = _descending(np.flatnonzero(labels == 0), scores)
-        # for each positive: how many negatives score more, how many at least as much, how many positives at least as much
-        self._above = np.searchsorted(-low, -high, side="left")
-        self._reach = np.searchsorted(-low, -high, side="right")
-        self._until = np.searchsorted(-high, -high, side="right") - 1
+        # for each positive: how many negatives, and how many positives, score more (above) or at least as much (reach)
+        self._negatives_above = np.searchsorted(-low, -high, side="left")
+        self._negatives_reach = np.searchsorted(-low, -high, side="right")
+        self._positives_above = np.searchsorted(-high, -high, side="left")
+        self._positives_reach = np.searchsorted(-high, -high, side="right")
 
     @property
     def defined(self) -> bool:
@@ -51,14 +52,11 @@ class Ranking:
         if not self.defined:
             nothing = np.full(len(counts), np.nan)
             return nothing, nothing.copy()
-        weight = counts.take(self.positives, axis=1)  # [resamples, positives]
-        true = np.cumsum(weight, axis=1, dtype=np.int32)
-        false = np.zeros((len(counts), len(self.negatives) + 1), np.int32)  # [resamples, negatives + 1]: of the first k
-        np.cumsum(counts.take(self.negatives, axis=1), axis=1, out=false[:, 1:])
+        true, false = self._cumulated(counts)
         all_true, all_false = true[:, -1].astype(np.float64), false[:, -1].astype(np.float64)
-        above, reach = false.take(self._above, axis=1), false.take(self._reach, axis=1)
-        true = true.take(self._until, axis=1)
-        weight = weight.astype(np.float64)
+        above, reach = false.take(self._negatives_above, axis=1), false.take(self._negatives_reach, axis=1)
+        true = true.take(self._positives_reach, axis=1)
+        weight = counts.take(self.positives, axis=1).astype(np.float64)  # [resamples, positives]
         with np.errstate(invalid="ignore"):  # 0 / 0 where a class is not in the resample
             passed = np.einsum("rp,rp->r", weight, above + reach)  # twice the negatives that a positive does not beat
             roc = 1 - passed / (2 * all_true * all_false)
@@ -67,6 +65,41 @@ class Ranking:
             pr = np.einsum("rp,rp->r", weight, precision) / all_true
         pr[all_false == 0] = np.nan
         return roc, pr
+
+    def recall_at_rate(self, counts: np.ndarray) -> np.ndarray:
+        """Recall where as many songs are given the tag as have it: the break-even point of precision and recall.
+
+        Songs of equal score at this place count by the share of them that still fits in, which is the mean over all their
+        orders. A resample's copies of a song are such songs.
+
+        Args:
+            counts: int [resamples, songs], 0 or more.
+
+        Returns:
+            float64 [resamples] in [0, 1]; nan where a resample holds one class only.
+        """
+        recall = np.full(len(counts), np.nan)
+        if not self.defined:
+            return recall
+        true, false = self._cumulated(counts)
+        # one positive of each score: songs and positives down to its start and to its end; in between lie negatives only
+        some = np.flatnonzero(self._positives_above == np.arange(len(self.positives)))
+        above, reach = self._positives_above[some], self._positives_reach[some]
+        positives = np.stack([true[:, above], true[:, reach]], axis=2)  # [resamples, scores, 2]
+        negatives = np.stack([false[:, self._negatives_above[some]], false[:, self._negatives_reach[some]]], axis=2)
+        songs = positives + negatives
+        for row, all_true in enumerate(true[:, -1]):
+            if all_true and false[row, -1]:
+                recall[row] = np.interp(all_true, songs[row].ravel(), positives[row].ravel()) / all_true
+        return recall
+
+    def _cumulated(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How many the first 0, 1, 2, ... positives and negatives are: int32 [resamples, positives + 1], [.., negatives + 1]."""
+        sums = []
+        for songs in (self.positives, self.negatives):
+            sums.append(np.zeros((len(counts), len(songs) + 1), np.int32))
+            np.cumsum(counts.take(songs, axis=1), axis=1, out=sums[-1][:, 1:])
+        return sums[0], sums[1]
 
 
 def _descending(songs: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

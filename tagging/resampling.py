@@ -19,7 +19,7 @@ PERCENTILES = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Interval:
-    """A measurement and its 95 % interval, the percentiles 2.5 and 97.5 of its resamples.
+    """A measurement and its 95 % interval, as :func:`interval` makes it.
 
     ``f"{interval:.3f}"`` gives ``0.713 [0.693, 0.727]``.
 
@@ -28,7 +28,7 @@ class Interval:
         low: lower end; nan if the measurement is undefined in every resample.
         high: upper end.
 
-    Source: Efron & Tibshirani 1993, chapter 13. Book: ``book/glossary``.
+    Book: ``book/glossary``.
     """
 
     value: float
@@ -48,26 +48,35 @@ class Interval:
         return cls(*(math.nan if data[name] is None else data[name] for name in ("value", "low", "high")))
 
 
-def interval(value: float, resampled: np.ndarray) -> Interval:
-    """The 95 % percentile interval of a measurement.
+def interval(value: float, resampled: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
+    """The 95 % basic bootstrap interval of a measurement.
+
+    Resamples are to the songs what the songs are to all music: what they exceed the value by, the value may exceed the
+    truth by. So the interval reaches from the value as far down as the resamples reach up, and the other way round. The
+    percentiles of the resamples themselves will not do: a resample holds songs twice, which raises the PR-AUC of rare tags
+    and calibration errors, and at a thousand songs nearly all resamples may lie above the value.
 
     Args:
-        value: the measurement on the songs themselves.
+        value: the measurement on the songs themselves; the interval always holds it.
         resampled: float [resamples]; nan where a resample leaves it undefined, which says nothing about its spread.
+        limits: the least and the greatest that is possible.
 
-    Book: ``book/glossary``.
+    Source: Davison & Hinkley 1997, section 5.2. Book: ``book/glossary``.
     """
     defined = resampled[~np.isnan(resampled)]
-    low, high = np.percentile(defined, PERCENTILES) if len(defined) else (math.nan, math.nan)
-    return Interval(float(value), float(low), float(high))
+    if not len(defined):
+        return Interval(float(value), math.nan, math.nan)
+    below, above = np.percentile(defined, PERCENTILES)
+    low, high = max(2 * value - above, limits[0]), min(2 * value - below, limits[1])
+    return Interval(float(value), float(min(low, value)), float(max(high, value)))
 
 
-def interval_of(series: np.ndarray) -> Interval:
+def interval_of(series: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
     """The :func:`interval` of a measurement whose value on the songs themselves comes first: float [1 + resamples].
 
     Book: ``book/glossary``.
     """
-    return interval(series[0], series[1:])
+    return interval(series[0], series[1:], limits)
 
 
 class Resampling:
