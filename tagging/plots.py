@@ -7,7 +7,7 @@ on every page. Book: ``book/how_to_use``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,15 +17,21 @@ from matplotlib.figure import Figure
 
 from .errors import ConfigError, unknown_name
 from .mel import MelSpec, mel_bank
+from .resampling import Interval
 from .tags import TrackTags
 
 if TYPE_CHECKING:
     from .published import PublishedResult
 
 # The colours of Okabe and Ito (2008), told apart with every common form of colour blindness.
-MODEL_COLOURS = {"waveform": "#0072B2", "spectrogram": "#D55E00", "gbt": "#5F5F5F"}
-MODEL_MARKERS = {"waveform": "o", "spectrogram": "s", "gbt": "D"}
-MODEL_NAMES = {"waveform": "waveform", "spectrogram": "spectrogram", "gbt": "GBT + features"}
+MODEL_COLOURS = {"waveform": "#0072B2", "spectrogram": "#D55E00", "mel-statistics": "#009E73", "gbt": "#5F5F5F"}
+MODEL_MARKERS = {"waveform": "o", "spectrogram": "s", "mel-statistics": "v", "gbt": "D"}
+MODEL_NAMES = {
+    "waveform": "waveform",
+    "spectrogram": "spectrogram",
+    "mel-statistics": "MLP + mel statistics",
+    "gbt": "GBT + features",
+}
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#5F5F5F")
 # Equal steps of the value look like equal steps of lightness in both maps.
 SOUND_MAP = "magma"
@@ -206,6 +212,7 @@ def by_scale(
     metric: str = "pr_auc",
     *,
     title: str = "",
+    xlabel: str = "songs to learn from",
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Figure:
@@ -214,7 +221,8 @@ def by_scale(
     A model that was trained at one scale only is drawn as a level line with its marker: a baseline.
 
     Args:
-        rows: results with ``model``, ``examples`` and the metric, as objects or as mappings.
+        rows: results with ``model``, ``examples`` and the metric, as objects or as mappings. The metric is a number, or a
+            :class:`~tagging.resampling.Interval`, which is drawn as a bar.
         metric: ``"roc_auc"``, ``"pr_auc"`` or ``"sqrt_mse"``.
 
     Book: ``book/welcome``.
@@ -222,12 +230,16 @@ def by_scale(
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
     figure, ax = _axes(ax, 3.2)
-    points: dict[str, list[tuple[float, float]]] = {}
+    points: dict[str, list[tuple[float, Interval]]] = {}
     for row in rows:
         fields = row if isinstance(row, Mapping) else vars(row)
-        points.setdefault(fields["model"], []).append((fields["examples"], fields[metric]))
+        value = fields[metric]
+        value = value if isinstance(value, Interval) else Interval(value, value, value)
+        points.setdefault(fields["model"], []).append((fields["examples"], value))
+    scales = sorted({examples for pairs in points.values() if len(pairs) > 1 for examples, _ in pairs})
     for model, pairs in sorted(points.items(), key=lambda item: _model_order(item[0])):
-        examples, values = zip(*sorted(pairs), strict=True)
+        examples, intervals = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
+        values = [interval.value for interval in intervals]
         look = {"color": MODEL_COLOURS.get(model, INK), "marker": MODEL_MARKERS.get(model, "^")}
         label = MODEL_NAMES.get(model, model)
         if len(examples) == 1:
@@ -235,16 +247,55 @@ def by_scale(
             ax.plot(examples, values, ls="none", label=label, **look)
         else:
             ax.plot(examples, values, label=label, **look)
+        if any(interval.low < interval.high for interval in intervals):
+            below = [interval.value - interval.low for interval in intervals]
+            above = [interval.high - interval.value for interval in intervals]
+            ax.errorbar(examples, values, (below, above), fmt="none", ecolor=look["color"], elinewidth=1, capsize=3)
     name, direction = METRICS[metric]
     ax.set_xscale("log")
-    ticks = sorted({examples for pairs in points.values() if len(pairs) > 1 for examples, _ in pairs})
-    ax.set_xticks(ticks, [_short(tick) for tick in ticks])
+    scales = scales or sorted({examples for pairs in points.values() for examples, _ in pairs})
+    ax.set_xticks(scales, [_short(scale) for scale in scales])
     ax.minorticks_off()
     ax.grid(axis="y")
-    ax.set(xlabel="songs to learn from", ylabel=f"{name}\n({direction})", title=title)
+    ax.set(xlabel=xlabel, ylabel=f"{name}\n({direction})", title=title)
     if legend:
         ax.legend()
     return figure
+
+
+def learning(history: Sequence[Mapping[str, Any]], batch: int, axes: Sequence[Axes] | None = None) -> Figure:
+    """Draw how a run learnt: the training loss, and the ROC-AUC on the validation split.
+
+    Args:
+        history: entries of a run's history, each with ``update`` and ``loss``, some with ``validation``; as the events of
+            :func:`tagging.training.train` (a loss for each model) or as in a record (one model).
+        batch: segments in an update, to count in clips.
+        axes: two of them, new ones if none were given.
+
+    Book: ``book/recipe``.
+    """
+    if axes is None:
+        figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
+        if "inline" in mpl.get_backend():
+            plt.close(figure)
+    left, right = axes
+    first = history[0]["loss"] if history else {}
+    for model in list(first) if isinstance(first, Mapping) else [None]:
+        own = (lambda value: value) if model is None else (lambda value, model=model: value[model])
+        look = {"color": MODEL_COLOURS.get(model or "", CYCLE[0]), "label": MODEL_NAMES.get(model or "", model)}
+        left.plot([entry["update"] * batch for entry in history], [own(entry["loss"]) for entry in history], **look)
+        checked = [entry for entry in history if "validation" in entry]
+        scores = [own(entry["validation"])["roc_auc"] for entry in checked]
+        right.plot([entry["update"] * batch for entry in checked], scores, marker="o", **look)
+    left.set(xlabel="clips seen", ylabel="training loss", title="what is minimised")
+    right.set(xlabel="clips seen", ylabel="ROC-AUC", title="what is wanted, on the validation split")
+    right.axhline(0.5, color=INK, lw=1, ls=":")
+    if isinstance(first, Mapping) and len(first) > 1:
+        left.legend()
+    for ax in axes:
+        ax.grid(axis="y")
+        ax.set_xlim(left=0)
+    return left.figure
 
 
 def _model_order(model: str) -> tuple[int, str]:

@@ -1,0 +1,152 @@
+"""The poster edition on a machine with a GPU: waveform and spectrogram at 100k, 500k and 1M clips, in sittings.
+
+On a machine with the `scores` corpus prepared, put together what has to travel, for the other machine's Python:
+
+    python benchmarks/poster_edition.py --pack carry --python 3.12
+
+Then, on a machine with torch, torchaudio, numpy, safetensors and accelerate, without network, again and again until it says
+that all is done:
+
+    python benchmarks/poster_edition.py --carry carry --minutes 9 --output runs/poster
+
+Each sitting goes on where the last one stopped and prints the table so far. Both models of a scale learn from one stream of
+clips, made on all cores. `--toy` makes every run tiny, to try the whole way on a laptop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# The middle of the curve last: its ends say most if time runs out.
+SCALES = (100_000, 1_000_000, 500_000)
+# What rendering needs beside what is there; numba makes it three times as fast.
+NEEDED = ("tinysoundfont", "numba", "llvmlite", "filelock", "tqdm")
+TOY = {
+    "width": 0.1, "segment_seconds": 1.0, "clips_seen": 256, "batch": 16, "validate_every": 128, "validation_clips": 10,
+    "test_clips": 20, "resamples": 20, "precision": "no", "workers": 1, "log_every": 4,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", metavar="FOLDER", help="put into FOLDER what has to travel, and do nothing else")
+    parser.add_argument(
+        "--python", default="{}.{}".format(*sys.version_info), help="of that machine (default: %(default)s)"
+    )
+    parser.add_argument("--carry", metavar="FOLDER", help="use what --pack put there")
+    parser.add_argument("--minutes", type=float, default=9.0, help="of this sitting (default: %(default)s)")
+    parser.add_argument("--output", default="runs/poster", help="where the runs live (default: %(default)s)")
+    parser.add_argument("--records", metavar="FOLDER", help="copy records and weights there, without subfolders")
+    parser.add_argument("--clips", type=int, nargs="+", default=SCALES, help="scales (default: %(default)s)")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings that differ, e.g. batch=256"
+    )
+    parser.add_argument("--toy", action="store_true", help="tiny runs of everything, on the CPU")
+    options = parser.parse_args()
+    start = time.monotonic()
+    if options.pack:
+        pack(Path(options.pack), options.python)
+        return
+    if options.carry:
+        unpack(Path(options.carry))
+    sys.path.insert(0, str(ROOT))  # the package need not be installed
+
+    from tagging.records import training_records
+    from tagging.report import text_table
+    from tagging.training import edition, train
+    from tagging.training.settings import parse_overrides
+
+    output = Path(options.output)
+    settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)})
+    settings = settings.changed((TOY if options.toy else {}) | parse_overrides(options.set))
+    complete = True
+    for clips in options.clips:
+        left = options.minutes - (time.monotonic() - start) / 60
+        records = []
+        if left > 0:
+            run = settings.changed({"clips": 64 * clips // SCALES[0] if options.toy else clips})
+            records = train(
+                run, output / str(clips), cpu_only=options.toy, minutes=left, command=f"python {' '.join(sys.argv)}"
+            )
+        complete = complete and bool(records)
+    if options.records:
+        bring_back(output, Path(options.records))
+    if found := training_records([output]):
+        print(text_table(found, "poster"))
+    print("all is done" if complete else "not done yet: give the same command again", flush=True)
+
+
+def pack(folder: Path, python: str) -> None:
+    """The note cache, the rank tables, the SoundFont, and the libraries a bare machine lacks, as small as they get."""
+    import tagging
+    from tagging.cache import cache_dir
+    from tagging.corpora.scores.library import library_path
+    from tagging.corpora.scores.synthesizer import soundfont_path
+
+    tagging.open_corpus("scores", build=True).rank_table(edition_seconds())
+    (folder / "scores").mkdir(parents=True, exist_ok=True)
+    for path in [library_path(), *cache_dir("scores").glob("ranks-*.npy")]:
+        shutil.copy(path, folder / "scores" / path.name)
+    shutil.copy(soundfont_path(), folder / "soundfont.sf2")
+    with tempfile.TemporaryDirectory() as site:
+        install = [
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            python,
+            "--target",
+            site,
+        ]
+        subprocess.run([sys.executable, "-m", "pip", *install, *NEEDED], check=True)
+        # a third smaller than the wheels, whose compression is from 1993
+        with tarfile.open(folder / "site.tar.xz", "w:xz") as archive:
+            archive.add(site, arcname="site")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 1e6:.0f} MB, for Python {python}")
+
+
+def edition_seconds() -> float:
+    from tagging.training import edition
+
+    return edition("poster").segment_seconds
+
+
+def unpack(folder: Path) -> None:
+    """Make the carried libraries importable where they are missing, and point the package to what was carried."""
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        if not (folder / "site").exists():
+            with tarfile.open(folder / "site.tar.xz") as archive:
+                archive.extractall(folder, filter="data")
+        # last: what the machine has itself comes first
+        sys.path.append(str((folder / "site").resolve()))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), sys.path[-1]]))
+    os.environ.setdefault("TAGGING_CACHE", str(folder.resolve()))
+    os.environ.setdefault("TAGGING_SOUNDFONT", str((folder / "soundfont.sf2").resolve()))
+
+
+def bring_back(output: Path, folder: Path) -> None:
+    """Records and weights of what is complete, under the names of their runs."""
+    from tagging.records import read_record
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in output.rglob("record.json"):
+        name = read_record(path)["name"]
+        shutil.copy(path, folder / f"{name}.json")
+        if (weights := path.with_name("tagger.safetensors")).exists():
+            shutil.copy(weights, folder / f"{name}.safetensors")
+
+
+if __name__ == "__main__":
+    main()
