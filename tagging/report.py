@@ -166,7 +166,7 @@ def _cell(row: Row, metric: str) -> str:
 
 def _line(model: object, clips: object, seen: object, seeds: object, *rest: object) -> str:
     roc, pr, error, time = rest
-    return f"{model!s:<28}{clips!s:>10}{seen!s:>11}{seeds!s:>6}  {roc!s:<25}{pr!s:<25}{error!s:<25}{time}".rstrip()
+    return f"{model!s:<28}{clips!s:>10}{seen!s:>11}{seeds!s:>6}  {roc!s:<27}{pr!s:<27}{error!s:<27}{time}".rstrip()
 
 
 def duration(seconds: float) -> str:
