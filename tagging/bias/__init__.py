@@ -1,0 +1,39 @@
+"""Tag bias, measured on any scores: popular tags that win, exclusive tags that coincide, scores that say too much or little.
+
+Every measure takes arrays [songs, tags] of classification tags and needs NumPy alone; :func:`bias_report` takes them all.
+Book: ``book/glossary``.
+"""
+
+from .calibration import Band, Calibration, calibration
+from .contradictions import Contradiction, Contradictions, contradictions
+from .cooccurrence import Cooccurrence, cooccurrence
+from .popularity import (
+    AccuracyByPopularity,
+    OverRepresentation,
+    TopPrecision,
+    accuracy_by_popularity,
+    over_representation,
+    top_precision,
+    variety,
+)
+from .report import BiasReport, bias_report
+
+__all__ = [
+    "AccuracyByPopularity",
+    "Band",
+    "BiasReport",
+    "Calibration",
+    "Contradiction",
+    "Contradictions",
+    "Cooccurrence",
+    "OverRepresentation",
+    "TopPrecision",
+    "accuracy_by_popularity",
+    "bias_report",
+    "calibration",
+    "contradictions",
+    "cooccurrence",
+    "over_representation",
+    "top_precision",
+    "variety",
+]

@@ -1,0 +1,77 @@
+"""``tagging bias``: a report of a model's bias from a table of its scores, or from a run. Book: ``book/glossary``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .cache import atomic_write
+from .errors import ConfigError
+
+
+def add_bias_commands(commands: Any) -> None:
+    """Add ``bias`` to the subparsers of a command line."""
+    bias = commands.add_parser(
+        "bias",
+        help="measure which tags a model prefers, and which it gives together against reason",
+        description="A page of text and figures about the bias of any model: how far popular tags win, whether scores mean "
+        "what they say, whether tags that exclude each other are given together.",
+    )
+    bias.add_argument(
+        "scores",
+        metavar="SCORES.csv|RUN",
+        help="a table with a header of tags, the id of a song in the first column and its scores in [0, 1] after it; or the "
+        "folder of a training run",
+    )
+    bias.add_argument("--labels", metavar="LABELS.csv", help="annotations of the same songs and tags: 1, 0, or nothing")
+    bias.add_argument(
+        "--groups", metavar="GROUPS.json", help='tags that exclude each other: {"mode": ["major", "minor"], ...}'
+    )
+    bias.add_argument(
+        "--top-k", type=int, default=10, metavar="K", help="length of a song's list of tags (default: %(default)s)"
+    )
+    bias.add_argument(
+        "--output",
+        metavar="FOLDER",
+        help="for report.txt and the figures (default: bias-report here, RUN/bias for a run)",
+    )
+    bias.set_defaults(run=_bias)
+
+
+def _bias(options: argparse.Namespace) -> int:
+    from .bias import bias_report
+    from .bias.tables import read_run, read_tables
+
+    source = Path(options.scores)
+    if source.is_dir():
+        if options.labels or options.groups:
+            raise ConfigError("--labels and --groups go with a table of scores; a run has its own")
+        found, output = read_run(source), source / "bias"
+    else:
+        found = read_tables(source, *(Path(path) if path else None for path in (options.labels, options.groups)))
+        output = Path("bias-report")
+    report = bias_report(
+        found.scores, found.vocabulary, found.labels, found.train_positives, found.groups, top_k=options.top_k
+    )
+    print(report.text())
+    _write(report, Path(options.output) if options.output else output)
+    return 0
+
+
+def _write(report: Any, folder: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    from .bias_plots import figures
+    from .plots import use_style
+
+    use_style()
+    lines = [report.text(), "", "Figures", "-------"]
+    for name, (figure, description) in figures(report).items():
+        with atomic_write(folder / f"{name}.png") as part:
+            figure.savefig(part, format="png", metadata={"Description": description})
+        plt.close(figure)
+        lines.append(f"  {name}.png: {description}")
+    with atomic_write(folder / "report.txt") as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"\nwritten: {folder / 'report.txt'} and {len(lines) - 4} figures")
