@@ -81,7 +81,9 @@ def train(
 
     engine = Accelerator(cpu=cpu_only, mixed_precision=settings.precision)
     folder = Path(folder).expanduser()
-    _claim(folder, settings, engine)
+    if engine.is_main_process:
+        claim(folder, settings)
+    engine.wait_for_everyone()
     places = [folder / name.replace(":", "+") for name in settings.models]
     if all((place / "record.json").exists() for place in places):
         return [read_record(place / "record.json") for place in places]
@@ -187,27 +189,29 @@ def train(
     return report_models(settings, learners, corpus, share, run, places, engine)
 
 
-def _claim(folder: Path, settings: Settings, engine: Any) -> None:
-    """Write the settings into a new folder; refuse one that holds another run."""
+def claim(folder: Path, settings: Settings) -> None:
+    """Write the settings into a new folder.
+
+    Raises:
+        ConfigError: the folder holds a run with other settings.
+    """
     path = folder / "settings.json"
     wanted = settings.to_dict()
-    if path.exists():
-        try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
-        # how many processes make the clips changes nothing about the run
-        differing = [name for name in wanted if name != "workers" and there.get(name) != wanted[name]]
-        if differing:
-            name = differing[0]
+    if not path.exists():
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
+    # how many processes make the clips changes nothing about the run
+    for name in wanted:
+        if name != "workers" and there.get(name) != wanted[name]:
             raise ConfigError(
                 f"{folder} holds a run with other settings ({name}: {there.get(name)} there, {wanted[name]} here); "
                 "choose another folder, or remove this one"
             )
-    elif engine.is_main_process:
-        with atomic_write(path) as part:
-            part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
-    engine.wait_for_everyone()
 
 
 def _shares(labels: np.ndarray) -> np.ndarray:
