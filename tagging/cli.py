@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
+from .bias_commands import add_bias_commands
 from .cache import atomic_write
 from .corpora.commands import add_corpus_commands
 from .errors import ConfigError, TaggingError
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_corpus_commands(commands)
     add_training_commands(commands)
+    add_bias_commands(commands)
     return parser
 
 
