@@ -34,13 +34,13 @@ BASE = edition("laptop").changed(
 # what the laptop edition has, then one change each
 CHOICES = {
     "as it is": {},
-    "learning_rate=0.002": {"learning_rate": 2e-3},
-    "learning_rate=0.004": {"learning_rate": 4e-3},
-    "learning_rate=0.016": {"learning_rate": 16e-3},
     "dropout=0.1": {"dropout": 0.1},
     "dropout=0.5": {"dropout": 0.5},
     "outputs start at 0.5": {"start_at_share": False},
+    "learning_rate=0.002": {"learning_rate": 2e-3},
     "norm_momentum=0.01": {"norm_momentum": 0.01},
+    "learning_rate=0.016": {"learning_rate": 16e-3},
+    "learning_rate=0.004": {"learning_rate": 4e-3},
     "batch=16": {"batch": 16, "learning_rate": 4e-3},
     "paper's spectrogram (512, 256)": {"mel": {"n_fft": 512, "hop": 256}},
 }
