@@ -75,9 +75,7 @@ def main() -> None:
         records = []
         if left > 0:
             run = settings.changed({"clips": 64 * clips // SCALES[0] if options.toy else clips})
-            records = train(
-                run, output / str(clips), cpu_only=options.toy, minutes=left, command=f"python {' '.join(sys.argv)}"
-            )
+            records = train(run, output / str(clips), cpu_only=options.toy, minutes=left)
         complete = complete and bool(records)
     if options.records:
         bring_back(output, Path(options.records))

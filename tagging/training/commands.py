@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +100,12 @@ def _train(options: argparse.Namespace) -> int:
 
     settings = settings_of(options)
     folder = Path(options.output or Path("runs") / run_name(settings, "+".join(settings.models).replace(":", "+")))
-    command = " ".join(["tagging", *sys.argv[1:]])
     if TREES in settings.models:
         if len(settings.models) > 1:
             raise ConfigError(f"{TREES} hears no stream of clips: train it by itself")
         from .trees import train_trees
 
-        records = [train_trees(settings, folder, progress=not options.quiet, command=command)]
+        records = [train_trees(settings, folder, progress=not options.quiet)]
     else:
         records = train(
             settings,
@@ -115,7 +113,6 @@ def _train(options: argparse.Namespace) -> int:
             cpu_only=options.cpu,
             progress=not options.quiet,
             minutes=options.minutes,
-            command=command,
         )
     for record in records:
         means = record["test"]["means"]
@@ -146,7 +143,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
         print(f"{part} tags: {scores}")
     if options.output:
-        write_record(Path(options.output), {"command": " ".join(["tagging", *sys.argv[1:]]), **record})
+        write_record(Path(options.output), record)
     return 0
 
 

@@ -51,7 +51,6 @@ def train(
     progress: bool = True,
     on_event: Callable[[Event], None] | None = None,
     minutes: float | None = None,
-    command: str = "tagging.training.train(...)",
 ) -> list[dict[str, Any]]:
     """Train the models of a run, test their best weights, and leave a record of each.
 
@@ -66,7 +65,6 @@ def train(
         progress: show a bar and say what the run will cost.
         on_event: called with each entry of the run's history as it is made: losses, and validation scores.
         minutes: leave off after so long, with a checkpoint; the same call goes on from there. None trains to the end.
-        command: for the record.
 
     Returns:
         The record of each model, in the order of ``settings.models``; an empty list if time ran out before the end.
@@ -175,7 +173,6 @@ def train(
 
     seconds += time.perf_counter() - began
     run = {
-        "command": command,
         "clips_seen": update * settings.batch,
         "updates": update,
         "seconds": round(seconds, 1),

@@ -75,6 +75,7 @@ def report_models(
         record = {
             "kind": "training",
             "name": run_name(settings, learner.name),
+            "command": settings.command(),
             "edition": settings.edition,
             "model": learner.name,
             "clips": settings.clips or len(corpus),
@@ -140,6 +141,7 @@ def evaluate_tagger(
     )
     return {
         "kind": "evaluation",
+        "command": f"tagging evaluate TAGGER --corpus {settings.corpus} --split {split} --clips {settings.test_clips}",
         "tagger": dict(tagger.card),
         "settings": settings.to_dict(),
         "corpus": describe(corpus, corpus),

@@ -121,6 +121,24 @@ class Settings:
         """Plain data for JSON."""
         return json.loads(json.dumps(asdict(self)))
 
+    def command(self) -> str:
+        """The shortest ``tagging train`` that asks for these settings."""
+        words = ["tagging", "train", *self.models]
+        usual = edition(self.edition)
+        if self.edition != Settings().edition:
+            words += ["--edition", self.edition]
+        extras = []
+        for name, value in self.to_dict().items():
+            if name in ("models", "edition", "workers") or value == usual.to_dict()[name]:
+                continue
+            if name in ("clips", "seed", "precision") and value is not None:
+                words += [f"--{name}", str(value)]
+            elif isinstance(value, dict):
+                extras += [f"{name}.{inner}={_toml(entry)}" for inner, entry in value.items()]
+            else:
+                extras.append(f"{name}={_toml(value)}")
+        return " ".join([*words, *(["--set", *extras] if extras else [])])
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
         """The inverse of :meth:`to_dict`.
@@ -217,6 +235,13 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         else:
             values[name] = value
     return values
+
+
+def _toml(value: Any) -> str:
+    """A value as :func:`parse_overrides` reads it."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 _KINDS = {"int": int, "float": (int, float), "bool": bool, "str": str}

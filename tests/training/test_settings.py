@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tagging.errors import ConfigError
 from tagging.training import EDITIONS, Settings, edition
+from tagging.training.commands import add_training_commands, settings_of
 from tagging.training.learner import learning_rate
 from tagging.training.settings import parse_overrides, read_overrides
 
@@ -51,6 +54,32 @@ def test_overrides_from_arguments_and_files_agree(tmp_path):
     arguments = ["learning_rate=0.004", "precision=bf16", "clips=500", "start_at_share=false", "mel.hop=128"]
     assert parse_overrides(arguments) == read_overrides(path)
     assert Settings().changed(parse_overrides(["clips=none"])).clips is None
+
+
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "models": st.sampled_from([["waveform"], ["waveform", "spectrogram:attention"], ["mel-statistics"]]),
+        "clips": st.none() | st.integers(1, 10**6),
+        "seed": st.integers(0, 99),
+        "precision": st.sampled_from(["no", "bf16"]),
+        "learning_rate": st.floats(1e-6, 1.0),
+        "patience": st.none() | st.integers(1, 9),
+        "shuffled_labels": st.booleans(),
+        "mel": st.fixed_dictionaries({"hop": st.integers(1, 999)}),
+        "train_options": st.fixed_dictionaries({"compositions": st.integers(1, 999)}),
+    },
+)
+
+
+@given(name=st.sampled_from(sorted(EDITIONS)), changes=changes)
+def test_the_command_of_a_run_asks_for_that_run(name, changes):
+    settings = edition(name).changed(changes)
+    # the options of a corpus and of the spectrogram are named one by one: what is not named stays
+    settings = settings.changed({"mel": {**edition(name).mel, **settings.mel}})
+    parser = argparse.ArgumentParser()
+    add_training_commands(parser.add_subparsers())
+    assert settings_of(parser.parse_args(settings.command().split()[1:])) == settings
 
 
 def test_bad_files_and_arguments(tmp_path):

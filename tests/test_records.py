@@ -1,0 +1,69 @@
+"""Records are written whole, stay readable, and say under which circumstances they were made."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagging.errors import TaggingError
+from tagging.records import SHIPPED, circumstances, cpu, read_record, training_records, write_record
+
+numbers = st.none() | st.integers(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)
+plain = st.recursive(
+    numbers | st.booleans() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=15,
+)
+
+
+@given(value=plain)
+def test_what_is_written_is_read(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("records") / "record.json"
+    write_record(path, {"date": "2026-01-01", "value": value})
+    assert read_record(path)["value"] == value
+
+
+def test_a_list_of_numbers_takes_one_line(tmp_path):
+    values = np.random.default_rng(0).normal(size=1000).round(5).tolist()
+    path = write_record(
+        tmp_path / "record.json", {"date": "today", "values": [None, 1, -2.5e-7, *values], "names": ["a", "b"]}
+    )
+    assert len(path.read_text().splitlines()) < 10
+
+
+def test_a_number_that_json_lacks_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_record(tmp_path / "record.json", {"value": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_circumstances_are_those_of_this_machine():
+    found = circumstances(["numpy", "no-such-package"])
+    assert found["versions"] == {"python": found["versions"]["python"], "numpy": np.__version__}
+    assert re.match(r"[0-9a-f]{40}|version ", found["commit"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
+    assert "cores" in cpu()
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "no json"])
+def test_other_files_are_no_records(tmp_path, content):
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(TaggingError, match=r"other\.json: not a run record"):
+        read_record(path)
+    assert training_records([tmp_path]) == []
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_records_say_how_they_were_made(path):
+    record = read_record(path)
+    assert record["command"].startswith(("python benchmarks/", "tagging ", "python -m tagging"))
+    assert {"commit", "versions", "device"} <= set(record)
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"/(?:home|root|tmp|work|Users)/", json.dumps(record["command"])), "a path of some machine"
+    assert "NaN" not in text
