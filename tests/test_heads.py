@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tagging.errors import ConfigError
-from tagging.heads import HEADS, list_heads, tag_loss
+from tagging.heads import HEADS, known_labels, list_heads, tag_loss
 from tagging.tags import UNIFORM, Tag, Vocabulary
 
 MIXED = Vocabulary(
@@ -147,3 +147,30 @@ def test_shapes_that_do_not_fit_are_refused():
         tag_loss(torch.zeros(2, 6), torch.zeros(2, 5), MIXED)
     with pytest.raises(ConfigError, match="do not fit a vocabulary of 6 tags"):
         tag_loss(torch.zeros(2, 5), torch.zeros(2, 5), MIXED)
+
+
+@pytest.mark.parametrize("name", list_heads())
+def test_outputs_start_at_the_shares(name):
+    """With silent features a new head scores each tag as often as it is given."""
+    share = np.array([0.9, 0.25, 0.01, np.nan, 0.5, 0.7])
+    head = HEADS.build(name, 8, MIXED).eval()
+    head.start_at(share)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            if parameter.ndim > 1:
+                parameter.zero_()
+    scores = head(torch.zeros(1, 8)).sigmoid()[0]
+    np.testing.assert_allclose(scores.detach(), [0.9, 0.25, 0.01, 0.5, 0.5, 0.7], atol=1e-6)
+
+
+@given(parts=st.integers(1, 5), seed=st.integers(0, 99))
+def test_losses_of_parts_add_up_to_that_of_the_whole(parts, seed):
+    random = np.random.default_rng(seed)
+    logits = torch.from_numpy(random.normal(size=(10, len(MIXED))))
+    labels = torch.from_numpy((random.random((10, len(MIXED))) < 0.5).astype(float))
+    labels[torch.from_numpy(random.random((10, len(MIXED))) < 0.4)] = float("nan")
+    known = known_labels(labels, MIXED)
+    assert known.sum() == (~labels.isnan()).sum()
+    whole = tag_loss(logits, labels, MIXED)
+    pieces = [tag_loss(a, b, MIXED, known) for a, b in zip(logits.chunk(parts), labels.chunk(parts), strict=True)]
+    torch.testing.assert_close(sum(pieces), whole)

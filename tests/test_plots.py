@@ -14,6 +14,7 @@ from tagging import plots
 from tagging.errors import ConfigError
 from tagging.mel import LogMel, MelSpec
 from tagging.published import list_published, published_results
+from tagging.resampling import Interval
 from tagging.tags import TrackTags
 
 
@@ -180,3 +181,35 @@ def test_dollar_signs_in_names_are_no_formulas():
     tagged = TrackTags(("$x^$", "b"), np.float32([0.5, 0.4]), np.float32([0]), np.float32([[0.5, 0.4]]), 3.0)
     for draw in (plots.taggram, plots.top_tags):
         draw(tagged, title="100% $x^$.mp3").canvas.draw()
+
+
+def test_by_scale_draws_intervals_as_bars():
+    rows = [
+        {"model": "waveform", "examples": clips, "roc_auc": Interval(0.7 + clips / 1e6, 0.65, 0.9)}
+        for clips in (1_000, 10_000)
+    ]
+    ax = plots.by_scale(rows, "roc_auc").axes[0]
+    (bars,) = [container for container in ax.containers if container.has_yerr]
+    ends = [segment[:, 1].tolist() for segment in bars.lines[2][0].get_segments()]
+    assert ends == [pytest.approx([0.65, 0.9])] * 2
+
+
+@pytest.mark.parametrize("models", [["waveform"], ["waveform", "spectrogram"]])
+def test_learning_draws_every_entry(models):
+    history = [
+        {"update": 10 * n, "loss": dict.fromkeys(models, 1 / n)}
+        | ({"validation": {m: {"roc_auc": 0.5 + n / 10} for m in models}} if n % 2 else {})
+        for n in range(1, 5)
+    ]
+    left, right = plots.learning(history, batch=32).axes
+    assert [list(line.get_ydata()) for line in left.lines] == [[1, 1 / 2, 1 / 3, 1 / 4]] * len(models)
+    assert [list(line.get_xdata()) for line in right.lines[: len(models)]] == [[320, 960]] * len(models)
+    assert (left.get_legend() is None) == (len(models) == 1)
+    # a record's history is of one model
+    own = [
+        {**entry, "loss": entry["loss"]["waveform"]}
+        | ({"validation": entry["validation"]["waveform"]} if "validation" in entry else {})
+        for entry in history
+    ]
+    left, right = plots.learning(own, batch=32).axes
+    assert list(right.lines[0].get_ydata()) == [0.6, 0.8]
