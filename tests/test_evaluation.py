@@ -369,6 +369,16 @@ def test_fingerprints_say_what_is_paired():
         difference(base, base, "roc-auc")
 
 
+def test_another_way_of_drawing_shows_in_the_fingerprint(monkeypatch):
+    """As another version of NumPy might draw: the same seed, other resamples."""
+    labels, scores, _ = example()
+    usual = evaluate(labels, scores, MIXED, resamples=2)
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: np.random.Generator(np.random.MT19937(seed)))
+    other = evaluate(labels, scores, MIXED, resamples=2)
+    assert (other.resampled["roc_auc"] != usual.resampled["roc_auc"]).any()
+    assert other.fingerprint != usual.fingerprint
+
+
 def test_intervals_can_be_printed():
     labels, scores, _ = example()
     found = evaluate(labels, scores, MIXED, resamples=20).means["roc_auc"]

@@ -71,6 +71,7 @@ class BiasReport:
             [
                 f"Tag bias of {len(self.tags)} classification tags on {self.songs} songs",
                 f"Intervals: 95 %, {self.groups} groups of songs resampled. Popularity of tags: {self.popularity_of}.",
+                *(["With one group intervals have no width."] if self.groups == 1 else []),
                 *_popularity_text(self),
                 *_accuracy_text(self),
                 *_calibration_text(self),
@@ -288,14 +289,13 @@ def _cooccurrence_text(report: BiasReport) -> list[str]:
     found = report.cooccurrence
     if found.reproduced is None or found.distance is None:
         return []
+    lines = _heading("Do tags go together as they do in the annotations? Phi of all pairs")
+    if math.isnan(found.reproduced.value):
+        return [*lines, "  undefined: no two tags vary in these songs"]
+    if_true = f"({found.reproduced_if_true:.2f}: if scores are true)"
     return [
-        *_heading("Do tags go together as they do in the annotations? Phi of all pairs"),
-        _row(
-            "part of the annotated association in the scores",
-            found.reproduced,
-            f"({found.reproduced_if_true:.2f}: if scores are true)",
-            ".2f",
-        ),
+        *lines,
+        _row("part of the annotated association in the scores", found.reproduced, if_true, ".2f"),
         _row("distance of predicted and annotated phi", found.distance, f"({found.distance_if_true:.3f}: if true)"),
         "  Pairs that differ most:",
         *_apart(report),

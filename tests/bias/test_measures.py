@@ -459,6 +459,13 @@ def test_a_report_without_annotations_says_what_it_lacks():
     assert "how often each is annotated in these songs" in full.text()
 
 
+def test_a_report_of_one_song_says_what_one_song_can_say():
+    text = bias_report(SCORES[:1], MIXED, np.round(LABELS[:1]), top_k=2, resamples=3).text()
+    assert "With one group intervals have no width." in text
+    assert "undefined: no two tags vary in these songs" in text
+    assert "nan" not in text
+
+
 def test_a_report_is_plain_data():
     import json
 
