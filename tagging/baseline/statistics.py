@@ -81,7 +81,7 @@ class MelStatistics(nn.Module):
         """Logits of one segment each.
 
         Args:
-            waveform: float32 [batch, samples] at :attr:`sample_rate`, nominally in [-1, 1].
+            waveform: float32 [batch, samples] at ``sample_rate``, nominally in [-1, 1].
 
         Returns:
             float32 [batch, tags]; their sigmoid is the score of a tag, in [0, 1].
