@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import multiprocessing.connection
 import os
 import re
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,9 @@ import numpy as np
 
 from ..cache import atomic_write, cache_dir
 from ..corpora.base import Corpus
-from ..errors import ConfigError, CorpusError, TaggingError
+from ..errors import ConfigError, TaggingError
 from .features import VERSION, describe, feature_names
+from .parallel import Tick, spread
 
 # Tracks of one file of the cache: some twenty seconds of work, which is what a kill can lose for each worker.
 BLOCK = 200
@@ -58,7 +56,7 @@ def extract(
     cache: bool = True,
     progress: bool = True,
 ) -> Features:
-    """Features of tracks as :meth:`Track.read` gives them, which for ``scores`` is with its degradations.
+    """Features of tracks as ``Track.read`` gives them, which for ``scores`` is with its degradations.
 
     Finished blocks of 200 tracks are kept in the cache, by index: a second call continues where a first one was killed,
     and the first thousand clips of a corpus of ten thousand cost nothing once the corpus of one thousand is done.
@@ -74,8 +72,7 @@ def extract(
 
     Raises:
         ConfigError: an argument outside what is allowed.
-        CorpusError: a worker process died. What it had finished is kept.
-        TaggingError: the cache cannot be written.
+        TaggingError: a worker process died, or the cache cannot be written. Finished blocks are kept.
 
     Book: ``book/glossary``.
     """
@@ -93,8 +90,12 @@ def extract(
     plan = _Plan(corpus, indices, starts, seconds, _folder(corpus, seconds) if cache else None)
     from tqdm import tqdm
 
+    blocks = plan.blocks()
+    if len(blocks) > 1 and workers > 1:
+        # done here, so that workers share what a first track needs: imported libraries, compiled code, tables
+        _ = _Plan(corpus, indices[:1], starts[:1], seconds, None).make(blocks[0], lambda _: None)
     with tqdm(total=len(indices), desc="features", unit="clip", disable=not progress) as bar:
-        made = dict(_all_blocks(plan, workers, bar.update))
+        made = dict(spread(plan.make, blocks, workers, bar.update))
     return _joined(plan, made)
 
 
@@ -129,7 +130,7 @@ class _Plan:
     def blocks(self) -> list[int]:
         return np.unique(self.indices // BLOCK).tolist()
 
-    def make(self, block: int, tick: Callable[[], Any]) -> _Made:
+    def make(self, block: int, tick: Tick) -> _Made:
         """All rows of a block, from the cache where they are in it; ``tick`` is called for each row."""
         kept = self._load(block)
         known = len(kept)
@@ -149,7 +150,7 @@ class _Plan:
                 values.append(kept[key])
                 labels.append(truth)
                 groups.append(track.group)
-            tick()
+            tick(1)
         if len(kept) > known:
             self._save(block, kept)
         tags = len(self.corpus.vocabulary)
@@ -210,74 +211,3 @@ def _joined(plan: _Plan, made: dict[int, _Made]) -> Features:
         indices=plan.indices[places[order]],
         failed={index: message for block in blocks for index, message in block.failed.items()},
     )
-
-
-def _all_blocks(plan: _Plan, workers: int, tick: Callable[[int], Any]) -> Iterator[tuple[int, _Made]]:
-    """Every block with its number, as they are finished. Worker w makes blocks w, w + workers, and so on."""
-    blocks = plan.blocks()
-    if min(workers, len(blocks)) == 1:
-        for block in blocks:
-            yield block, plan.make(block, lambda: tick(1))
-        return
-    # done here, so that workers share what a first track needs: compiled code, tables, the names of the features
-    feature_names()
-    _ = _Plan(plan.corpus, plan.indices[:1], plan.starts[:1], plan.seconds, None).make(blocks[0], lambda: None)
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else None)
-    # rows finished by each worker; without a lock, which a worker that is killed could keep
-    done = context.RawArray("q", workers)
-    processes = {}
-    for number in range(min(workers, len(blocks))):
-        receiving, sending = context.Pipe(duplex=False)
-        mine = blocks[number::workers]
-        process = context.Process(target=_work, args=(plan, mine, sending, done, number), daemon=True)
-        process.start()
-        sending.close()
-        processes[receiving] = process
-    shown = 0
-    try:
-        while processes:
-            for end in multiprocessing.connection.wait(list(processes), timeout=0.5):
-                try:
-                    message = end.recv()
-                except EOFError:
-                    _check_end(processes.pop(end))
-                    continue
-                if isinstance(message, str):
-                    raise CorpusError(message)
-                yield message
-            finished = sum(done)
-            tick(finished - shown)
-            shown = finished
-    finally:
-        for process in processes.values():
-            process.kill()
-            process.join()
-
-
-def _check_end(process: Any) -> None:
-    process.join()
-    if process.exitcode != 0:
-        raise CorpusError(
-            f"a worker process died (exit code {process.exitcode}), perhaps for want of memory; "
-            "finished blocks are kept: start again, with fewer workers"
-        )
-
-
-def _work(plan: _Plan, blocks: list[int], sending: Any, done: Any, number: int) -> None:
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the calling process's to handle
-    torch.set_num_threads(1)  # one core for each worker, and threads of the parent do not survive a fork
-    parent = os.getppid()
-
-    def tick() -> None:
-        if os.getppid() != parent:
-            os._exit(1)  # nobody is waiting any more
-        done[number] += 1
-
-    try:
-        for block in blocks:
-            sending.send((block, plan.make(block, tick)))
-    except Exception as error:  # whatever it is, the calling process must hear of it
-        sending.send(f"features of tracks {block * BLOCK} and following: {type(error).__name__}: {error}")

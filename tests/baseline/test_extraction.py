@@ -15,7 +15,7 @@ from tagging.baseline import extraction
 from tagging.baseline.extraction import extract
 from tagging.baseline.features import describe, feature_names
 from tagging.corpora.base import Corpus, Segment, Track, check_stretch
-from tagging.errors import AudioError, ConfigError, CorpusError
+from tagging.errors import AudioError, ConfigError, TaggingError
 from tagging.tags import Tag, Vocabulary
 
 # Where TAGGING_TEST_BAD names tracks, those cannot be read; where TAGGING_TEST_READS names a file, every read adds a line.
@@ -218,7 +218,7 @@ def test_only_bad_files_leave_an_empty_table(monkeypatch):
 
 def test_a_worker_that_dies_is_reported(monkeypatch):
     monkeypatch.setenv("TAGGING_TEST_CRASH", "9")
-    with pytest.raises(CorpusError, match=r"worker process died \(exit code -9\).*start again"):
+    with pytest.raises(TaggingError, match=r"worker process died \(exit code -9\).*start again"):
         features(workers=2)
 
 
@@ -231,7 +231,7 @@ def test_an_error_of_the_program_is_not_taken_for_a_bad_file(monkeypatch):
         features()
     corpus = Tones()
     monkeypatch.setattr(Tone, "read", lambda self, *_: broken() if self.index else np.ones(RATE, np.int16))
-    with pytest.raises(CorpusError, match=r"KeyError.*a mistake"):
+    with pytest.raises(TaggingError, match=r"KeyError.*a mistake"):
         features(corpus, workers=2)
 
 

@@ -1,0 +1,217 @@
+"""Gradient-boosted trees on hand-made features: the row "GBT + features" of the poster, each tag predicted independently.
+
+Book: ``book/glossary``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..tags import Vocabulary
+from .extraction import Features
+from .parallel import Tick, spread
+
+# Iterations after which the loss on the validation clips is looked at; in between, trees are grown blindly.
+FIRST_LOOK = 25
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A fitted set of trees, one ensemble for each tag. Made by :func:`fit_trees`.
+
+    They cannot be saved: scikit-learn's only format is a pickle, and this package writes and reads none. What a run keeps
+    are its predictions and its record; fitting again with the same seed gives the same trees.
+
+    Attributes:
+        vocabulary: the tags, in the order of the scores.
+        iterations: int [tags]: how many trees each tag uses; 0 where its prediction is constant.
+        constant: for each tag that is predicted by a constant, why.
+
+    Book: ``book/glossary``.
+    """
+
+    vocabulary: Vocabulary
+    iterations: np.ndarray
+    constant: dict[str, str]
+    _features: int = field(repr=False)
+    _ensembles: tuple[_Ensemble, ...] = field(repr=False)
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """Scores of clips.
+
+        Args:
+            values: float [clips, features], as they were fitted to.
+
+        Returns:
+            float32 [clips, tags] in [0, 1].
+
+        Raises:
+            ConfigError: another number of features.
+        """
+        values = np.asarray(values)
+        if values.ndim != 2 or values.shape[1] != self._features:
+            raise ConfigError(f"values {values.shape}: these trees need [clips, {self._features}]")
+        return np.stack([ensemble.predict(values) for ensemble in self._ensembles], axis=1)
+
+
+@dataclass(frozen=True)
+class _Ensemble:
+    """The first ``iterations`` trees of a model; a constant where there is no model."""
+
+    base: float
+    model: Any = None
+    iterations: int = 0
+    why_constant: str = ""
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """float32 [clips]."""
+        if self.model is None or len(values) == 0:
+            return np.full(len(values), self.base, np.float32)
+        raw = next(itertools.islice(_stages(self.model, values), self.iterations - 1, None))
+        if hasattr(self.model, "classes_"):
+            raw = 1 / (1 + np.exp(-raw))
+        return np.clip(raw, 0, 1).astype(np.float32)
+
+
+def fit_trees(
+    train: Features,
+    validation: Features,
+    vocabulary: Vocabulary,
+    *,
+    iterations: int = 300,
+    learning_rate: float = 0.1,
+    leaves: int = 15,
+    leaf_samples: int = 20,
+    share: float = 1.0,
+    seed: int = 0,
+    workers: int = 2,
+    progress: bool = True,
+) -> Trees:
+    """Fit a classifier to every bi-modal tag and a regressor to every attribute, each by itself.
+
+    How many trees a tag gets is decided on the validation clips, which should share no group with the training clips:
+    a random part of the training clips, as scikit-learn would take, has the same tune families in it and stops too late.
+    An attribute or tag that has one value only in training, or of which nothing is known in training or validation, is
+    predicted by its mean and reported in ``Trees.constant``.
+
+    Args:
+        train, validation: features and labels, nan where unknown.
+        vocabulary: the tags, in the order of the labels.
+        iterations: the most trees for a tag.
+        learning_rate: how much of each tree is added.
+        leaves: of a tree, at most.
+        leaf_samples: clips in a leaf, at least.
+        share: of the features that are tried at a split, drawn anew for each.
+        seed: of those draws.
+        workers: processes.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        ConfigError: an argument outside what is allowed, or features and labels that do not fit each other.
+        TaggingError: a worker process died.
+
+    Source: the poster's "GBT + features", "predicting each tag independently"; trees after Ke et al. 2017 (LightGBM).
+    Book: ``book/glossary``.
+    """
+    if min(iterations, workers, leaf_samples) < 1 or leaves < 2:
+        raise ConfigError(
+            f"iterations={iterations}, leaves={leaves}, leaf_samples={leaf_samples}, workers={workers}: "
+            "at least 1 is needed, and 2 leaves"
+        )
+    if not (0 < learning_rate <= 1 and 0 < share <= 1):
+        raise ConfigError(f"learning_rate={learning_rate}, share={share}: above 0 and up to 1")
+    _check("train", train, vocabulary)
+    _check("validation", validation, vocabulary)
+    if train.values.shape[1] != validation.values.shape[1]:
+        raise ConfigError(f"{train.values.shape[1]} features in training, {validation.values.shape[1]} in validation")
+    options = {
+        "learning_rate": learning_rate,
+        "max_leaf_nodes": leaves,
+        "min_samples_leaf": leaf_samples,
+        "max_features": share,
+        "random_state": seed,
+    }
+
+    def work(tag: int, tick: Tick) -> _Ensemble:
+        ensemble = _fit(train, validation, tag, bool(vocabulary.bimodal[tag]), iterations, options)
+        tick(1)
+        return ensemble
+
+    # imported before workers are forked, so that they share it
+    import sklearn.ensemble  # noqa: F401
+    from tqdm import tqdm
+
+    with tqdm(total=len(vocabulary), desc="trees", unit="tag", disable=not progress) as bar:
+        fitted = dict(spread(work, range(len(vocabulary)), workers, bar.update))
+    ensembles = tuple(fitted[tag] for tag in range(len(vocabulary)))
+    return Trees(
+        vocabulary=vocabulary,
+        iterations=np.array([ensemble.iterations for ensemble in ensembles]),
+        constant={
+            tag.name: ensemble.why_constant
+            for tag, ensemble in zip(vocabulary, ensembles, strict=True)
+            if ensemble.model is None
+        },
+        _features=train.values.shape[1],
+        _ensembles=ensembles,
+    )
+
+
+def _check(name: str, features: Features, vocabulary: Vocabulary) -> None:
+    rows, tags = len(features), len(vocabulary)
+    if rows == 0:
+        raise ConfigError(f"{name}: no clips; {len(features.failed)} could not be read")
+    if features.labels.shape != (rows, tags):
+        raise ConfigError(f"{name}: labels {features.labels.shape} for {rows} clips and a vocabulary of {tags} tags")
+    if not np.isfinite(features.values).all():
+        raise ConfigError(f"{name}: features that are not finite; take them from tagging.baseline.extraction.extract")
+
+
+def _fit(
+    train: Features, validation: Features, tag: int, bimodal: bool, iterations: int, options: dict[str, Any]
+) -> _Ensemble:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    truth, validation_truth = train.labels[:, tag], validation.labels[:, tag]
+    known, heard = ~np.isnan(truth), ~np.isnan(validation_truth)
+    if not known.any():
+        return _Ensemble(0.5, why_constant="nothing is known in training")
+    y, validation_y = truth[known].astype(np.float64), validation_truth[heard].astype(np.float64)
+    base = float(y.mean())
+    if np.ptp(y) == 0:
+        return _Ensemble(base, why_constant=f"always {base:g} in training")
+    if not heard.any():
+        return _Ensemble(base, why_constant="nothing is known in validation")
+    kind = HistGradientBoostingClassifier if bimodal else HistGradientBoostingRegressor
+    model = kind(warm_start=True, early_stopping=False, **options)
+    x, validation_x = train.values[known], validation.values[heard]
+    looks = itertools.takewhile(lambda look: look < iterations, (FIRST_LOOK * 2**step for step in itertools.count()))
+    for look in (*looks, iterations):
+        model.set_params(max_iter=look)
+        model.fit(x, y)
+        losses = [_loss(raw, validation_y, bimodal) for raw in _stages(model, validation_x)]
+        best = int(np.argmin(losses)) + 1
+        # the second half of the trees has brought nothing: more will not either
+        if best <= look // 2:
+            break
+    return _Ensemble(base, model, best)
+
+
+def _stages(model: Any, values: np.ndarray) -> Iterator[np.ndarray]:
+    """What the first tree says, the first two, and so on: log-odds of a classifier, values of a regressor; [clips] each."""
+    if not hasattr(model, "classes_"):
+        return model.staged_predict(values)
+    return (np.ravel(raw) for raw in model.staged_decision_function(values))
+
+
+def _loss(raw: np.ndarray, truth: np.ndarray, bimodal: bool) -> float:
+    """Binary cross-entropy of log-odds, or squared error of values: what a tagger's loss has for the tag."""
+    if bimodal:
+        return float(np.mean(np.logaddexp(0, raw) - truth * raw))
+    return float(np.mean((raw - truth) ** 2))
