@@ -2,3 +2,9 @@
 
 Book: ``book/glossary``.
 """
+
+from .extraction import Features, extract
+from .features import describe, feature_names
+from .trees import Trees, fit_trees
+
+__all__ = ["Features", "Trees", "describe", "extract", "feature_names", "fit_trees"]
