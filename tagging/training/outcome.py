@@ -94,7 +94,8 @@ def report_models(
         }
         if engine.is_main_process:
             place.mkdir(parents=True, exist_ok=True)
-            save_predictions(place, test, tracks[read], scores[read], labels[read], groups[read], share, settings)
+            positives = share * (settings.clips or len(corpus))
+            save_predictions(place, test, tracks[read], scores[read], labels[read], groups[read], positives)
             if isinstance(learner.plain, Tagger):
                 learner.plain.card = card(record, result)
                 learner.plain.save(place / "tagger.safetensors")
@@ -195,11 +196,10 @@ def save_predictions(
     scores: np.ndarray,
     labels: np.ndarray,
     groups: np.ndarray,
-    share: np.ndarray,
-    settings: Settings,
+    positives: np.ndarray,
 ) -> None:
-    """Test scores and truth, for questions asked later."""
-    positives = np.nan_to_num(share * (settings.clips or 0)).round().astype(np.int64)
+    """Test scores and truth, for questions asked later; and about how many training clips have each tag."""
+    positives = np.nan_to_num(positives).round().astype(np.int64)
     with atomic_write(place / "predictions-test.npz") as part, part.open("wb") as file:
         np.savez_compressed(file, scores=scores, labels=labels, groups=groups, tracks=tracks, train_positives=positives)
     with atomic_write(place / "vocabulary.json") as part:
