@@ -117,7 +117,9 @@ def test_a_corpus_that_cannot_be_read_at_all_says_so():
     class Gone(Damaged):
         bad = range(100)
 
-    with pytest.raises(CorpusError, match="none of the first 20 tracks can be read; the last one: clip-19.wav: damaged"):
+    with pytest.raises(
+        CorpusError, match="none of the first 20 tracks can be read; the last one: clip-19.wav: damaged"
+    ):
         next(stream(Gone(clips=100), range(100), batch_size=4, seconds=3.0))
 
 
