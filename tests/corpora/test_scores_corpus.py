@@ -166,7 +166,7 @@ def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.
         tagging.open_corpus("scores")
     with pytest.raises(ConfigError, match="did you mean 'scores'"):
         tagging.open_corpus("score")
-    assert tagging.list_corpora() == ["scores"]
+    assert "scores" in tagging.list_corpora()
 
 
 def test_the_vocabulary_says_where_every_tag_comes_from():
