@@ -69,7 +69,9 @@ def main() -> None:
             "validation": run["history"][-1]["validation"],
             "clips_per_second": run["clips_per_second"],
         }
-        records.write("recipe", {"base": BASE.to_dict(), "trials": [*done(), trial]})
+        # whatever it was called with: the record is of all trials
+        command = "python benchmarks/recipe.py"
+        records.write("recipe", {"command": command, "base": BASE.to_dict(), "trials": [*done(), trial]})
         print(f"{model}, {choice}: {trial['validation']}", flush=True)
 
 
