@@ -122,7 +122,7 @@ class PerGroup(_Apart):
 def starting_bias(share: np.ndarray) -> Tensor:
     """float32 [tags]: the logit of the share of songs that have each tag, of the mean of each attribute; 0 where unknown.
 
-    A bias that starts at 0 spends the first hundreds of updates on learning how rare the tags are.
+    A bias that starts at 0 spends the first updates on learning how rare the tags are.
     """
     share = np.nan_to_num(np.asarray(share, np.float64), nan=0.5).clip(1e-3, 1 - 1e-3)
     return torch.from_numpy(np.log(share / (1 - share)).astype(np.float32))

@@ -36,7 +36,7 @@ class Settings:
     # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
     width: float = 0.25
     segment_seconds: float = 3.0
-    # The paper's 0.5 is for weeks of training; at this size even 0.1 costs a hundredth of ROC-AUC (book/recipe).
+    # The paper's 0.5 is for weeks of training; at this size even 0.1 costs one or two hundredths of ROC-AUC.
     dropout: float = 0.0
     # Of spectrogram front-ends, instead of the paper's 512 and 256: half the frames cost half the time.
     mel: Mapping[str, Any] = field(default_factory=lambda: {"n_fft": 1024, "hop": 512})
@@ -52,7 +52,7 @@ class Settings:
     weight_decay: float = 1e-3
     # The paper's 0.01 suits runs of 10,000s of updates: in short ones its averages lag behind the weights.
     norm_momentum: float = 0.05
-    # Outputs start at each tag's share: else the first hundreds of updates only learn how rare the tags are.
+    # Outputs start at each tag's share: else the first updates only learn how rare the tags are.
     start_at_share: bool = True
     # A control: labels are dealt anew among the segments of each batch, so that there is nothing to learn.
     shuffled_labels: bool = False
