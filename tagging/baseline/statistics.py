@@ -55,7 +55,7 @@ class MelStatistics(nn.Module):
         *,
         sample_rate: int = 16000,
         hidden: int = 256,
-        dropout: float = 0.3,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.vocabulary, self.segment_seconds, self.sample_rate = vocabulary, segment_seconds, sample_rate

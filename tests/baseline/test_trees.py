@@ -69,7 +69,7 @@ def test_the_number_of_trees_is_the_best_on_validation(trees):
     from sklearn.metrics import log_loss
 
     rows, heard = ~np.isnan(TRAIN.labels[:, LEARNABLE]), ~np.isnan(VALIDATION.labels[:, LEARNABLE])
-    model = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=0)
+    model = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=15, max_bins=64, early_stopping=False)
     model.fit(TRAIN.values[rows], TRAIN.labels[rows, LEARNABLE])
     truth = VALIDATION.labels[heard, LEARNABLE]
     losses = [log_loss(truth, p[:, 1]) for p in model.staged_predict_proba(VALIDATION.values[heard])]
@@ -119,6 +119,7 @@ def test_rare_tags_of_a_few_clips():
         ({"leaves": 1}, "leaves=1"),
         ({"learning_rate": 0.0}, "learning_rate=0"),
         ({"share": 1.5}, "share=1.5"),
+        ({"bins": 256}, "bins=256"),
         ({"workers": 0}, "workers=0"),
         (
             {"train": Features(TRAIN.values[:0], TRAIN.labels[:0], TRAIN.groups[:0], TRAIN.indices[:0])},
