@@ -112,7 +112,7 @@ def test_it_learns_what_its_statistics_hold():
     sounds, labels = zip(*[clip() for _ in range(256)], strict=True)
     x, y = torch.tensor(np.array(sounds), dtype=torch.float32), torch.tensor(labels, dtype=torch.float32)
     torch.manual_seed(0)
-    model = MelStatistics(VOCABULARY, 1.0, hidden=32)
+    model = MelStatistics(VOCABULARY, 1.0, hidden=32, dropout=0.3)
     model.start_at(y[:192].mean(dim=0).numpy())
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     model.train()
