@@ -32,7 +32,7 @@ TRAIN, VALIDATION, TEST = clips(600, 0), clips(200, 1), clips(300, 2)
 
 
 def fit(**options):
-    settings = {"iterations": 100, "workers": 1, "progress": False, **options}
+    settings = {"iterations": 100, "learning_rate": 0.1, "share": 1.0, "workers": 1, "progress": False, **options}
     return fit_trees(settings.pop("train", TRAIN), settings.pop("validation", VALIDATION), VOCABULARY, **settings)
 
 
