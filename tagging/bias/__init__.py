@@ -1,9 +1,10 @@
-"""Tag bias, measured on any scores: popular tags that win, exclusive tags that coincide, scores that say too much or little.
+"""Tag bias, measured on any scores: popular tags win, exclusive tags coincide, synonyms part, scores say too much or little.
 
 Every measure takes arrays [songs, tags] of classification tags and needs NumPy alone; :func:`bias_report` takes them all.
 Book: ``book/glossary``.
 """
 
+from .agreement import Agreement, Agreements, Apart, agreement
 from .calibration import Band, Calibration, calibration
 from .contradictions import Contradiction, Contradictions, contradictions
 from .cooccurrence import Cooccurrence, cooccurrence
@@ -20,6 +21,9 @@ from .report import BiasReport, bias_report
 
 __all__ = [
     "AccuracyByPopularity",
+    "Agreement",
+    "Agreements",
+    "Apart",
     "Band",
     "BiasReport",
     "Calibration",
@@ -29,6 +33,7 @@ __all__ = [
     "OverRepresentation",
     "TopPrecision",
     "accuracy_by_popularity",
+    "agreement",
     "bias_report",
     "calibration",
     "contradictions",

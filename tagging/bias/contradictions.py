@@ -9,12 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ..errors import ConfigError
 from ..resampling import Interval, Resampling, interval_of
-from .ordering import annotated_rates, check_top_k, highest, prepare
-
-# From here on a tag counts as given where nothing says how often it should be.
-THRESHOLD = 0.5
+from .ordering import check_groups, check_top_k, given_tags, highest, prepare
 
 
 @dataclass(frozen=True)
@@ -96,17 +92,9 @@ def contradictions(
     Source: the poster, "East Coast" and "West Coast". Book: ``book/glossary``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
-    tags = scores.shape[1]
-    check_top_k(top_k, tags)
-    groups = {name: tuple(members) for name, members in exclusive.items() if len(members) > 1}
-    if not groups:
-        raise ConfigError("exclusive: no group of two tags or more, so nothing can contradict")
-    for name, members in groups.items():
-        if len(set(members)) < len(members) or min(members) < 0 or max(members) >= tags:
-            raise ConfigError(
-                f"exclusive group {name!r}, tags {members}: expected different places from 0 to {tags - 1}"
-            )
-    above, how = _above(scores, labels, thresholds)
+    check_top_k(top_k, scores.shape[1])
+    groups = check_groups("exclusive", exclusive, scores.shape[1])
+    above, how = given_tags(scores, labels, thresholds)
     listed = highest(scores, top_k)
     pairs, shares = [], {}
     anywhere = np.zeros((len(scores), 2), bool)
@@ -117,20 +105,6 @@ def contradictions(
         anywhere |= violated
     both = _share(anywhere, resampling)
     return Contradictions(top_k=top_k, thresholds=how, pairs=pairs, groups=shares, above=both[0], listed=both[1])
-
-
-def _above(
-    scores: np.ndarray, labels: np.ndarray | None, thresholds: float | np.ndarray | None
-) -> tuple[np.ndarray, str]:
-    """bool [songs, tags]: which tags are given to which songs; and by which rule."""
-    if thresholds is None and labels is not None:
-        count = np.round(np.nan_to_num(annotated_rates(labels)) * len(scores)).astype(int)
-        return highest(scores.T, count).T, "as many songs are given a tag as are annotated with it"
-    thresholds = np.asarray(THRESHOLD if thresholds is None else thresholds, np.float64)
-    if thresholds.shape not in ((), scores.shape[1:]) or not np.isfinite(thresholds).all():
-        raise ConfigError(f"thresholds {thresholds.shape}: give one number, or one for each of {scores.shape[1]} tags")
-    how = f"score of {thresholds:g} or more" if thresholds.ndim == 0 else "score of a tag's own threshold or more"
-    return scores >= thresholds, how
 
 
 def _group(

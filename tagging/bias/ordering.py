@@ -1,8 +1,9 @@
-"""What the measures of bias share: arrays checked alike, the highest of each row, ranks, and rank correlation."""
+"""What the measures of bias share: checked arrays, the highest of each row, given tags, ranks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from ..resampling import Resampling
 
 # How often labels are drawn from the scores, to see what a measure shows of true probabilities on as few songs.
 DRAWS = 20
+# From here on a tag counts as given where nothing says how often it should be.
+THRESHOLD = 0.5
 
 
 def prepare(
@@ -51,6 +54,30 @@ def check_top_k(top_k: int, tags: int) -> None:
     """
     if not 1 <= top_k < tags:
         raise ConfigError(f"top_k={top_k}: with {tags} classification tags give 1 to {tags - 1}")
+
+
+def check_groups(name: str, groups: Mapping[str, Sequence[int]], tags: int) -> dict[str, tuple[int, ...]]:
+    """The groups of two tags or more.
+
+    Args:
+        name: of the argument, for errors.
+        groups: name of a group -> places of its tags.
+        tags: how many there are.
+
+    Raises:
+        ConfigError: no such group, a place given twice in one or outside 0 ... tags - 1.
+
+    Book: ``book/glossary``.
+    """
+    held = {group: tuple(members) for group, members in groups.items() if len(members) > 1}
+    if not held:
+        raise ConfigError(f"{name}: no group of two tags or more, so there is nothing to compare")
+    for group, members in held.items():
+        if len(set(members)) < len(members) or min(members) < 0 or max(members) >= tags:
+            raise ConfigError(
+                f"{name}, group {group!r}, tags {members}: expected different places from 0 to {tags - 1}"
+            )
+    return held
 
 
 def check_popularity(
@@ -125,6 +152,35 @@ def highest(
     chosen = np.zeros(scores.shape, bool)
     np.put_along_axis(chosen, order, np.arange(scores.shape[1]) < np.reshape(count, (-1, 1)), axis=1)
     return chosen
+
+
+def given_tags(
+    scores: np.ndarray, labels: np.ndarray | None, thresholds: float | np.ndarray | None
+) -> tuple[np.ndarray, str]:
+    """Which tags are given to which songs.
+
+    Args:
+        scores: float [songs, tags].
+        labels: 0, 1 or nan [songs, tags]; None if there are no annotations.
+        thresholds: one, or one a tag [tags]: a tag is given where its score is at least that. None: as many songs are given
+            a tag as are annotated with it; without labels a threshold of 0.5.
+
+    Returns:
+        bool [songs, tags], and the rule in words.
+
+    Raises:
+        ConfigError: thresholds of another shape, or not numbers.
+
+    Book: ``book/glossary``.
+    """
+    if thresholds is None and labels is not None:
+        count = np.round(np.nan_to_num(annotated_rates(labels)) * len(scores)).astype(int)
+        return highest(scores.T, count).T, "as many songs are given a tag as are annotated with it"
+    thresholds = np.asarray(THRESHOLD if thresholds is None else thresholds, np.float64)
+    if thresholds.shape not in ((), scores.shape[1:]) or not np.isfinite(thresholds).all():
+        raise ConfigError(f"thresholds {thresholds.shape}: give one number, or one for each of {scores.shape[1]} tags")
+    how = f"score of {thresholds:g} or more" if thresholds.ndim == 0 else "score of a tag's own threshold or more"
+    return scores >= thresholds, how
 
 
 def score_ranks(scores: np.ndarray) -> np.ndarray:
