@@ -22,11 +22,16 @@ def add_bias_commands(commands: Any) -> None:
         "scores",
         metavar="SCORES.csv|RUN",
         help="a table with a header of tags, the id of a song in the first column and its scores in [0, 1] after it; or the "
-        "folder of a training run",
+        "folder of a training run, or the name of one whose predictions ship with the package",
     )
     bias.add_argument("--labels", metavar="LABELS.csv", help="annotations of the same songs and tags: 1, 0, or nothing")
     bias.add_argument(
         "--groups", metavar="GROUPS.json", help='tags that exclude each other: {"mode": ["major", "minor"], ...}'
+    )
+    bias.add_argument(
+        "--synonyms",
+        metavar="GROUPS.json",
+        help='tags that mean the same and should agree: {"voice": ["vocal", "vocals"], ...}',
     )
     bias.add_argument(
         "--top-k", type=int, default=10, metavar="K", help="length of a song's list of tags (default: %(default)s)"
@@ -41,18 +46,27 @@ def add_bias_commands(commands: Any) -> None:
 
 def _bias(options: argparse.Namespace) -> int:
     from .bias import bias_report
-    from .bias.tables import read_run, read_tables
+    from .bias.tables import read_groups, read_tables
+    from .predictions import list_predictions, load_predictions, read_run
 
     source = Path(options.scores)
-    if source.is_dir():
+    shipped = options.scores in list_predictions()
+    if source.is_dir() or shipped:
         if options.labels or options.groups:
             raise ConfigError("--labels and --groups go with a table of scores; a run has its own")
-        found, output = read_run(source), source / "bias"
+        found = load_predictions(options.scores) if shipped else read_run(source)
+        output = Path("bias-report") if shipped else source / "bias"
     else:
         found = read_tables(source, *(Path(path) if path else None for path in (options.labels, options.groups)))
         output = Path("bias-report")
     report = bias_report(
-        found.scores, found.vocabulary, found.labels, found.train_positives, found.groups, top_k=options.top_k
+        found.scores,
+        found.vocabulary,
+        found.labels,
+        found.train_positives,
+        found.groups,
+        top_k=options.top_k,
+        synonyms=read_groups(Path(options.synonyms), found.vocabulary.names) if options.synonyms else None,
     )
     print(report.text())
     _write(report, Path(options.output) if options.output else output)

@@ -1,6 +1,8 @@
-"""Heads: features of a segment -> one logit a tag; and the loss that goes with them. Book: ``book/putting_together``."""
+"""Heads: features of a segment -> one logit a tag. Book: ``book/putting_together``."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -56,8 +58,62 @@ class Together(nn.Module):
             layer.bias.data.copy_(bias)
 
 
-class _Apart(nn.Module):
-    """One small network for each set of tags: features -> ``hidden`` units -> the tags of the set."""
+@HEADS.register("exclusive")
+class Exclusive(Together):
+    """As ``together``, but the tags of an exclusive group share one softmax, with a place in it for none of them.
+
+    A group of one tag would be a sigmoid; a larger one makes room for at most one certain tag: the scores of a group sum
+    to at most 1, so that no two of them are above one half.
+
+    Args:
+        features: length of the feature vector.
+        vocabulary: the tags, in the order of the outputs; their ``group`` says which exclude each other.
+        dropout: on the feature vector.
+
+    Book: ``book/putting_together``.
+    """
+
+    def __init__(self, features: int, vocabulary: Vocabulary, *, dropout: float = 0.5) -> None:
+        super().__init__(features, vocabulary, dropout=dropout)
+        self.groups = list(vocabulary.groups.values())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return exclusive_logits(super().forward(x), self.groups)  # [batch, tags]
+
+    def start_at(self, share: np.ndarray) -> None:
+        """Set the output bias so that tag t scores ``share[t]`` before it has learnt anything."""
+        share = np.nan_to_num(np.array(share, np.float64), nan=0.5)
+        for members in map(list, self.groups):
+            # of a group, p / (1 - sum of all p) are the odds against none of them
+            rest = max(1 - share[members].sum(), 0.01)
+            share[members] = share[members] / (share[members] + rest)
+        super().start_at(share)
+
+
+def exclusive_logits(logits: Tensor, groups: Iterable[Sequence[int]]) -> Tensor:
+    """Logits whose sigmoid is, within each group, the softmax of the given ones and of a 0 for none of the group.
+
+    Args:
+        logits: float [..., tags].
+        groups: places of tags that exclude each other; all other logits stay as they are.
+
+    Book: ``book/putting_together``.
+    """
+    logits = logits.clone()
+    for members in map(list, groups):
+        own = logits[..., members]
+        # odds of a tag in a softmax: itself, against the sum of all others and of none
+        others = own.unsqueeze(-2).expand(*own.shape, len(members)).clone()
+        others.diagonal(dim1=-2, dim2=-1).zero_()  # its own place is that of none
+        logits[..., members] = own - others.logsumexp(dim=-1)
+    return logits
+
+
+class Apart(nn.Module):
+    """One small network for each set of tags: features -> ``hidden`` units -> the tags of the set.
+
+    What the heads ``per-tag`` and ``per-group`` have in common. Book: ``book/putting_together``.
+    """
 
     def __init__(self, features: int, sets: list[tuple[int, ...]], hidden: int, dropout: float) -> None:
         super().__init__()
@@ -74,7 +130,7 @@ class _Apart(nn.Module):
         nn.init.kaiming_normal_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        units = torch.relu(self.hidden(self.dropout(x)))  # [batch, sets * hidden]
+        units = self.dropout(torch.relu(self.hidden(x)))  # [batch, sets * hidden]
         units = units.unflatten(1, (-1, self.size))[:, self.owner]  # [batch, tags, hidden]: those of the tag's own set
         return (units * self.weight).sum(-1) + self.bias  # [batch, tags]
 
@@ -84,14 +140,14 @@ class _Apart(nn.Module):
 
 
 @HEADS.register("per-tag")
-class PerTag(_Apart):
+class PerTag(Apart):
     """Each tag on its own: a small network for every tag, which shares no hidden unit with any other.
 
     Args:
         features: length of the feature vector.
         vocabulary: the tags, in the order of the outputs.
         hidden: units of each small network.
-        dropout: on the feature vector.
+        dropout: on the hidden units.
 
     Source: the poster, "predicting each tag independently". Book: ``book/putting_together``.
     """
@@ -101,14 +157,14 @@ class PerTag(_Apart):
 
 
 @HEADS.register("per-group")
-class PerGroup(_Apart):
+class PerGroup(Apart):
     """Mutually exclusive tags together, all others on their own: a small network for every group of the vocabulary.
 
     Args:
         features: length of the feature vector.
         vocabulary: the tags, in the order of the outputs; their ``group`` says which belong together.
         hidden: units of each small network.
-        dropout: on the feature vector.
+        dropout: on the hidden units.
 
     Source: the poster, "predicting all tags together". Book: ``book/putting_together``.
     """
@@ -126,48 +182,3 @@ def starting_bias(share: np.ndarray) -> Tensor:
     """
     share = np.nan_to_num(np.asarray(share, np.float64), nan=0.5).clip(1e-3, 1 - 1e-3)
     return torch.from_numpy(np.log(share / (1 - share)).astype(np.float32))
-
-
-def known_labels(labels: Tensor, vocabulary: Vocabulary) -> Tensor:
-    """float32 [2]: how many labels of the bi-modal and of the uniform tags are known (not NaN) in a batch."""
-    bimodal = torch.from_numpy(vocabulary.bimodal).to(labels.device)
-    known = ~labels.isnan()
-    return torch.stack([(known & bimodal).sum(), (known & ~bimodal).sum()]).float()
-
-
-def tag_loss(logits: Tensor, labels: Tensor, vocabulary: Vocabulary, known: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy over the bi-modal tags plus squared error over the uniform ones; each a mean over what is known.
-
-    Args:
-        logits: float [batch, tags].
-        labels: float [batch, tags] in [0, 1]; NaN where unknown, which adds nothing to the loss.
-        vocabulary: says which tag is of which kind.
-        known: where this is a part of a batch, :func:`known_labels` of the whole: the losses of the parts add up to that
-            of the whole.
-
-    Returns:
-        A scalar, in float32.
-
-    Raises:
-        ConfigError: shapes that do not match the vocabulary.
-
-    Source: Pons et al. 2018, section 3. Book: ``book/putting_together``.
-    """
-    if logits.shape != labels.shape or logits.shape[-1] != len(vocabulary):
-        raise ConfigError(
-            f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit a vocabulary of {len(vocabulary)} tags: "
-            "both must be [batch, tags]"
-        )
-    if known is None:
-        known = known_labels(labels, vocabulary)
-    logits = logits.float()
-    given = ~labels.isnan()
-    target = labels.nan_to_num().to(logits.dtype)
-    bimodal = torch.from_numpy(vocabulary.bimodal).to(logits.device)
-    entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    error = (logits.sigmoid() - target).square()
-    loss = logits.new_zeros(())
-    for values, chosen, count in ((entropy, bimodal & given, known[0]), (error, ~bimodal & given, known[1])):
-        # where() rather than indexing: no data-dependent shapes, so no wait for the device
-        loss = loss + torch.where(chosen, values, 0.0).sum() / count.clamp(min=1)
-    return loss

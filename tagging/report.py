@@ -45,21 +45,25 @@ class Row:
     device: str
 
 
-def rows_of(records: Iterable[dict[str, Any]], edition: str, part: str = "all") -> list[Row]:
+def rows_of(
+    records: Iterable[dict[str, Any]], edition: str, part: str = "all", models: Iterable[str] | None = ORDER
+) -> list[Row]:
     """One row for each model, scale and budget of an edition; runs that differ in their seed alone are averaged.
 
-    Only runs of the table itself: no control, no further option of the corpus.
+    Only runs of the table itself: no control, no further option of the corpus, no other loss.
 
     Args:
         records: of training runs.
         edition: ``"laptop"`` or ``"poster"``.
         part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
+        models: which ones; None takes all.
     """
     cells: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
     for record in records:
         settings = record["settings"]
-        plain = not (settings.get("shuffled_labels") or settings.get("corpus_options") or settings.get("train_options"))
-        if record["edition"] == edition and plain:
+        special = ("shuffled_labels", "corpus_options", "train_options")
+        plain = not any(settings.get(name) for name in special) and settings.get("loss", "plain") == "plain"
+        if record["edition"] == edition and plain and (models is None or record["model"] in models):
             cells.setdefault((record["model"], record["clips"], record["clips_seen"]), []).append(record)
     rows = [_row(model, clips, runs, part) for (model, clips, _), runs in cells.items()]
     return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model))

@@ -23,8 +23,9 @@ from .cache import atomic_write
 from .errors import CheckpointError, ConfigError
 from .frontends import FRONTENDS, build_frontend
 from .frontends.spectrogram import SpectrogramFrontend
-from .heads import HEADS, tag_loss
+from .heads import HEADS
 from .inference import taggram
+from .losses import tag_loss
 from .parts import Taps
 from .tags import Tag, TrackTags, Vocabulary
 
@@ -114,9 +115,9 @@ class Tagger(nn.Module):
         """
         return self.head(self.backend(self._spectrogram_frontend().from_log_mel(log_mel)))
 
-    def loss(self, logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
-        """:func:`tagging.heads.tag_loss` with this tagger's vocabulary."""
-        return tag_loss(logits, labels, self.vocabulary, known)
+    def loss(self, logits: Tensor, labels: Tensor, known: Tensor | None = None, **weighing: Any) -> Tensor:
+        """:func:`tagging.losses.tag_loss` with this tagger's vocabulary."""
+        return tag_loss(logits, labels, self.vocabulary, known, **weighing)
 
     def start_at(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tagging.parts import Field
-from tagging.tags import KINDS, SOURCES, Tag, Vocabulary
+from tagging.tags import KINDS, SOURCES, UNIFORM, Tag, Vocabulary
 
 
 def tones(seconds: float, rate: int, channels: int = 1, level: float = 0.5) -> np.ndarray:
@@ -38,6 +38,17 @@ tags = st.builds(
     description=st.text(),
 )
 vocabularies = st.lists(tags, min_size=1, max_size=12, unique_by=lambda tag: tag.name).map(Vocabulary)
+# Tags of both kinds, mixed, two of which exclude each other
+MIXED = Vocabulary(
+    [
+        Tag("fast"),
+        Tag("energy", kind=UNIFORM),
+        Tag("major", group="mode"),
+        Tag("rock"),
+        Tag("minor", group="mode"),
+        Tag("age", kind=UNIFORM),
+    ]
+)
 
 
 def python(code: str, *, timeout: float = 100, **environment: str) -> subprocess.CompletedProcess[str]:

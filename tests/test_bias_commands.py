@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 import matplotlib
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from tagging.bias_commands import add_bias_commands
 from tagging.errors import ConfigError, TaggingError
+from tagging.predictions import Predictions, list_predictions, write_predictions
 from tagging.tags import Tag, Vocabulary
 
 NAMES = ("slow", "fast", "rock", "pop")
@@ -78,19 +78,27 @@ def test_scores_alone(run, example, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "bias-report").iterdir()) == ["co-occurrence.png", "report.txt"]
 
 
+def test_words_that_mean_the_same(run, example, tmp_path, capsys):
+    scores, _ = example
+    (tmp_path / "same.json").write_text('{"loud": ["rock", "pop"], "pace": ["slow", "fast"]}')
+    assert run("scores.csv", "--synonyms", "same.json", "--top-k", 2) == 0
+    printed = capsys.readouterr().out
+    given = scores[:, 2:] >= 0.5
+    share = (given[:, 0] ^ given[:, 1]).sum() / given.any(axis=1).sum()
+    (block,) = printed.split("  rock + pop: rank correlation")[1:]
+    assert float(block.splitlines()[2].split("only, given")[1].split()[0]) == pytest.approx(share, abs=0.0005)
+    assert "slow + fast: rank correlation" in printed
+    (tmp_path / "same.json").write_text('{"loud": ["rock", "popp"]}')
+    with pytest.raises(ConfigError, match="same.json, group 'loud': unknown tag 'popp': did you mean 'pop'"):
+        run("scores.csv", "--synonyms", "same.json", "--top-k", 2)
+
+
 def test_a_run(run, example, tmp_path, capsys):
     scores, labels = example
     folder = tmp_path / "run"
-    folder.mkdir()
-    np.savez(
-        folder / "predictions-test.npz",
-        scores=scores,
-        labels=labels,
-        groups=np.arange(40) // 2,
-        train_positives=[4, 3, 2, 1],
-    )
     words = Vocabulary([Tag(name, group="pace" if name in NAMES[:2] else None) for name in NAMES])
-    (folder / "vocabulary.json").write_text(json.dumps(words.to_list()))
+    said = Predictions(scores, words, labels, np.array([4, 3, 2, 1]), np.arange(40) // 2)
+    write_predictions(folder / "predictions-test.npz", said)
     assert run("run", "--top-k", 2) == 0
     printed = capsys.readouterr().out
     assert "20 groups of songs resampled" in printed
@@ -98,6 +106,12 @@ def test_a_run(run, example, tmp_path, capsys):
     assert (folder / "bias" / "report.txt").exists()
     with pytest.raises(ConfigError, match="--labels and --groups go with a table of scores"):
         run("run", "--labels", "labels.csv")
+
+
+def test_a_run_that_ships(run, tmp_path, capsys):
+    assert run(list_predictions()[0], "--output", tmp_path / "there") == 0
+    assert "on 2000 songs" in capsys.readouterr().out
+    assert (tmp_path / "there" / "report.txt").exists()
 
 
 def test_errors_reach_the_user(run, example):

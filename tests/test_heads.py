@@ -5,25 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers import vocabularies
+from helpers import MIXED, vocabularies
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from tagging.errors import ConfigError
-from tagging.heads import HEADS, known_labels, list_heads, tag_loss
+from tagging.heads import HEADS, exclusive_logits, list_heads
 from tagging.tags import UNIFORM, Tag, Vocabulary
 
-MIXED = Vocabulary(
-    [
-        Tag("fast"),
-        Tag("energy", kind=UNIFORM),
-        Tag("major", group="mode"),
-        Tag("rock"),
-        Tag("minor", group="mode"),
-        Tag("age", kind=UNIFORM),
-    ]
-)
 SETS = {"per-tag": [[0], [1], [2], [3], [4], [5]], "per-group": [[0], [1], [2, 4], [3], [5]]}
 
 
@@ -95,60 +85,6 @@ def test_wrong_heads_are_refused():
         HEADS.build("together", 8, MIXED, hidden=3)
 
 
-def obvious_loss(logits: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
-    """Tag by tag and song by song, in float64."""
-    sums = {"bi-modal": [], "uniform": []}
-    for row in range(len(logits)):
-        for column, tag in enumerate(vocabulary):
-            z, y = float(logits[row, column]), float(labels[row, column])
-            if np.isnan(y):
-                continue
-            p = 1 / (1 + np.exp(-z))
-            sums[tag.kind].append((p - y) ** 2 if tag.kind == UNIFORM else -y * np.log(p) - (1 - y) * np.log(1 - p))
-    return sum(np.mean(values) for values in sums.values() if values)
-
-
-@given(vocabularies, st.integers(1, 5), st.integers(0, 2**32 - 1), st.floats(0, 1))
-def test_loss_is_the_obvious_one(vocabulary, batch, seed, unknown):
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(0, 3, (batch, len(vocabulary))).astype(np.float32)
-    labels = rng.uniform(0, 1, logits.shape).astype(np.float32)
-    labels[:, vocabulary.bimodal] = labels[:, vocabulary.bimodal].round()
-    labels[rng.uniform(size=labels.shape) < unknown] = np.nan
-    found = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), vocabulary)
-    assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(obvious_loss(logits, labels, vocabulary), rel=1e-5, abs=1e-6)
-
-
-def test_unknown_labels_add_nothing():
-    logits = torch.randn(3, 6, requires_grad=True)
-    labels = torch.rand(3, 6).round()
-    labels[1, 2] = labels[0, 1] = float("nan")
-    tag_loss(logits, labels, MIXED).backward()
-    assert torch.isfinite(logits.grad).all()
-    assert logits.grad[1, 2] == logits.grad[0, 1] == 0
-    assert (logits.grad != 0).sum() == 16
-    nothing = torch.randn(3, 6, requires_grad=True)
-    loss = tag_loss(nothing, torch.full((3, 6), float("nan")), MIXED)
-    loss.backward()
-    assert loss.item() == 0
-    assert not nothing.grad.any()
-
-
-def test_loss_is_float32_and_finite_for_confident_half_precision_logits():
-    logits = torch.tensor([[40000.0, -40000.0, 1.0, 40000.0, 0.0, -40000.0]], dtype=torch.float16)
-    loss = tag_loss(logits, torch.ones(1, 6, dtype=torch.float16), MIXED)
-    assert loss.dtype == torch.float32
-    assert torch.isfinite(loss)
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match=r"logits \(2, 6\) and labels \(2, 5\) do not fit a vocabulary of 6 tags"):
-        tag_loss(torch.zeros(2, 6), torch.zeros(2, 5), MIXED)
-    with pytest.raises(ConfigError, match="do not fit a vocabulary of 6 tags"):
-        tag_loss(torch.zeros(2, 5), torch.zeros(2, 5), MIXED)
-
-
 @pytest.mark.parametrize("name", list_heads())
 def test_outputs_start_at_the_shares(name):
     """With silent features a new head scores each tag as often as it is given."""
@@ -163,14 +99,24 @@ def test_outputs_start_at_the_shares(name):
     np.testing.assert_allclose(scores.detach(), [0.9, 0.25, 0.01, 0.5, 0.5, 0.7], atol=1e-6)
 
 
-@given(parts=st.integers(1, 5), seed=st.integers(0, 99))
-def test_losses_of_parts_add_up_to_that_of_the_whole(parts, seed):
-    random = np.random.default_rng(seed)
-    logits = torch.from_numpy(random.normal(size=(10, len(MIXED))))
-    labels = torch.from_numpy((random.random((10, len(MIXED))) < 0.5).astype(float))
-    labels[torch.from_numpy(random.random((10, len(MIXED))) < 0.4)] = float("nan")
-    known = known_labels(labels, MIXED)
-    assert known.sum() == (~labels.isnan()).sum()
-    whole = tag_loss(logits, labels, MIXED)
-    pieces = [tag_loss(a, b, MIXED, known) for a, b in zip(logits.chunk(parts), labels.chunk(parts), strict=True)]
-    torch.testing.assert_close(sum(pieces), whole)
+@given(vocabulary=vocabularies, seed=st.integers(0, 99))
+def test_exclusive_tags_share_a_softmax_with_none_of_them(vocabulary, seed):
+    logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 3, (3, len(vocabulary))))
+    groups = list(vocabulary.groups.values())
+    scores = exclusive_logits(logits, groups).sigmoid().numpy()
+    alone = np.array([tag.group is None for tag in vocabulary])
+    np.testing.assert_allclose(scores[:, alone], logits.sigmoid()[:, alone])
+    for members in map(list, groups):
+        powers = np.exp(logits[:, members].numpy())
+        np.testing.assert_allclose(scores[:, members], powers / (1 + powers.sum(1, keepdims=True)), rtol=1e-6)
+
+
+def test_the_exclusive_head_is_the_shared_one_with_a_softmax():
+    head = HEADS.build("exclusive", 8, MIXED, dropout=0.0)
+    shared = HEADS.build("together", 8, MIXED, dropout=0.0)
+    shared.load_state_dict(head.state_dict())
+    x = 9 * torch.randn(500, 8)
+    scores, free = head(x).sigmoid(), shared(x).sigmoid()
+    assert (scores[:, [2, 4]].sum(1) <= 1 + 1e-6).all()
+    assert (free[:, [2, 4]].sum(1) > 1.5).any()
+    torch.testing.assert_close(scores[:, [0, 1, 3, 5]], free[:, [0, 1, 3, 5]])

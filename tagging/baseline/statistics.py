@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..heads import Together, tag_loss
+from ..heads import HEADS, Apart
 from ..layers import he_init
+from ..losses import tag_loss
 from ..mel import LogMel, MelSpec
 from ..tags import Vocabulary
 
@@ -36,7 +38,8 @@ class MelStatistics(nn.Module):
         segment_seconds: how much sound it hears at once; longer sounds can be given, shorter ones only down to twice its
             longest period.
         sample_rate: Hz.
-        hidden: units.
+        head: how tags share what is learnt; ``"per-tag"`` and ``"per-group"`` bring their own hidden units.
+        hidden: units that all tags share; none with these two.
         dropout: after the hidden layer.
 
     Attributes:
@@ -54,6 +57,7 @@ class MelStatistics(nn.Module):
         segment_seconds: float = 3.0,
         *,
         sample_rate: int = 16000,
+        head: str = "together",
         hidden: int = 256,
         dropout: float = 0.5,
     ) -> None:
@@ -73,9 +77,13 @@ class MelStatistics(nn.Module):
         features = 4 * self.log_mel.spec.bands + GROUPS * (self.lags.stop - self.lags.start)
         # without gain and offset: it only brings the statistics, which are decibels and correlations, to one scale
         self.standardise = nn.BatchNorm1d(features, affine=False)
-        self.hidden = nn.Linear(features, hidden)
-        self.head = Together(hidden, vocabulary, dropout=dropout)
-        he_init(self.hidden)
+        if issubclass(HEADS.get(head), Apart):
+            self.hidden: nn.Module = nn.Identity()
+            self.head = HEADS.build(head, features, vocabulary, dropout=dropout)
+        else:
+            self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU())
+            self.head = HEADS.build(head, hidden, vocabulary, dropout=dropout)
+            he_init(self.hidden[0])
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Logits of one segment each.
@@ -91,7 +99,7 @@ class MelStatistics(nn.Module):
         """
         x = self.statistics(waveform)  # [batch, features]
         x = self.standardise(x)  # [batch, features]
-        x = torch.relu(self.hidden(x))  # [batch, hidden]
+        x = self.hidden(x)  # [batch, hidden], or as it is where each tag has its own hidden units
         return self.head(x)  # [batch, tags]
 
     def statistics(self, waveform: Tensor) -> Tensor:
@@ -108,9 +116,9 @@ class MelStatistics(nn.Module):
         rhythm = autocorrelation(onsets)[:, :, self.lags]  # [batch, groups, lags]
         return torch.cat([*bands, rhythm.flatten(1)], dim=1)  # [batch, features]
 
-    def loss(self, logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
-        """:func:`tagging.heads.tag_loss` with this network's vocabulary."""
-        return tag_loss(logits, labels, self.vocabulary, known)
+    def loss(self, logits: Tensor, labels: Tensor, known: Tensor | None = None, **weighing: Any) -> Tensor:
+        """:func:`tagging.losses.tag_loss` with this network's vocabulary."""
+        return tag_loss(logits, labels, self.vocabulary, known, **weighing)
 
     def start_at(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""

@@ -1,40 +1,18 @@
-"""Scores and annotations from files: two CSV tables that must fit each other, or the folder of a run."""
+"""Scores and annotations from CSV tables that must fit each other."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError, TaggingError, unknown_name
+from ..predictions import Predictions
 from ..tags import Tag, Vocabulary
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What :func:`tagging.bias.bias_report` needs of one model.
-
-    Attributes:
-        scores: float64 [songs, tags] in [0, 1].
-        vocabulary: the tags.
-        labels: float64 [songs, tags], nan where unknown; None if there are none.
-        train_positives: int [tags]; None if unknown.
-        groups: [songs]: what intervals resample; None for every song on its own.
-
-    Book: ``book/glossary``.
-    """
-
-    scores: np.ndarray
-    vocabulary: Vocabulary
-    labels: np.ndarray | None = None
-    train_positives: np.ndarray | None = None
-    groups: np.ndarray | None = None
 
 
 def read_tables(scores: Path, labels: Path | None = None, groups: Path | None = None) -> Predictions:
@@ -149,22 +127,39 @@ def _aligned(path: Path, scores: Path, songs: list[str], names: list[str]) -> np
 def _vocabulary(names: list[str], groups: Path | None) -> Vocabulary:
     if groups is None:
         return Vocabulary(names)
-    content = _read_json(groups)
-    if not isinstance(content, dict) or not all(
-        isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) for tags in content.values()
+    group_of = {tag: group for group, tags in read_groups(groups, names).items() for tag in tags}
+    return Vocabulary(Tag(name, group=group_of.get(name)) for name in names)
+
+
+def read_groups(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
+    """Read groups of tags, such as those that exclude each other, or that mean the same.
+
+    Args:
+        path: a JSON file, name of a group -> list of tags; a tag is in one group at most.
+        names: the tags there are.
+
+    Raises:
+        TaggingError: a file that cannot be read, or is not of this form.
+        ConfigError: a tag that is unknown or given twice.
+
+    Book: ``book/glossary``.
+    """
+    groups = _read_json(path)
+    if not isinstance(groups, dict) or not all(
+        isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) for tags in groups.values()
     ):
-        raise TaggingError(f'{groups}: expected {{"name of a group": ["tag", "another tag"], ...}}')
+        raise TaggingError(f'{path}: expected {{"name of a group": ["tag", "another tag"], ...}}')
     group_of: dict[str, str] = {}
-    for group, tags in content.items():
+    for group, tags in groups.items():
         for tag in tags:
             if tag not in names:
-                raise ConfigError(f"{groups}, group {group!r}: {unknown_name('tag', tag, names)}")
+                raise ConfigError(f"{path}, group {group!r}: {unknown_name('tag', tag, names)}")
             if tag in group_of:
                 raise ConfigError(
-                    f"{groups}: tag {tag!r} is given twice, in {group_of[tag]!r} and {group!r}; one is allowed"
+                    f"{path}: tag {tag!r} is given twice, in {group_of[tag]!r} and {group!r}; one is allowed"
                 )
             group_of[tag] = group
-    return Vocabulary(Tag(name, group=group_of.get(name)) for name in names)
+    return groups
 
 
 def _read_json(path: Path) -> object:
@@ -172,39 +167,3 @@ def _read_json(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TaggingError(f"{path}: cannot be read as JSON ({error})") from error
-
-
-def read_run(folder: Path) -> Predictions:
-    """Read the test scores that a training run has left.
-
-    Args:
-        folder: holds ``predictions-test.npz`` (arrays ``scores`` and ``labels``, and if known ``groups`` and
-            ``train_positives``) and ``vocabulary.json``.
-
-    Raises:
-        TaggingError: a file that is missing or damaged.
-        ConfigError: a vocabulary that is none.
-
-    Book: ``book/glossary``.
-    """
-    path, words = folder / "predictions-test.npz", folder / "vocabulary.json"
-    for needed in (path, words):
-        if not needed.is_file():
-            raise TaggingError(f"{folder}: not a finished run: {needed.name} is missing")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {
-                name: stored[name] for name in ("scores", "labels", "groups", "train_positives") if name in stored
-            }
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TaggingError(f"{path}: damaged ({error}); run the training again") from error
-    if missing := {"scores", "labels"} - set(arrays):
-        raise TaggingError(f"{path}: it lacks {_some(missing)}")
-    try:
-        vocabulary = Vocabulary.from_list(_read_json(words))
-    except (TypeError, AttributeError) as error:
-        raise TaggingError(f"{words}: not a vocabulary ({error})") from error
-    positives = arrays.get("train_positives")
-    if positives is not None and not positives.any():
-        positives = None  # a run over a corpus without an end has no count to write
-    return Predictions(arrays["scores"], vocabulary, arrays["labels"], positives, arrays.get("groups"))

@@ -40,6 +40,7 @@ class Learner:
         )
         model = torch.compile(self.plain) if settings.compile else self.plain
         self.model, self.optimizer = engine.prepare(model, optimizer)
+        self.weighing = {"weighing": settings.loss, "share": torch.from_numpy(share).float()}
         self.best, self.best_update = -math.inf, 0
         self.best_weights = self.weights()
 
@@ -85,7 +86,7 @@ def step(
     parts = list(zip(waveform.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True))
     for number, (heard, truth) in enumerate(parts, start=1):
         with contextlib.nullcontext() if number == len(parts) else engine.no_sync(learner.model):
-            loss = learner.plain.loss(learner.model(heard), truth, known)
+            loss = learner.plain.loss(learner.model(heard), truth, known, **learner.weighing)
             # the engine averages gradients over processes; these losses are to be added up
             engine.backward(loss * engine.num_processes)
         total += loss.detach()

@@ -21,7 +21,7 @@ from ..cache import atomic_write
 from ..corpora import Corpus, stream
 from ..errors import ConfigError, CorpusError, TaggingError
 from ..evaluation import pr_auc, roc_auc, sqrt_mse
-from ..heads import known_labels
+from ..losses import known_labels
 from ..records import read_record
 from .checkpoint import newest_state, save_state
 from .data import Order, first_tracks, open_split, predict

@@ -25,7 +25,7 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
 
     Args:
         name: ``"FRONTEND"``, ``"FRONTEND:BACKEND"`` or ``"FRONTEND:BACKEND:HEAD"`` (by default temporal pooling, all tags
-            together), or ``"mel-statistics"``.
+            together), or ``"mel-statistics"`` or ``"mel-statistics:HEAD"``.
         settings: of the run.
         vocabulary: the tags.
         sample_rate: of the corpus, Hz.
@@ -33,12 +33,15 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
     Raises:
         ConfigError: unknown parts.
     """
-    if name == STATISTICS:
+    parts = name.split(":")
+    if parts[0] == STATISTICS:
         from ..baseline.statistics import MelStatistics
 
-        model: Any = MelStatistics(vocabulary, settings.segment_seconds, sample_rate=sample_rate)
+        if len(parts) > 2:
+            raise ConfigError(f"model {name!r}: write {STATISTICS} or {STATISTICS}:HEAD")
+        head = parts[1] if len(parts) == 2 else DEFAULT_PARTS[-1]
+        model: Any = MelStatistics(vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head)
     else:
-        parts = name.split(":")
         if len(parts) > 3:
             raise ConfigError(f"model {name!r}: write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD")
         frontend, backend, head = (*parts, *DEFAULT_PARTS[len(parts) - 1 :])

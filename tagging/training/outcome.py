@@ -1,8 +1,7 @@
-"""What a run leaves of each model: its weights, what it said about the test songs, and a record."""
+"""What a run leaves of each model: its weights, what it said about songs it was not trained on, and a record."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from torch import nn
 
-from ..cache import atomic_write
 from ..corpora import Corpus
 from ..errors import ConfigError
 from ..evaluation import Evaluation, evaluate
+from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, write_record
 from ..tagger import Tagger
 from .data import first_tracks, open_split, predict
@@ -36,6 +35,8 @@ def run_name(settings: Settings, model: str) -> str:
     extras = [f"{key}-{value}" for key, value in {**settings.corpus_options, **settings.train_options}.items()]
     if settings.clips_seen != EDITIONS[settings.edition].clips_seen:
         extras.append(f"seen-{short_count(settings.clips_seen)}")
+    if settings.loss != "plain":
+        extras.append(settings.loss)
     if settings.shuffled_labels:
         extras.append("shuffled")
     # a corpus option may hold anything, a path for one; a name holds letters, digits and a few signs
@@ -60,17 +61,19 @@ def report_models(
     places: Sequence[Path],
     engine: Any,
 ) -> list[dict[str, Any]]:
-    """Test every model on the same songs and write, into a folder each, weights, test scores and record."""
+    """Test every model on the same songs and write, into a folder each, weights, scores and record."""
     test = open_split(settings, "test")
-    tracks = first_tracks(test, settings.test_clips, "test_clips")
-    labels, groups = test.labels_of(tracks), test.groups()[tracks]
-    scored = predict({learner.name: learner.plain for learner in learners}, test, tracks, settings, engine)
+    models = {learner.name: learner.plain for learner in learners}
+    positives = train_positives(share, settings.clips or len(corpus))
+    said = {
+        split: predictions_of(models, open_split(settings, split), count, settings, engine, positives)
+        for split, count in (("test", settings.test_clips), ("validation", settings.validation_clips))
+    }
     records = []
     for learner, place in zip(learners, places, strict=True):
-        scores = scored[learner.name]
-        read = ~np.isnan(scores).all(axis=1)
+        found = said["test"][learner.name]
         result = evaluate(
-            labels[read], scores[read], test.vocabulary, groups=groups[read], resamples=settings.resamples
+            found.labels, found.scores, test.vocabulary, groups=found.groups, resamples=settings.resamples
         )
         record = {
             "kind": "training",
@@ -94,8 +97,8 @@ def report_models(
         }
         if engine.is_main_process:
             place.mkdir(parents=True, exist_ok=True)
-            positives = share * (settings.clips or len(corpus))
-            save_predictions(place, test, tracks[read], scores[read], labels[read], groups[read], positives)
+            for split, predictions in said.items():
+                write_predictions(place / f"predictions-{split}.npz", predictions[learner.name])
             if isinstance(learner.plain, Tagger):
                 learner.plain.card = card(record, result)
                 learner.plain.save(place / "tagger.safetensors")
@@ -104,6 +107,30 @@ def report_models(
         records.append(record)
     engine.wait_for_everyone()
     return records
+
+
+def predictions_of(
+    models: dict[str, nn.Module],
+    corpus: Corpus,
+    count: int,
+    settings: Settings,
+    engine: Any,
+    positives: np.ndarray | None = None,
+) -> dict[str, Predictions]:
+    """What each of the models says about the first readable tracks of a split."""
+    tracks = first_tracks(corpus, count, f"{corpus.split}_clips")
+    labels, groups = corpus.labels_of(tracks), corpus.groups()[tracks]
+    found = {}
+    for name, scores in predict(models, corpus, tracks, settings, engine).items():
+        read = ~np.isnan(scores).all(axis=1)
+        found[name] = Predictions(scores[read], corpus.vocabulary, labels[read], positives, groups[read], tracks[read])
+    return found
+
+
+def train_positives(share: np.ndarray, clips: int) -> np.ndarray | None:
+    """int64 [tags]: about how many of the training clips have each tag; None where no share is known."""
+    counts = np.nan_to_num(share * clips).round().astype(np.int64)
+    return counts if counts.any() else None
 
 
 def evaluate_tagger(
@@ -129,17 +156,9 @@ def evaluate_tagger(
             f"this tagger knows {len(tagger.vocabulary)} tags, {', '.join(tagger.vocabulary.names[:3])}, ...; the corpus "
             f"{settings.corpus!r} has {len(corpus.vocabulary)} others: it can only be evaluated on the tags it was trained on"
         )
-    tracks = first_tracks(corpus, settings.test_clips, "test_clips")
-    scores = predict({"tagger": tagger.to(engine.device)}, corpus, tracks, settings, engine)["tagger"]
-    read = ~np.isnan(scores).all(axis=1)
-    groups = corpus.groups()[tracks]
-    result = evaluate(
-        corpus.labels_of(tracks)[read],
-        scores[read],
-        corpus.vocabulary,
-        groups=groups[read],
-        resamples=settings.resamples,
-    )
+    models = {"tagger": tagger.to(engine.device)}
+    found = predictions_of(models, corpus, settings.test_clips, settings, engine)["tagger"]
+    result = evaluate(found.labels, found.scores, corpus.vocabulary, groups=found.groups, resamples=settings.resamples)
     return {
         "kind": "evaluation",
         "command": f"tagging evaluate TAGGER --corpus {settings.corpus} --split {split} --clips {settings.test_clips}",
@@ -187,20 +206,3 @@ def card(record: dict[str, Any], result: Evaluation) -> dict[str, Any]:
         "licence": "MIT",
         "record": record["name"],
     }
-
-
-def save_predictions(
-    place: Path,
-    test: Corpus,
-    tracks: np.ndarray,
-    scores: np.ndarray,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    positives: np.ndarray,
-) -> None:
-    """Test scores and truth, for questions asked later; and about how many training clips have each tag."""
-    positives = np.nan_to_num(positives).round().astype(np.int64)
-    with atomic_write(place / "predictions-test.npz") as part, part.open("wb") as file:
-        np.savez_compressed(file, scores=scores, labels=labels, groups=groups, tracks=tracks, train_positives=positives)
-    with atomic_write(place / "vocabulary.json") as part:
-        part.write_text(json.dumps(test.vocabulary.to_list(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

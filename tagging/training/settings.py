@@ -13,6 +13,8 @@ from typing import Any
 from ..errors import ConfigError, unknown_name
 
 PRECISIONS = ("no", "bf16")
+# The keys of tagging.losses.LOSSES, which would bring torch along
+WEIGHINGS = ("plain", "balanced", "focal")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Settings:
     norm_momentum: float = 0.05
     # Outputs start at each tag's share: else the first updates only learn how rare the tags are.
     start_at_share: bool = True
+    # How its terms weigh: the paper's plain, balanced, or focal. The other two are remedies for bias, and have their price.
+    loss: str = "plain"
     # A control: labels are dealt anew among the segments of each batch, so that there is nothing to learn.
     shuffled_labels: bool = False
     seed: int = 0
@@ -106,6 +110,8 @@ class Settings:
             raise ConfigError(f"clips_seen={self.clips_seen}: not enough for one batch of {self.batch}")
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
+        if self.loss not in WEIGHINGS:
+            raise unknown_name("loss", self.loss, WEIGHINGS)
 
     @property
     def updates(self) -> int:

@@ -11,10 +11,11 @@ import numpy as np
 from ..baseline.extraction import extract
 from ..baseline.trees import fit_trees
 from ..evaluation import evaluate
+from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, read_record, write_record
 from .data import first_tracks, open_split
 from .loop import claim
-from .outcome import describe, run_name, save_predictions
+from .outcome import describe, run_name, train_positives
 from .settings import Settings
 
 
@@ -51,11 +52,16 @@ def train_trees(
     trees = fit_trees(found["train"], found["validation"], vocabulary, seed=settings.seed, progress=progress)
     fitting = time.perf_counter() - start
 
-    test = found["test"]
-    scores = trees.predict(test.values)
-    groups = corpora["test"].groups()[test.indices]
-    result = evaluate(test.labels, scores, vocabulary, groups=groups, resamples=settings.resamples)
     share = np.nanmean(found["train"].labels, axis=0)
+    positives = train_positives(share, len(found["train"]))
+    said = {}
+    for split in ("test", "validation"):
+        heard = found[split]
+        groups = corpora[split].groups()[heard.indices]
+        scores = trees.predict(heard.values)
+        said[split] = Predictions(scores, vocabulary, heard.labels, positives, groups, heard.indices)
+    test = said["test"]
+    result = evaluate(test.labels, test.scores, vocabulary, groups=test.groups, resamples=settings.resamples)
     record = {
         "kind": "training",
         "name": run_name(settings, "gbt"),
@@ -77,8 +83,7 @@ def train_trees(
         "device": cpu(),
         **circumstances(),
     }
-    place.mkdir(parents=True, exist_ok=True)
-    positives = share * len(found["train"])
-    save_predictions(place, corpora["test"], test.indices, scores, test.labels, groups, positives)
+    for split, predictions in said.items():
+        write_predictions(place / f"predictions-{split}.npz", predictions)
     write_record(place / "record.json", record)
     return record

@@ -51,6 +51,20 @@ def test_a_pulse_has_its_period():
     assert torch.allclose(periods, torch.tensor(0.5), atol=0.02)
 
 
+@pytest.mark.parametrize("head", ["per-tag", "per-group"])
+def test_tags_on_their_own_share_no_unit(head):
+    """The gradient of one tag reaches hidden units that no other tag's does."""
+    model = MelStatistics(VOCABULARY, 1.0, head=head, dropout=0.0)
+    reached = []
+    for tag in range(3):
+        model.zero_grad()
+        model(noise(8))[:, tag].sum().backward()
+        reached.append(set(model.head.hidden.weight.grad.abs().sum(1).nonzero()[:, 0].tolist()))
+    assert all(reached)
+    assert not reached[0] & reached[1]
+    assert not reached[1] & reached[2]
+
+
 def test_silence_has_no_rhythm_and_finite_scores(model):
     statistics = model.statistics(torch.zeros(2, RATE))
     assert not statistics.any()
@@ -65,7 +79,7 @@ def test_shapes_and_lengths(model):
         model(noise(4, 0.5))
     with pytest.raises(ConfigError, match=r"segments of 0\.1 s are too short"):
         MelStatistics(VOCABULARY, 0.1)
-    assert MelStatistics(VOCABULARY, 15.0).hidden.in_features == 4 * 96 + GROUPS * (125 - 6 + 1)
+    assert MelStatistics(VOCABULARY, 15.0).hidden[0].in_features == 4 * 96 + GROUPS * (125 - 6 + 1)
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100])

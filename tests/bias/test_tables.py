@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from tagging.bias.tables import read_run, read_tables
+from tagging.bias.tables import read_tables
 from tagging.errors import ConfigError, TaggingError
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import Tag, Vocabulary
 
 SCORES = "song,rock,slow,fast\na,0.1,0.2,0.9\nb,1,0,0.5\n"
 
@@ -115,58 +115,3 @@ def test_wrong_groups_are_refused(write, text, message):
 def test_files_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(TaggingError, match="missing.csv: cannot be read"):
         read_tables(tmp_path / "missing.csv")
-
-
-# Runs
-
-WORDS = Vocabulary([Tag("slow", group="pace"), Tag("energy", kind=UNIFORM), Tag("fast", group="pace")])
-ARRAYS = {
-    "scores": np.float32([[0.1, 0.5, 0.9], [0.3, 0.2, 0.4]]),
-    "labels": np.float32([[0, 0.4, 1], [1, np.nan, 0]]),
-    "groups": np.array(["x", "y"]),
-    "ids": np.array(["one", "two"]),
-    "train_positives": np.array([30, 0, 10]),
-}
-
-
-@pytest.fixture
-def run(tmp_path):
-    def run(**changes):
-        arrays = {name: value for name, value in {**ARRAYS, **changes}.items() if value is not None}
-        np.savez(tmp_path / "predictions-test.npz", **arrays)
-        (tmp_path / "vocabulary.json").write_text(json.dumps(WORDS.to_list()))
-        return tmp_path
-
-    return run
-
-
-def test_a_run_is_read_as_it_was_written(run):
-    found = read_run(run())
-    assert found.vocabulary == WORDS
-    for name in ("scores", "labels", "groups", "train_positives"):
-        np.testing.assert_array_equal(getattr(found, name), ARRAYS[name])
-
-
-@pytest.mark.parametrize("unknown", [None, np.zeros(3, int)])
-def test_a_run_may_lack_groups_and_counts(run, unknown):
-    found = read_run(run(groups=None, train_positives=unknown))
-    assert found.groups is None
-    assert found.train_positives is None
-
-
-def test_runs_that_are_damaged_are_refused(run, tmp_path):
-    with pytest.raises(TaggingError, match="it lacks 'labels'"):
-        read_run(run(labels=None))
-    with pytest.raises(TaggingError, match="damaged"):
-        read_run(run(labels=np.array([{}], object)))  # would need a pickle
-    folder = run()
-    (folder / "vocabulary.json").write_text('[{"title": "slow"}]')
-    with pytest.raises(TaggingError, match="vocabulary.json: not a vocabulary"):
-        read_run(folder)
-    folder = run()
-    (folder / "predictions-test.npz").write_bytes((folder / "predictions-test.npz").read_bytes()[:200])
-    with pytest.raises(TaggingError, match="predictions-test.npz: damaged"):
-        read_run(folder)
-    (folder / "vocabulary.json").unlink()
-    with pytest.raises(TaggingError, match="not a finished run: vocabulary.json is missing"):
-        read_run(folder)

@@ -1,0 +1,93 @@
+"""Predictions come back as they were written, from runs and from the package; damaged files are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from helpers import MIXED
+
+from tagging import predictions
+from tagging.errors import ConfigError, TaggingError
+from tagging.predictions import Predictions, list_predictions, load_predictions, read_run, write_predictions
+
+SAID = Predictions(
+    scores=np.random.default_rng(0).random((7, 6)).astype(np.float32),
+    vocabulary=MIXED,
+    labels=np.random.default_rng(1).choice([0, 1, np.nan], (7, 6)).astype(np.float32),
+    train_positives=np.array([30, 0, 10, 1, 2, 3]),
+    groups=np.array(list("aabbccc")),
+    tracks=np.arange(7),
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    for split in ("test", "validation"):
+        write_predictions(tmp_path / f"predictions-{split}.npz", SAID)
+    return tmp_path
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_run_is_read_as_it_was_written(run, split):
+    found = read_run(run, split)
+    assert found.vocabulary == MIXED
+    for field in dataclasses.fields(SAID):
+        if field.name != "vocabulary":
+            np.testing.assert_array_equal(getattr(found, field.name), getattr(SAID, field.name))
+
+
+def test_what_is_not_known_is_not_written(tmp_path):
+    write_predictions(tmp_path / "predictions-test.npz", Predictions(SAID.scores, MIXED))
+    found = read_run(tmp_path)
+    assert found.labels is found.groups is found.tracks is found.train_positives is None
+
+
+def test_runs_that_are_damaged_are_refused(run, tmp_path):
+    path = run / "predictions-test.npz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200])
+    with pytest.raises(TaggingError, match="predictions-test.npz: damaged"):
+        read_run(run)
+    np.savez(path, scores=np.array([{}], object), vocabulary="[]")  # would need a pickle
+    with pytest.raises(TaggingError, match="damaged"):
+        read_run(run)
+    np.savez(path, vocabulary="[]")
+    with pytest.raises(TaggingError, match="it lacks scores"):
+        read_run(run)
+    for words in ("{", '[{"title": "slow"}]', "[]"):
+        np.savez(path, scores=SAID.scores, vocabulary=words)
+        with pytest.raises(TaggingError, match="its vocabulary is none"):
+            read_run(run)
+    path.unlink()
+    with pytest.raises(TaggingError, match="not a finished run: predictions-test.npz is missing"):
+        read_run(run)
+
+
+def test_shipping_halves_the_precision_and_keeps_the_rest(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "_FOLDER", tmp_path / "shipped")
+    predictions.ship_predictions(run, "mine")
+    assert list_predictions() == ["mine"]
+    found = load_predictions("mine", "validation")
+    np.testing.assert_allclose(found.scores, SAID.scores, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(found.groups, SAID.groups)
+
+
+def test_wrong_names_are_refused():
+    with pytest.raises(ConfigError, match="unknown run with predictions 'laptop-spektrogram-10k-s0'"):
+        load_predictions("laptop-spektrogram-10k-s0")
+    with pytest.raises(ConfigError, match="unknown split 'train'"):
+        load_predictions(list_predictions()[0], "train")
+
+
+@pytest.mark.parametrize("name", list_predictions())
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_what_ships_is_whole(name, split):
+    """The same songs for every model, with labels to judge them by."""
+    found = load_predictions(name, split)
+    assert found.scores.shape == found.labels.shape == (2000 if split == "test" else 500, len(found.vocabulary))
+    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+    np.testing.assert_array_equal(found.tracks, np.arange(len(found.scores)))
+    assert len(found.groups) == len(found.scores)
+    assert len(found.train_positives) == len(found.vocabulary)
