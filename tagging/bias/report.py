@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..checks import check_arrays, check_scores
 from ..errors import ConfigError
 from ..resampling import Interval, Resampling
 from ..tags import Vocabulary
+from .agreement import Agreements, agreement
 from .calibration import Calibration, calibration
 from .contradictions import Contradictions, contradictions
 from .cooccurrence import Cooccurrence, cooccurrence
@@ -42,6 +44,7 @@ class BiasReport:
         variety: how many tags the lists make use of.
         over_representation, accuracy, precision, calibration, contradictions: the measures; None where ``skipped`` says why.
         cooccurrence: of pairs of tags.
+        agreement: of tags that mean the same; None if no such were named.
         skipped: measure -> why it was not taken.
 
     Book: ``book/glossary``.
@@ -59,6 +62,7 @@ class BiasReport:
     calibration: Calibration | None
     contradictions: Contradictions | None
     cooccurrence: Cooccurrence
+    agreement: Agreements | None
     skipped: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +80,7 @@ class BiasReport:
                 *_accuracy_text(self),
                 *_calibration_text(self),
                 *_contradictions_text(self),
+                *_agreement_text(self),
                 *_cooccurrence_text(self),
                 *(line for name, why in self.skipped.items() for line in ("", f"Not measured: {name}: {why}.")),
             ]
@@ -91,6 +96,7 @@ def bias_report(
     *,
     top_k: int = 10,
     thresholds: float | np.ndarray | None = None,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
     bins: int = 10,
     resamples: int = 1000,
     seed: int = 0,
@@ -106,6 +112,7 @@ def bias_report(
         top_k: length of a song's list.
         thresholds: one number, or one for each tag of the vocabulary, from where on a tag counts as given; by default as
             many songs are given a tag as are annotated with it, without labels 0.5.
+        synonyms: name of a group -> names of classification tags that mean the same and should agree.
         bins: of the reliability curves.
         resamples, seed: as in :func:`tagging.evaluation.evaluate`.
 
@@ -132,6 +139,7 @@ def bias_report(
     place = {tag: column for column, tag in enumerate(chosen.tolist())}
     exclusive = {name: [place[tag] for tag in tags if tag in place] for name, tags in vocabulary.groups.items()}
     exclusive = {name: tags for name, tags in exclusive.items() if len(tags) > 1}
+    same = {name: [_place(tag, vocabulary, place) for tag in words] for name, words in (synonyms or {}).items()}
     resampling = Resampling(len(scores), groups, resamples=resamples, seed=seed)
 
     lists = {"top_k": top_k, "resampling": resampling}
@@ -164,6 +172,7 @@ def bias_report(
             contradictions(scores, exclusive, labels, thresholds=thresholds, **lists) if exclusive else None
         ),
         cooccurrence=cooccurrence(scores, labels, resampling=resampling),
+        agreement=agreement(scores, same, labels, thresholds=thresholds, **lists) if synonyms is not None else None,
         skipped=skipped,
     )
 
@@ -176,6 +185,14 @@ def _of_tags(name: str, values: np.ndarray | None, vocabulary: Vocabulary) -> np
     if values.shape != (len(vocabulary),):
         raise ConfigError(f"{name} {values.shape}: give one for each of the {len(vocabulary)} tags of the vocabulary")
     return values[vocabulary.bimodal]
+
+
+def _place(tag: str, vocabulary: Vocabulary, place: Mapping[int, int]) -> int:
+    """The place of a tag among the classification tags."""
+    position = vocabulary.position(tag)
+    if position not in place:
+        raise ConfigError(f"synonyms: {tag!r} is an attribute; only classification tags are compared")
+    return place[position]
 
 
 def _popularity_of(popularity: np.ndarray | None, labels: np.ndarray | None) -> str:
@@ -282,6 +299,30 @@ def _contradictions_text(report: BiasReport) -> list[str]:
         names = f"{report.tags[pair.first]} + {report.tags[pair.second]}"
         note = f"confidence {pair.above_confidence:.2f}, by chance {pair.above_by_chance:.3f}, left out {pair.coincide}"
         lines.append(_row(f"  {names}", pair.above, note))
+    return lines
+
+
+def _agreement_text(report: BiasReport) -> list[str]:
+    found = report.agreement
+    if found is None:
+        return []
+    lines = [
+        *_heading("Do tags that mean the same agree? Shares of songs with one only, of those with any"),
+        f"  A tag counts as given by this rule: {found.thresholds}.",
+        _row("one of them only, all pairs", found.above),
+        _row(f"the same in the top {found.top_k}", found.listed),
+        _row("rank correlation of scores, mean over pairs", found.correlation, "(1: the same order of songs)", ".2f"),
+    ]
+    for pair in sorted(found.pairs, key=lambda pair: np.nan_to_num(pair.correlation.value, nan=-1))[:LINES]:
+        names = report.tags[pair.first], report.tags[pair.second]
+        higher = f"({names[pair.offset.value < 0]} has higher scores)" if pair.offset.value else ""
+        lines += [
+            _row(f"  {names[0]} + {names[1]}: rank correlation", pair.correlation, spec=".2f"),
+            _row("    mean difference of scores", pair.difference, higher),
+        ]
+        for name, rule in (("given", pair.above), (f"in the top {found.top_k}", pair.listed)):
+            note = f"by chance {rule.by_chance:.2f}, at least {rule.at_least:.2f}, {rule.songs} songs"
+            lines.append(_row(f"    one of them only, {name}", rule.share, note if rule.songs else "given to no song"))
     return lines
 
 

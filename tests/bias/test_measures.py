@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score
 
 from tagging.bias import (
     accuracy_by_popularity,
+    agreement,
     bias_report,
     calibration,
     contradictions,
@@ -442,6 +443,23 @@ def test_a_report_takes_all_measures_of_the_classification_tags():
     assert max(map(len, text.splitlines())) <= 125
 
 
+def test_a_report_compares_words_for_the_same():
+    scores, labels, groups = mixed()
+    scores[:, 4] = scores[:, 0] ** 2
+    synonyms = {"calm": ["alone", "slow"]}
+    report = bias_report(scores, MIXED, labels, None, groups, top_k=2, synonyms=synonyms, resamples=20)
+    x, y = scores[:, [0, 2, 3, 4]], labels[:, [0, 2, 3, 4]]
+    expected = agreement(x, {"calm": [3, 0]}, y, top_k=2, resampling=Resampling(60, groups, resamples=20))
+    assert report.agreement == expected
+    text = report.text()
+    assert "alone + slow: rank correlation" in text
+    assert "(slow has higher scores)" in text
+    assert max(map(len, text.splitlines())) <= 125
+    bare = bias_report(scores, MIXED, labels, top_k=2, resamples=5)
+    assert bare.agreement is None
+    assert "mean the same" not in bare.text()
+
+
 def test_a_report_without_annotations_says_what_it_lacks():
     scores, labels, _ = mixed()
     bare = bias_report(scores, Vocabulary(["a", "b", "c", "d", "e"]), top_k=2, resamples=5)
@@ -510,6 +528,9 @@ def changed(array, place, value):
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=2, bins=0, resamples=2), "bins=0"),
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=2, thresholds=[0.1, 0.2], resamples=2), r"thresholds \(2,\)"),
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=2, thresholds=math.nan, resamples=2), "thresholds"),
+        (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={"x": ["slow", "slwo"]}), "did you mean 'slow'"),
+        (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={"x": ["slow", "energy"]}), "'energy' is an attribute"),
+        (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={}), "synonyms: no group of two tags"),
         (lambda: bias_report(SCORES[:, :1], Vocabulary(["a"])), "two classification tags or more"),
         (lambda: over_representation(SCORES, top_k=2), "popularity is needed where there are no labels"),
         (
