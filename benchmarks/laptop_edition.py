@@ -23,9 +23,9 @@ FRONTENDS = ("waveform-frame-level", "waveform-frame-level-many-shapes", "spectr
 BACKENDS = ("attention", "recurrent", "fully-convolutional", "dense")
 
 
-def train(model: str, clips: int, seed: int = 0, **settings: object) -> tuple[str, ...]:
+def train(models: str, clips: int, seed: int = 0, **settings: object) -> tuple[str, ...]:
     extras = [f"{name}={value}" for name, value in settings.items()]
-    return (model, "--clips", str(clips), "--seed", str(seed), *(["--set", *extras] if extras else []))
+    return (*models.split(), "--clips", str(clips), "--seed", str(seed), *(["--set", *extras] if extras else []))
 
 
 # The order is that of importance: the middle of the curve first, then its ends, then what surrounds it.
@@ -39,6 +39,13 @@ STUDIES: dict[str, list[tuple[str, ...]]] = {
     "back-ends": [train(f"spectrogram:{backend}", 10_000) for backend in BACKENDS],
     "compositions": [
         train(model, 10_000, **{"train_options.compositions": count}) for count in (1_000, 3_000) for model in PAIR
+    ],
+    # Tags predicted together, each on its own, and as exclusive groups; then other losses.
+    "bias": [
+        train("mel-statistics mel-statistics:per-tag mel-statistics:exclusive", 10_000),
+        *(train("mel-statistics", 10_000, loss=loss) for loss in ("balanced", "focal")),
+        *(train("spectrogram", 10_000, loss=loss) for loss in ("balanced", "focal")),
+        train("spectrogram:temporal-pooling:exclusive", 10_000),
     ],
     "control": [train("spectrogram", 10_000, shuffled_labels="true")],
     "seeds": [train(model, clips, seed) for seed in (1, 2) for clips in (10_000, 1_000) for model in PAIR],
