@@ -67,7 +67,7 @@ class BiasReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for a run record: arrays as lists, nan as None."""
-        return _plain(self)
+        return plain(self)
 
     def text(self) -> str:
         """A page of plain text."""
@@ -201,13 +201,16 @@ def _popularity_of(popularity: np.ndarray | None, labels: np.ndarray | None) -> 
     return "unknown" if labels is None else "how often each is annotated in these songs"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Measures as plain data for JSON: dataclasses as mappings, arrays as lists, nan as None. Book: ``book/glossary``."""
+    if isinstance(value, Interval):
+        return value.to_dict()
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(inner) for inner in (value.tolist() if isinstance(value, np.ndarray) else value)]
+        return [plain(inner) for inner in (value.tolist() if isinstance(value, np.ndarray) else value)]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
