@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Interval:
         value: on the songs themselves.
         low: lower end; nan if the measurement is undefined in every resample.
         high: upper end.
+        resampled: float64 [resamples]: the measurement in each; None for one that was read from a record.
 
     Book: ``book/glossary``.
     """
@@ -34,13 +35,32 @@ class Interval:
     value: float
     low: float
     high: float
+    resampled: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def __format__(self, spec: str) -> str:
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain data for JSON, None in the place of nan."""
-        return {name: None if math.isnan(value) else value for name, value in vars(self).items()}
+        ends = {"value": self.value, "low": self.low, "high": self.high}
+        return {name: None if math.isnan(end) else end for name, end in ends.items()}
+
+    def minus(self, other: Interval) -> Interval:
+        """The difference of two models, resample by resample.
+
+        A song that is hard for one is hard for the other: the interval of their difference is narrower than theirs suggest.
+
+        Args:
+            other: the same measurement of another model on the same songs, with the same :class:`Resampling`.
+
+        Raises:
+            ConfigError: a measurement without resamples, or with another number of them.
+        """
+        if self.resampled is None or other.resampled is None:
+            raise ConfigError("a paired difference needs the resamples of both measurements; measure both anew")
+        if self.resampled.shape != other.resampled.shape:
+            raise ConfigError(f"{len(self.resampled)} and {len(other.resampled)} resamples cannot be paired")
+        return interval(self.value - other.value, self.resampled - other.resampled)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Interval:
@@ -65,10 +85,10 @@ def interval(value: float, resampled: np.ndarray, limits: tuple[float, float] = 
     """
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):
-        return Interval(float(value), math.nan, math.nan)
+        return Interval(float(value), math.nan, math.nan, resampled)
     below, above = np.percentile(defined, PERCENTILES)
     low, high = max(2 * value - above, limits[0]), min(2 * value - below, limits[1])
-    return Interval(float(value), float(min(low, value)), float(max(high, value)))
+    return Interval(float(value), float(min(low, value)), float(max(high, value)), resampled)
 
 
 def interval_of(series: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
