@@ -208,9 +208,10 @@ def _list(options: argparse.Namespace) -> int:
     from .pretrained import list_pretrained, pretrained_card
 
     print("pretrained taggers")
+    width = max(map(len, list_pretrained()))
     for name in list_pretrained():
         card = pretrained_card(name)
-        print(f"  {name:<12} {card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})")
+        print(f"  {name:<{width}} {card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})")
     for title, names in (("front-ends", list_frontends()), ("back-ends", list_backends())):
         print(f"{title}\n  " + "\n  ".join(names))
     return OK

@@ -11,10 +11,11 @@ from typing import Any
 from ..errors import CheckpointError, unknown_name
 from ..tagger import Tagger
 from . import musicnn
+from .own import list_own, own_card, own_path
 
 
 @cache
-def _cards() -> dict[str, dict[str, Any]]:
+def _musicnn_cards() -> dict[str, dict[str, Any]]:
     catalogue = json.loads(Path(__file__).with_name("cards.json").read_text(encoding="utf-8"))
     return {
         name: {"name": name, **card, "tags": catalogue["tags"][card["tags"]]}
@@ -23,23 +24,30 @@ def _cards() -> dict[str, dict[str, Any]]:
 
 
 def list_pretrained() -> list[str]:
-    """Names that :func:`load_tagger` takes.
+    """Names that :func:`load_tagger` takes: the original authors' taggers, then those of this book.
 
-    >>> list_pretrained()
+    >>> list_pretrained()[:4]
     ['mtt-musicnn', 'mtt-vgg', 'msd-musicnn', 'msd-vgg']
     """
-    return list(_cards())
+    return [*list_musicnn(), *list_own()]
+
+
+def list_musicnn() -> list[str]:
+    """Names of the original authors' taggers, trained on recordings. Book: ``book/tag_a_song``."""
+    return list(_musicnn_cards())
 
 
 def pretrained_card(name: str) -> dict[str, Any]:
-    """What is known of a pretrained tagger: description, data set, split, scores, licence, citation, tags.
+    """What is known of a pretrained tagger: description, data set, split, scores, licence, tags; of the originals more.
 
     Raises:
         ConfigError: no such name; the message suggests the nearest.
     """
-    if name not in _cards():
+    if name in list_own():
+        return own_card(name)
+    if name not in _musicnn_cards():
         raise unknown_name("pretrained tagger", name, list_pretrained())
-    return dict(_cards()[name])
+    return dict(_musicnn_cards()[name])
 
 
 def load_tagger(name: str | os.PathLike[str]) -> Tagger:
@@ -47,7 +55,7 @@ def load_tagger(name: str | os.PathLike[str]) -> Tagger:
 
     Args:
         name: one of :func:`list_pretrained`, or the path of a file written by
-            :meth:`~tagging.tagger.Tagger.save`. Pretrained weights are fetched at first use and kept in the cache.
+            :meth:`~tagging.tagger.Tagger.save`. The originals' weights are fetched at first use and kept in the cache.
 
     Raises:
         ConfigError: neither a known name nor a file; the message suggests the nearest name.
@@ -56,8 +64,10 @@ def load_tagger(name: str | os.PathLike[str]) -> Tagger:
 
     Book: ``book/tag_a_song``.
     """
-    if name in _cards():
-        return musicnn.load(str(name), _cards())
+    if name in _musicnn_cards():
+        return musicnn.load(str(name), _musicnn_cards())
+    if name in list_own():
+        return Tagger.load(own_path(str(name)))
     # os.path, unlike pathlib, has an answer for what cannot be a path at all, such as a name of 300 characters
     path = Path(os.path.expanduser(name))  # noqa: PTH111
     if os.path.isdir(path):  # noqa: PTH112

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from tagging import Tagger, build_tagger, list_pretrained, list_sounds, load_tagger, sound_path
+from tagging import Tagger, build_tagger, list_sounds, load_tagger, sound_path
 from tagging.backends.temporal_pooling import TemporalPooling
 from tagging.cache import sha256
+from tagging.pretrained import list_musicnn
 from tagging.pretrained.original import load_original
 
-EACH = pytest.mark.parametrize("name", list_pretrained())
+EACH = pytest.mark.parametrize("name", list_musicnn())
 
 
 @pytest.fixture(scope="module")

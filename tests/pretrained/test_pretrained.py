@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tagging import list_pretrained, load_tagger
 from tagging.cache import cache_dir, sha256
 from tagging.errors import CheckpointError, ConfigError, DownloadError, TaggingError
-from tagging.pretrained import musicnn, pretrained_card
+from tagging.pretrained import list_musicnn, musicnn, pretrained_card
 from tagging.pretrained.musicnn import WHEEL, WHEEL_SHA256, fingerprint
 from tagging.pretrained.original import LAYOUTS, load_original, original_names
 
@@ -36,9 +36,9 @@ def wheel() -> Path:
 @pytest.fixture(scope="session")
 def converted() -> list[Path]:
     """The four converted files, from the user's cache."""
-    for name in list_pretrained():
+    for name in list_musicnn():
         load_tagger(name)
-    return [musicnn._path(cache_dir("pretrained"), pretrained_card(name)) for name in list_pretrained()]
+    return [musicnn._path(cache_dir("pretrained"), pretrained_card(name)) for name in list_musicnn()]
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def filled(cache, wheel) -> Path:
 
 
 def test_the_four_and_what_is_known_of_them():
-    assert list_pretrained() == ["mtt-musicnn", "mtt-vgg", "msd-musicnn", "msd-vgg"]
-    for name in list_pretrained():
+    assert list_musicnn() == ["mtt-musicnn", "mtt-vgg", "msd-musicnn", "msd-vgg"] == list_pretrained()[:4]
+    for name in list_musicnn():
         card = pretrained_card(name)
         assert len(set(card["tags"])) == 50
         assert 0.85 < card["scores"]["ROC-AUC"] < 0.95
@@ -96,7 +96,7 @@ def test_from_the_wheel_to_a_tagger_and_back_from_the_cache(filled, capfd):
     first = load_tagger("msd-vgg")
     assert fingerprint(first) == pretrained_card("msd-vgg")["fingerprint"]
     stored = sorted(path.name for path in filled.glob("*.safetensors"))
-    assert [name.rpartition("-")[0] for name in stored] == sorted(list_pretrained())
+    assert [name.rpartition("-")[0] for name in stored] == sorted(list_musicnn())
     assert not list(filled.glob(".*"))  # nothing half-done is left
     (filled / WHEEL).unlink()  # it is not needed again
     again = load_tagger("msd-vgg")

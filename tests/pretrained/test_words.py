@@ -7,10 +7,10 @@ from itertools import combinations
 import pytest
 
 from tagging.errors import ConfigError
-from tagging.pretrained import list_pretrained, pretrained_card
+from tagging.pretrained import list_musicnn, pretrained_card
 from tagging.pretrained.words import words
 
-EACH = pytest.mark.parametrize("name", list_pretrained())
+EACH = pytest.mark.parametrize("name", list_musicnn())
 
 
 @EACH
