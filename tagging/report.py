@@ -116,13 +116,15 @@ def gap(first: Row, second: Row, metric: str) -> Interval:
     return interval(value, first.resampled[metric] - second.resampled[metric])
 
 
-def gaps(rows: Sequence[Row], first: str = "spectrogram", second: str = "waveform") -> dict[int, dict[str, Interval]]:
-    """Clips -> metric -> how far one model is ahead of the other, at every scale where both were trained."""
+def gaps(
+    rows: Sequence[Row], first: str = "spectrogram", second: str = "waveform"
+) -> dict[tuple[int, int], dict[str, Interval]]:
+    """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained."""
     found = {}
-    for clips in sorted({row.clips for row in rows}):
-        here = {row.model: row for row in rows if row.clips == clips}
+    for scale in sorted({(row.clips, row.clips_seen) for row in rows}):
+        here = {row.model: row for row in rows if (row.clips, row.clips_seen) == scale}
         if first in here and second in here:
-            found[clips] = {metric: gap(here[first], here[second], metric) for metric in here[first].scores}
+            found[scale] = {metric: gap(here[first], here[second], metric) for metric in here[first].scores}
     return found
 
 
@@ -148,9 +150,9 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
     ]  # fmt: skip
     if between := gaps(rows):
         lines += ["", "spectrogram minus waveform, paired"]
-        for clips, found in between.items():
+        for (clips, seen), found in between.items():
             cells = [f"{found[metric]:+.4f}" if metric in found else "-" for metric in METRICS]
-            lines.append(_line("", f"{clips:,}", "", "", *cells, ""))
+            lines.append(_line("", f"{clips:,}", f"{seen:,}", "", *cells, ""))
     for version in list_published():
         table = published_results(version)
         lines += [

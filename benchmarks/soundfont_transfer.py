@@ -1,0 +1,74 @@
+"""Do taggers trained on one SoundFont understand another? The same test clips, played by both.
+
+    python benchmarks/soundfont_transfer.py FluidR3_GM.sf2       # writes tagging/runs/soundfont-transfer.json
+
+The taggers are those of this book that ship with the package. FluidR3 GM (MIT licence) is, for one, in Debian's package
+fluid-soundfont-gm. Notes, arrangements, rooms and noises of the clips stay as they are: only the instruments differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import records
+from accelerate import Accelerator
+
+from tagging.cache import sha256
+from tagging.corpora.scores.synthesizer import soundfont_path
+from tagging.evaluation import METRICS, difference, evaluate
+from tagging.pretrained import load_tagger
+from tagging.pretrained.own import list_own
+from tagging.training import Settings
+from tagging.training.data import open_split
+from tagging.training.outcome import predictions_of
+
+PARTS = ("all", "score", "instrument")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("soundfont", type=Path, help="a General MIDI .sf2 file other than the one of training")
+    parser.add_argument("--clips", type=int, default=2000, help="of the test split (default: %(default)s)")
+    options = parser.parse_args()
+    settings = Settings(test_clips=options.clips)
+    taggers = {name: load_tagger(name) for name in list_own()}
+    fonts, said = {}, {}
+    for place, font in (("own", None), ("other", options.soundfont)):
+        os.environ.pop("TAGGING_SOUNDFONT", None)
+        if font is not None:
+            os.environ["TAGGING_SOUNDFONT"] = str(font)
+        used = soundfont_path()
+        test = open_split(settings, "test")
+        fonts[place] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
+        said[place] = predictions_of(taggers, test, options.clips, settings, Accelerator(cpu=True))
+        print(fonts[place], flush=True)
+    models = {}
+    for name in taggers:
+        found = {
+            place: evaluate((heard := said[place][name]).labels, heard.scores, heard.vocabulary, groups=heard.groups)
+            for place in fonts
+        }
+        models[name] = {
+            "parts": {
+                place: {
+                    part: {metric: value.to_dict() for metric, value in result.parts[part].items()} for part in PARTS
+                }
+                for place, result in found.items()
+            },
+            "change": {metric: difference(found["other"], found["own"], metric).to_dict() for metric in METRICS},
+            "tags": [
+                {"name": tag.name, "own": tag.roc_auc.value, "other": other.roc_auc.value}
+                for tag, other in zip(found["own"].tags, found["other"].tags, strict=True)
+                if tag.roc_auc is not None
+            ],
+        }
+        for metric in METRICS:
+            print(f"{name}: {metric} {difference(found['other'], found['own'], metric):+.4f}")
+    # a path would be of one machine
+    records.write("soundfont-transfer", {"clips": options.clips, "fonts": fonts, "models": models})
+
+
+if __name__ == "__main__":
+    main()
