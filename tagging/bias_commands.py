@@ -1,4 +1,4 @@
-"""``tagging bias``: a report of a model's bias from a table of its scores, or from a run. Book: ``book/glossary``."""
+"""``tagging bias``: a report of a model's bias from a table of its scores, or from a run. Book: ``book/popular_tags``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of tag bias, each with a sentence that says what it shows to those who cannot see it. Book: ``book/glossary``."""
+"""Figures of tag bias, each with a sentence that says what it shows to those who cannot see it. Book: ``book/popular_tags``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def figures(report: BiasReport) -> dict[str, tuple[Figure, str]]:
     Returns:
         Name of the figure -> the figure, and a sentence for readers who cannot see it.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     drawn = {}
     if (found := report.over_representation) is not None:
@@ -86,7 +86,7 @@ def over_representation(report: BiasReport) -> Figure:
     Raises:
         ConfigError: the report lacks this measure.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     found = _needed(report.over_representation, "over-representation")
     figure, (ax,) = _panels(1, 3.4)
@@ -121,7 +121,7 @@ def accuracy_by_popularity(report: BiasReport) -> Figure:
     Raises:
         ConfigError: the report lacks this measure.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     found = _needed(report.accuracy, "accuracy by popularity")
     figure, panels = _panels(3, 2.9)
@@ -149,7 +149,7 @@ def reliability(report: BiasReport) -> Figure:
     Raises:
         ConfigError: the report lacks this measure.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     found = _needed(report.calibration, "calibration")
     figure, (ax,) = _panels(1, 3.4)
@@ -174,7 +174,7 @@ def contradictions(report: BiasReport, count: int = 15) -> Figure:
     Raises:
         ConfigError: the report lacks this measure.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     found = _needed(report.contradictions, "contradictions")
     worst = sorted(found.pairs, key=lambda pair: -max(pair.above.value, pair.listed.value))[:count]
@@ -201,7 +201,7 @@ def cooccurrence(report: BiasReport) -> Figure:
 
     Without labels the predicted ones stand alone, in the order of the vocabulary.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     found = report.cooccurrence
     order = np.arange(len(report.tags))

@@ -26,7 +26,7 @@ FLOORS = [
     {"audio", "mel", "tags", "backends", "records"},
     {"resampling", "ranking", "checks", "predictions"},
     {"frontends", "heads", "losses", "inference", "corpora", "listen", "invert", "evaluation", "report"},
-    {"summary", "fusion", "baseline"},
+    {"summary", "fusion", "baseline", "side_by_side"},
     {"tagger", "bias"},
     {"pretrained", "plots"},
     {"bias_plots"},

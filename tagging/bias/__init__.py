@@ -1,7 +1,7 @@
 """Tag bias, measured on any scores: popular tags win, exclusive tags coincide, synonyms part, scores say too much or little.
 
 Every measure takes arrays [songs, tags] of classification tags and needs NumPy alone; :func:`bias_report` takes them all.
-Book: ``book/glossary``.
+Book: ``book/popular_tags``.
 """
 
 from .agreement import Agreement, Agreements, Apart, agreement

@@ -26,7 +26,7 @@ class Band:
         error: mean expected calibration error of its tags.
         ratio: sum of scores / number of annotations; 1 where tags are predicted as often as they are true.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Calibration:
         mean_error_if_true: mean of ``error_if_true`` over tags.
         bands: the same by thirds of the tags, most frequent first.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
 
     edges: np.ndarray
@@ -90,7 +90,7 @@ def calibration(
     Raises:
         ConfigError: anything outside its range.
 
-    Source: Naeini et al. 2015; Guo et al. 2017. Book: ``book/glossary``.
+    Source: Naeini et al. 2015; Guo et al. 2017. Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     if bins < 1:

@@ -27,7 +27,7 @@ class Cooccurrence:
         reproduced_if_true, distance_if_true: what scores that are true probabilities, tag by tag, show on as many songs:
             the mean over labels drawn from them; None without labels.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
 
     predicted_joint: np.ndarray
@@ -58,7 +58,7 @@ def cooccurrence(
     Raises:
         ConfigError: anything outside its range.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     scores = scores.astype(np.float64)

@@ -30,7 +30,7 @@ def prepare(
     Raises:
         ConfigError: fewer than two tags, a resampling of another number of songs, arrays outside the ranges above.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     scores = check_scores(scores, unit=True)
     if scores.shape[1] < 2:
@@ -50,7 +50,7 @@ def check_top_k(top_k: int, tags: int) -> None:
     Raises:
         ConfigError: ``top_k`` is not in 1 ... tags - 1.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     if not 1 <= top_k < tags:
         raise ConfigError(f"top_k={top_k}: with {tags} classification tags give 1 to {tags - 1}")
@@ -67,7 +67,7 @@ def check_groups(name: str, groups: Mapping[str, Sequence[int]], tags: int) -> d
     Raises:
         ConfigError: no such group, a place given twice in one or outside 0 ... tags - 1.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     held = {group: tuple(members) for group, members in groups.items() if len(members) > 1}
     if not held:
@@ -97,7 +97,7 @@ def check_popularity(
     Raises:
         ConfigError: neither is given, or popularity is not as above.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     rates = None if labels is None else annotated_rates(labels)
     if popularity is None:
@@ -120,7 +120,7 @@ def check_popularity(
 def annotated_rates(labels: np.ndarray) -> np.ndarray:
     """float64 [tags]: the share of songs that have a tag, of those where it is known; nan where it is known of none.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     known = (~np.isnan(labels)).sum(axis=0)
     return np.divide(
@@ -142,7 +142,7 @@ def highest(
     Returns:
         bool [rows, columns].
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     if known is not None:
         scores = np.where(known, scores, -np.inf)
@@ -171,7 +171,7 @@ def given_tags(
     Raises:
         ConfigError: thresholds of another shape, or not numbers.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     if thresholds is None and labels is not None:
         count = np.round(np.nan_to_num(annotated_rates(labels)) * len(scores)).astype(int)
@@ -186,7 +186,7 @@ def given_tags(
 def score_ranks(scores: np.ndarray) -> np.ndarray:
     """float64 [songs, tags]: of a song's other tags, the share that scores lower, ties as half; 1 is the top.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     ranks = np.empty(scores.shape)
     for tag, own in enumerate(scores.T):
@@ -201,7 +201,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     Returns:
         nan for fewer than three pairs, or where one side has no differences.
 
-    Source: Spearman 1904. Book: ``book/glossary``.
+    Source: Spearman 1904. Book: ``book/popular_tags``.
     """
     both = ~(np.isnan(first) | np.isnan(second))
     if both.sum() < 3:

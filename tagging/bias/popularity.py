@@ -25,7 +25,7 @@ def variety(scores: np.ndarray, *, top_k: int = 10, resampling: Resampling | Non
     Raises:
         ConfigError: scores or ``top_k`` outside their range.
 
-    Source: Hill 1973 (the number of order 1). Book: ``book/glossary``.
+    Source: Hill 1973 (the number of order 1). Book: ``book/popular_tags``.
     """
     scores, _, resampling = prepare(scores, None, resampling)
     check_top_k(top_k, scores.shape[1])
@@ -52,7 +52,7 @@ class OverRepresentation:
         against_chance: popularity of the predicted top k / that of a list drawn by lot.
         scores_against_annotations: popularity of all tags, each weighted with its score / popularity of annotated tags.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
 
     top_k: int
@@ -84,7 +84,7 @@ def over_representation(
     Raises:
         ConfigError: neither labels nor popularity; anything outside its range.
 
-    Source: average recommendation popularity, Abdollahpouri et al. 2019, taken from items to tags. Book: ``book/glossary``.
+    Source: average recommendation popularity, Abdollahpouri et al. 2019, taken from items to tags. Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     check_top_k(top_k, scores.shape[1])
@@ -129,7 +129,7 @@ class AccuracyByPopularity:
         recall_correlation, lift_correlation, rank_correlation: Spearman's, of each with popularity; nan where all tags are
             alike. The lift of a tag in half of the songs cannot exceed 2: its correlation is negative for most good models.
 
-    All are nan for a tag with one class only. Book: ``book/glossary``.
+    All are nan for a tag with one class only. Book: ``book/popular_tags``.
     """
 
     popularity: np.ndarray
@@ -159,7 +159,7 @@ def accuracy_by_popularity(
     Raises:
         ConfigError: anything outside its range.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     popularity, _ = check_popularity(popularity, labels, scores.shape[1])
@@ -198,7 +198,7 @@ class TopPrecision:
         gain: model minus popularity, paired.
         ceiling: what a model that knows the annotations would reach, since a song may have fewer tags than ``top_k``.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
 
     top_k: int
@@ -230,7 +230,7 @@ def top_precision(
     Raises:
         ConfigError: anything outside its range.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     check_top_k(top_k, scores.shape[1])

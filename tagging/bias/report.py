@@ -47,7 +47,7 @@ class BiasReport:
         agreement: of tags that mean the same; None if no such were named.
         skipped: measure -> why it was not taken.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
 
     tags: tuple[str, ...]
@@ -119,7 +119,7 @@ def bias_report(
     Raises:
         ConfigError: fewer than two classification tags, anything outside its range.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     if vocabulary.bimodal.sum() < 2:
         raise ConfigError(
@@ -202,7 +202,7 @@ def _popularity_of(popularity: np.ndarray | None, labels: np.ndarray | None) -> 
 
 
 def plain(value: Any) -> Any:
-    """Measures as plain data for JSON: dataclasses as mappings, arrays as lists, nan as None. Book: ``book/glossary``."""
+    """Measures as plain data for JSON: dataclasses as mappings, arrays as lists, nan as None. Book: ``book/popular_tags``."""
     if isinstance(value, Interval):
         return value.to_dict()
     if dataclasses.is_dataclass(value):

@@ -28,7 +28,7 @@ def read_tables(scores: Path, labels: Path | None = None, groups: Path | None = 
         TaggingError: a file that cannot be read, is empty, or is not of this form.
         ConfigError: a song or tag that is missing or given twice, a score outside [0, 1].
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     songs, names, values = _read_csv(scores)
     outside = ~((values >= 0) & (values <= 1))
@@ -142,7 +142,7 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
         TaggingError: a file that cannot be read, or is not of this form.
         ConfigError: a tag that is unknown or given twice.
 
-    Book: ``book/glossary``.
+    Book: ``book/popular_tags``.
     """
     groups = _read_json(path)
     if not isinstance(groups, dict) or not all(
