@@ -27,7 +27,7 @@ export class SongPicker {
       this.select,
       button("previous", (place, count) => (place + count - 1) % count),
       button("next", (place, count) => (place + 1) % count),
-      button("any", (place, count) => another(place, count, Math.random())),
+      button("at random", (place, count) => another(place, count, Math.random())),
       this.status,
     );
     this.select.addEventListener("change", () => this.show(Number(this.select.value)));
