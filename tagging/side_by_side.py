@@ -70,9 +70,7 @@ class SongCard:
             heading = f"<p><strong>{html.escape(model)}</strong><br>{self.hits(model)} of {len(listed)} annotated</p>"
             columns.append(f"<div>{heading}<ol>{''.join(map(_item, listed))}</ol></div>")
         # laid out without a stylesheet too: a running notebook has none of the book's
-        lists = (
-            f'<div class="song-lists" style="display: flex; flex-wrap: wrap; gap: 1rem 1.25rem">{"".join(columns)}</div>'
-        )
+        lists = f'<div class="song-lists" style="display: flex; flex-wrap: wrap; gap: 1rem 1.25rem">{"".join(columns)}</div>'
         title = html.escape(self.title, quote=True)
         return f'<section class="song-card" aria-label="{title}"><h3>{title}</h3>{about}{sound}{lists}</section>'
 
