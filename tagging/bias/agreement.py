@@ -23,7 +23,7 @@ class Apart:
         at_least: the least share that is possible with words given as often as these: ``1 - rarer / more frequent``. What
             lies between this and ``share`` is disagreement on songs, not on how often a word is to be used.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
 
     songs: int
@@ -46,7 +46,7 @@ class Agreement:
         above: songs that are given one word only, by thresholds.
         listed: the same for the top k.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
 
     group: str
@@ -70,7 +70,7 @@ class Agreements:
         correlation: mean of the pairs' rank correlations; nan where a pair's is.
         above, listed: share of one word only, over all songs and pairs that are given at least one.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
 
     top_k: int
@@ -107,7 +107,7 @@ def agreement(
         ConfigError: no group of two tags, a place outside the scores, anything outside its range.
 
     Source: the vocabularies of MagnaTagATune and of last.fm, which hold "vocal", "vocals" and "voice", or "chill" and
-    "chillout", as tags of their own. Book: ``book/glossary``.
+    "chillout", as tags of their own. Book: ``book/exclusive_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     check_top_k(top_k, scores.shape[1])

@@ -27,7 +27,7 @@ class Contradiction:
         listed: share of the songs in which both are in the top k.
         listed_confidence: mean over these of the lower score; nan if there is none.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
 
     group: str
@@ -52,7 +52,7 @@ class Contradictions:
         groups: name of a group -> shares of songs with a violating pair of it, by thresholds and in the top k.
         above, listed: share of songs with a violating pair of any group, by thresholds and in the top k.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
 
     top_k: int
@@ -89,7 +89,7 @@ def contradictions(
     Raises:
         ConfigError: no group of two tags, a place outside the scores, anything outside its range.
 
-    Source: the poster, "East Coast" and "West Coast". Book: ``book/glossary``.
+    Source: the poster, "East Coast" and "West Coast". Book: ``book/exclusive_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     check_top_k(top_k, scores.shape[1])

@@ -2,7 +2,7 @@
 
 People typed these words freely, so one vocabulary holds "vocal", "vocals" and "voice" beside "no vocal", "no vocals" and "no
 voice", each an output of its own. A tagger that understood them would give the first three together and never with the
-others. The lists below are a reading of the words, not an annotation of songs. Book: ``book/glossary``.
+others. The lists below are a reading of the words, not an annotation of songs. Book: ``book/exclusive_tags``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Words:
         opposites: name of a group -> its sides; a word of one side excludes every word of the other sides. "Female" and
             "male" are none: there are duets.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
 
     synonyms: Groups
@@ -87,6 +87,6 @@ def words(name: str) -> Words:
     Raises:
         ConfigError: no such name.
 
-    Book: ``book/glossary``.
+    Book: ``book/exclusive_tags``.
     """
     return _WORDS[pretrained_card(name)["dataset"]]
