@@ -19,6 +19,9 @@ from ..tagger import Tagger
 from .data import first_tracks, open_split, predict
 from .settings import EDITIONS, Settings
 
+# Of weights, by what they were trained on. `scores` holds Essen and Palestrina unless it is opened with licence="open".
+LICENCES = {"scores": "MIT; some of the scores it was trained on may be used for non-commercial purposes only"}
+
 
 class Trained(Protocol):
     """What is asked of a trained model here."""
@@ -203,6 +206,6 @@ def card(record: dict[str, Any], result: Evaluation) -> dict[str, Any]:
             for title, name in (("ROC-AUC", "roc_auc"), ("PR-AUC", "pr_auc"), ("sqrt(MSE)", "sqrt_mse"))
             if name in means
         },
-        "licence": "MIT",
+        "licence": LICENCES.get(record["corpus"]["name"], "not stated by those who trained it"),
         "record": record["name"],
     }
