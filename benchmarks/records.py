@@ -14,8 +14,10 @@ CORPUS_PACKAGES = ("music21", "symusic", "verovio", "tinysoundfont", "pretty_mid
 
 def write(name: str, results: dict[str, Any], path: str | None = None) -> Path:
     """Write ``tagging/runs/<name>.json``, or ``path``, with command, device, versions, commit and date added."""
+    # where a file lies is a matter of one machine
+    arguments = [Path(argument).name if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
     record = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments]),
         **results,
         "device": f"{cpu()} at the end",
         **circumstances((*PACKAGES, *CORPUS_PACKAGES)),

@@ -66,7 +66,6 @@ def main() -> None:
         }
         for metric in METRICS:
             print(f"{name}: {metric} {difference(found['other'], found['own'], metric):+.4f}")
-    # a path would be of one machine
     records.write("soundfont-transfer", {"clips": options.clips, "fonts": fonts, "models": models})
 
 
