@@ -16,7 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tagging.records import SHIPPED
+from tagging.predictions import ship_predictions
+from tagging.records import SHIPPED, read_record
 
 PAIR = ("waveform", "spectrogram")
 FRONTENDS = ("waveform-frame-level", "waveform-frame-level-many-shapes", "spectrogram-vgg")
@@ -44,8 +45,6 @@ STUDIES: dict[str, list[tuple[str, ...]]] = {
     "bias": [
         train("mel-statistics mel-statistics:per-tag mel-statistics:exclusive", 10_000),
         *(train("mel-statistics", 10_000, loss=loss) for loss in ("balanced", "focal")),
-        *(train("spectrogram", 10_000, loss=loss) for loss in ("balanced", "focal")),
-        train("spectrogram:temporal-pooling:exclusive", 10_000),
     ],
     "control": [train("spectrogram", 10_000, shuffled_labels="true")],
     "seeds": [train(model, clips, seed) for seed in (1, 2) for clips in (10_000, 1_000) for model in PAIR],
@@ -88,6 +87,8 @@ def main() -> None:
                     [*command, "--records", str(SHIPPED), "--cpu"], env=environment, check=False
                 ).returncode:
                     print(f"failed: tagging train {' '.join(arguments)}", file=sys.stderr, flush=True)
+                for path in (Path(options.runs) / name).glob("*/record.json"):
+                    ship_predictions(path.parent, read_record(path)["name"])
 
 
 if __name__ == "__main__":

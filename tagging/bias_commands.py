@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .cache import atomic_write
-from .errors import ConfigError
+from .errors import ConfigError, unknown_name
 
 
 def add_bias_commands(commands: Any) -> None:
@@ -37,6 +37,9 @@ def add_bias_commands(commands: Any) -> None:
         "--top-k", type=int, default=10, metavar="K", help="length of a song's list of tags (default: %(default)s)"
     )
     bias.add_argument(
+        "--resamples", type=int, default=1000, metavar="N", help="that intervals are from (default: %(default)s)"
+    )
+    bias.add_argument(
         "--output",
         metavar="FOLDER",
         help="for report.txt and the figures (default: bias-report here, RUN/bias for a run)",
@@ -56,6 +59,8 @@ def _bias(options: argparse.Namespace) -> int:
             raise ConfigError("--labels and --groups go with a table of scores; a run has its own")
         found = load_predictions(options.scores) if shipped else read_run(source)
         output = Path("bias-report") if shipped else source / "bias"
+    elif not source.exists() and not source.suffix:
+        raise unknown_name("table of scores, folder or run", options.scores, list_predictions())
     else:
         found = read_tables(source, *(Path(path) if path else None for path in (options.labels, options.groups)))
         output = Path("bias-report")
@@ -66,6 +71,7 @@ def _bias(options: argparse.Namespace) -> int:
         found.train_positives,
         found.groups,
         top_k=options.top_k,
+        resamples=options.resamples,,
         synonyms=read_groups(Path(options.synonyms), found.vocabulary.names) if options.synonyms else None,
     )
     print(report.text())

@@ -32,7 +32,8 @@ def figures(report: BiasReport) -> dict[str, tuple[Figure, str]]:
         drawn["over-representation"] = (
             over_representation(report),
             f"Share of each tag in the predicted top {report.top_k} beside its share in the annotations, most popular tag "
-            f"first; listed tags are {found.against_annotations:.2f} times as popular as annotated ones.",
+            f"first; listed tags are {found.against_annotations:.2f} times as popular as annotated ones"
+            + (f", those of a perfect list {found.if_perfect:.2f} times." if not np.isnan(found.if_perfect) else "."),
         )
     if (accuracy := report.accuracy) is not None:
         drawn["accuracy-by-popularity"] = (

@@ -88,7 +88,9 @@ def read_run(folder: Path, split: str = "test") -> Predictions:
     """
     path = folder / f"predictions-{split}.npz"
     if not path.is_file():
-        raise TaggingError(f"{folder}: not a finished run: {path.name} is missing")
+        models = sorted(str(found.parent) for found in folder.glob(f"*/{path.name}"))
+        hint = f"; its models are in {', '.join(models)}" if models else ""
+        raise TaggingError(f"{folder}: not a finished run: {path.name} is missing{hint}")
     return read_predictions(path)
 
 
@@ -102,7 +104,7 @@ def read_predictions(path: Path) -> Predictions:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("scores", "vocabulary", *_OPTIONAL) if name in stored}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TaggingError(f"{path}: damaged ({error}); run the training again") from error
+        raise TaggingError(f"{path}: damaged ({error}); it has to be made or installed again") from error
     if missing := {"scores", "vocabulary"} - set(arrays):
         raise TaggingError(f"{path}: it lacks {' and '.join(sorted(missing))}")
     try:

@@ -109,7 +109,7 @@ def test_a_run(run, example, tmp_path, capsys):
 
 
 def test_a_run_that_ships(run, tmp_path, capsys):
-    assert run(list_predictions()[0], "--output", tmp_path / "there") == 0
+    assert run(list_predictions()[0], "--output", tmp_path / "there", "--resamples", 20) == 0
     assert "on 2000 songs" in capsys.readouterr().out
     assert (tmp_path / "there" / "report.txt").exists()
 
@@ -117,5 +117,7 @@ def test_a_run_that_ships(run, tmp_path, capsys):
 def test_errors_reach_the_user(run, example):
     with pytest.raises(ConfigError, match="top_k=10: with 4 classification tags give 1 to 3"):
         run("scores.csv")
+    with pytest.raises(ConfigError, match="unknown .*run 'laptop-gbt-1k': did you mean 'laptop-gbt-1k-s0'"):
+        run("laptop-gbt-1k")
     with pytest.raises(TaggingError, match="groups.json: a header and no songs"):
         run("labels.csv", "--labels", "groups.json")

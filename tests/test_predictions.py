@@ -65,6 +65,12 @@ def test_runs_that_are_damaged_are_refused(run, tmp_path):
         read_run(run)
 
 
+def test_the_folder_of_a_whole_run_names_those_of_its_models(tmp_path):
+    write_predictions(tmp_path / "waveform" / "predictions-test.npz", SAID)
+    with pytest.raises(TaggingError, match="its models are in .*waveform"):
+        read_run(tmp_path)
+
+
 def test_shipping_halves_the_precision_and_keeps_the_rest(run, tmp_path, monkeypatch):
     monkeypatch.setattr(predictions, "_FOLDER", tmp_path / "shipped")
     predictions.ship_predictions(run, "mine")

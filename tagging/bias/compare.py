@@ -6,6 +6,9 @@ from ..errors import ConfigError
 from ..resampling import Interval
 from .report import BiasReport
 
+# What two reports must share, and what it is called in an error
+SAME = {"tags": "tags", "songs": "songs", "top_k": "top_k", "fingerprint": "annotations, groups, resamples or seed"}
+
 
 def headlines(report: BiasReport) -> dict[str, Interval]:
     """The measures of a report that are one number, by name; those that were not taken are left out.
@@ -40,12 +43,12 @@ def changes(before: BiasReport, after: BiasReport) -> dict[str, Interval]:
     """After minus before, resample by resample, of every measure that both reports have.
 
     Raises:
-        ConfigError: the reports are about other songs, tags, or lengths of lists.
+        ConfigError: the reports are about other songs, annotations or tags, or measured otherwise.
 
     Book: ``book/remedies``.
     """
-    for name in ("tags", "songs", "groups", "top_k"):
+    for name, what in SAME.items():
         if getattr(before, name) != getattr(after, name):
-            raise ConfigError(f"two reports with different {name} cannot be compared")
+            raise ConfigError(f"two reports with different {what} cannot be compared")
     first, second = headlines(before), headlines(after)
     return {name: second[name].minus(first[name]) for name in first if name in second}

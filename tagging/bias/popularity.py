@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ranking import Ranking
 from ..resampling import Interval, Resampling, interval_of
-from .ordering import check_popularity, check_top_k, highest, prepare, score_ranks, spearman
+from .ordering import annotated_rates, check_popularity, check_top_k, highest, prepare, score_ranks, spearman
 
 
 def variety(scores: np.ndarray, *, top_k: int = 10, resampling: Resampling | None = None) -> Interval:
@@ -51,6 +51,8 @@ class OverRepresentation:
         against_annotations: popularity of the predicted top k / popularity of annotated tags.
         against_chance: popularity of the predicted top k / that of a list drawn by lot.
         scores_against_annotations: popularity of all tags, each weighted with its score / popularity of annotated tags.
+        if_perfect: ``against_annotations`` of a model that knows the annotations. It is below 1 where songs have fewer tags
+            than the list has places, which it then fills by lot; nan without annotations.
 
     Book: ``book/popular_tags``.
     """
@@ -62,6 +64,7 @@ class OverRepresentation:
     against_annotations: Interval
     against_chance: Interval
     scores_against_annotations: Interval
+    if_perfect: float
 
 
 def over_representation(
@@ -93,11 +96,15 @@ def over_representation(
     weighted = _shares(resampling.sums(scores))
     if labels is None:
         annotated = _shares(popularity[None])  # [1, tags]
+        if_perfect = np.nan
     else:
         positives, known = resampling.sums(np.nan_to_num(labels)), resampling.sums(~np.isnan(labels))
         annotated = _shares(np.divide(positives, known, out=np.zeros_like(positives), where=known > 0))
     listed, scored, truth = predicted @ popularity, weighted @ popularity, annotated @ popularity
     truth = np.where(truth > 0, truth, np.nan)  # a resample may lack annotations
+    if labels is not None:
+        best = _shares(highest(_perfect(labels), top_k).sum(axis=0, keepdims=True))
+        if_perfect = (best @ popularity)[0] / truth[0]
     against = {
         "against_annotations": listed / truth,
         "against_chance": listed / popularity.mean(),
@@ -108,8 +115,14 @@ def over_representation(
         popularity=popularity / popularity.sum(),
         predicted=predicted[0],
         annotated=annotated[0],
+        if_perfect=float(if_perfect),
         **{name: interval_of(series, (0.0, np.inf)) for name, series in against.items()},
     )
+
+
+def _perfect(labels: np.ndarray) -> np.ndarray:
+    """Scores of a model that knows the annotations, and where there is none how frequent the tag is."""
+    return np.where(np.isnan(labels), np.nan_to_num(annotated_rates(labels)), labels)
 
 
 def _shares(sums: np.ndarray) -> np.ndarray:
@@ -128,6 +141,9 @@ class AccuracyByPopularity:
         rank: float64 [tags]: in songs that have the tag, the mean share of the other tags that score lower; 1 is the top.
         recall_correlation, lift_correlation, rank_correlation: Spearman's, of each with popularity; nan where all tags are
             alike. The lift of a tag in half of the songs cannot exceed 2: its correlation is negative for most good models.
+        recall_if_random: ``recall_correlation`` of scores drawn by lot, which find of each tag the share that has it.
+        rank_if_perfect: ``rank_correlation`` of a model that knows the annotations: tags of songs with many tags share the
+            top with them.
 
     All are nan for a tag with one class only. Book: ``book/popular_tags``.
     """
@@ -139,6 +155,8 @@ class AccuracyByPopularity:
     recall_correlation: Interval
     lift_correlation: Interval
     rank_correlation: Interval
+    recall_if_random: float
+    rank_if_perfect: float
 
 
 def accuracy_by_popularity(
@@ -174,11 +192,15 @@ def accuracy_by_popularity(
     with np.errstate(invalid="ignore", divide="ignore"):  # a tag that a resample leaves without songs
         lift = precision * known / positives
         rank = resampling.sums(np.where(labels == 1, score_ranks(scores), 0)) / positives
+        best = np.where(labels == 1, score_ranks(_perfect(labels)), 0).sum(axis=0) / positives[0]
     rank[np.isnan(precision)] = np.nan  # the same tags for all three
+    judged = ~np.isnan(rank[0])
     # differences of rounding are none: tags that are alike shall not be ranked by them
     tables = {name: table.round(12) for name, table in (("recall", recall), ("lift", lift), ("rank", rank))}
     return AccuracyByPopularity(
         popularity=popularity,
+        recall_if_random=spearman(np.where(judged, annotated_rates(labels), np.nan), popularity),
+        rank_if_perfect=spearman(np.where(judged, best.round(12), np.nan), popularity),
         **{name: table[0] for name, table in tables.items()},
         **{
             f"{name}_correlation": interval_of(np.array([spearman(row, popularity) for row in table]), (-1.0, 1.0))

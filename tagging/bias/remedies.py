@@ -17,6 +17,8 @@ from .ordering import prepare
 # Scores are kept this far from 0 and 1, where their logits would be infinite.
 EDGE = 1e-6
 AIMS = ("f1", "share")
+# A tag that was rarer than this in training counts as so rare: one that was never seen would else lead every list.
+RAREST = 1e-3
 
 
 def adjusted_scores(scores: np.ndarray, share: np.ndarray, strength: float = 1.0) -> np.ndarray:
@@ -27,7 +29,7 @@ def adjusted_scores(scores: np.ndarray, share: np.ndarray, strength: float = 1.0
 
     Args:
         scores: float [songs, tags] in [0, 1].
-        share: float [tags]: of training songs that have each tag.
+        share: float [tags] in [0, 1]: of training songs that have each tag; taken as 0.001 to 0.999.
         strength: 0 changes nothing, 1 takes all of the head start.
 
     Returns:
@@ -41,7 +43,9 @@ def adjusted_scores(scores: np.ndarray, share: np.ndarray, strength: float = 1.0
     scores, share = _checked(scores), np.asarray(share, np.float64)
     if share.shape != scores.shape[1:] or not ((share >= 0) & (share <= 1)).all():
         raise ConfigError(f"share {share.shape}: give one in [0, 1] for each of {scores.shape[1]} tags")
-    return _sigmoid(_logit(scores) - strength * _logit(share))
+    if not np.isfinite(strength):
+        raise ConfigError(f"strength={strength}: a number is needed, usually from 0 to 1")
+    return _sigmoid(_logit(scores) - strength * _logit(np.clip(share, RAREST, 1 - RAREST)))
 
 
 def exclusive_scores(scores: np.ndarray, groups: Iterable[Sequence[int]]) -> np.ndarray:
@@ -55,13 +59,19 @@ def exclusive_scores(scores: np.ndarray, groups: Iterable[Sequence[int]]) -> np.
         float64 [songs, tags] in [0, 1]; those of a group sum to at most 1.
 
     Raises:
-        ConfigError: scores outside their range.
+        ConfigError: scores outside their range, places that are none, a tag in two groups.
 
     Book: ``book/remedies``.
     """
     scores = _checked(scores)
+    groups = [list(members) for members in groups]
+    every = [place for members in groups for place in members]
+    if len(set(every)) < len(every) or not all(0 <= place < scores.shape[1] for place in every):
+        raise ConfigError(
+            f"exclusive groups {groups}: give each place, from 0 to {scores.shape[1] - 1}, in one group at most"
+        )
     found = scores.copy()
-    for members in map(list, groups):
+    for members in groups:
         odds = np.exp(_logit(scores[:, members]))
         found[:, members] = odds / (1 + odds.sum(axis=1, keepdims=True))
     return found

@@ -162,8 +162,16 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     return groups
 
 
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, in which a name that is given twice would silently replace the first."""
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"given twice: {_some(twice)}")
+    return dict(pairs)
+
+
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
     except (OSError, ValueError) as error:
         raise TaggingError(f"{path}: cannot be read as JSON ({error})") from error

@@ -33,6 +33,28 @@ def test_the_popular_model_lists_the_three_most_frequent_tags():
     assert np.diff(np.sort(RATES)).min() > 0
 
 
+def test_yardsticks_are_the_measures_of_the_annotations():
+    """What a perfect model would get is what the annotations get, taken as scores; lists longer than songs have tags."""
+    for top_k in (1, TOP, 7):
+        found = over_representation(POPULAR, LABELS, top_k=top_k, resampling=RESAMPLING)
+        same = over_representation(LABELS, LABELS, top_k=top_k, resampling=RESAMPLING)
+        assert found.if_perfect == pytest.approx(same.against_annotations.value)
+    accuracy = accuracy_by_popularity(POPULAR, LABELS, resampling=RESAMPLING)
+    perfect = accuracy_by_popularity(LABELS, LABELS, resampling=RESAMPLING)
+    assert accuracy.rank_if_perfect == pytest.approx(perfect.rank_correlation.value)
+    lot = accuracy_by_popularity(np.random.default_rng(0).random(LABELS.shape), LABELS, resampling=RESAMPLING)
+    assert accuracy.recall_if_random == pytest.approx(lot.recall_correlation.value, abs=0.1)
+
+
+def test_a_perfect_list_with_places_to_spare_is_filled_by_lot():
+    """Two tags a song, four places: the other two are any of the three that are left."""
+    labels = np.array([[1, 1, 0, 0, 0]] * 3)
+    found = over_representation(np.full((3, 5), 0.5), labels, popularity=np.array([5, 5, 1, 1, 1]), top_k=4)
+    assert found.if_perfect == pytest.approx((5 + 5 + 1 + 1) / 4 / 5)
+    assert over_representation(np.full((3, 5), 0.5), labels, top_k=2).if_perfect == pytest.approx(1)
+    assert math.isnan(over_representation(np.full((3, 5), 0.5), popularity=np.ones(5), top_k=2).if_perfect)
+
+
 def test_over_representation():
     true = over_representation(TRUTH, LABELS, **LISTS)
     popular = over_representation(POPULAR, LABELS, **LISTS)

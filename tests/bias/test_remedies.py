@@ -43,6 +43,12 @@ def test_a_head_start_is_taken_away_and_nothing_else():
     np.testing.assert_allclose(logit(adjusted_scores(scores, RATES, 0.5)), evidence + logit(RATES) / 2, atol=1e-6)
 
 
+def test_a_tag_that_was_never_seen_does_not_lead_every_list():
+    """Its logit is 0 / 0; it counts as rare, not as infinitely special."""
+    adjusted = adjusted_scores(np.array([[0.0001, 0.4]]), np.array([0.0, 0.1]))
+    assert adjusted[0].argmax() == 1
+
+
 def test_adjusting_makes_lists_less_popular():
     """Of scores that are mostly popularity and a little truth."""
     mixed = 1 / (1 + np.exp(-(0.15 * logit(np.clip(TRUTH, 0.02, 0.9)) + logit(RATES))))
@@ -154,6 +160,14 @@ def test_wrong_arguments_are_refused():
         fit_recalibration(TRUTH, np.zeros_like(TRUTH))
     with pytest.raises(ConfigError, match="score"):
         exclusive_scores(2 * TRUTH, [])
+    for groups in ([(0, 12)], [(0, -1)], [(0, 1), (1, 2)]):
+        with pytest.raises(ConfigError, match="in one group at most"):
+            exclusive_scores(TRUTH, groups)
+    with pytest.raises(ConfigError, match="strength=nan"):
+        adjusted_scores(TRUTH, RATES, float("nan"))
     report = [bias_report(TRUTH[:count], VOCABULARY, top_k=3, resamples=20) for count in (50, 60)]
     with pytest.raises(ConfigError, match="different songs cannot be compared"):
+        changes(*report)
+    report = [bias_report(TRUTH[:50], VOCABULARY, top_k=3, resamples=20, seed=seed) for seed in (0, 1)]
+    with pytest.raises(ConfigError, match="different annotations, groups, resamples or seed"):
         changes(*report)

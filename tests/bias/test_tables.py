@@ -101,6 +101,7 @@ def test_many_differences_are_counted(write):
         ('{"pace": ["slow", "fats"]}', "groups.json, group 'pace': unknown tag 'fats': did you mean 'fast'"),
         ('{"a": ["slow", "fast"], "b": ["fast", "rock"]}', "tag 'fast' is given twice, in 'a' and 'b'"),
         ('{"a": ["slow", "slow"]}', "tag 'slow' is given twice, in 'a' and 'a'"),
+        ('{"a": ["slow"], "a": ["fast"]}', "given twice: 'a'"),
         ('["slow", "fast"]', "expected .*name of a group"),
         ('{"a": "slow"}', "expected .*name of a group"),
         ('{"a": [1]}', "expected .*name of a group"),
