@@ -71,7 +71,7 @@ def _bias(options: argparse.Namespace) -> int:
         found.train_positives,
         found.groups,
         top_k=options.top_k,
-        resamples=options.resamples,,
+        resamples=options.resamples,
         synonyms=read_groups(Path(options.synonyms), found.vocabulary.names) if options.synonyms else None,
     )
     print(report.text())
