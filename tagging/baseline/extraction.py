@@ -1,4 +1,4 @@
-"""Features of many clips: in parallel, block by block, and never twice. Book: ``book/glossary``."""
+"""Features of many clips: in parallel, block by block, and never twice. Book: ``book/baseline``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Features:
         indices: int64 [clips]: which track of the corpus each row is.
         failed: for tracks that could not be read, their index and why; they have no row.
 
-    Book: ``book/glossary``.
+    Book: ``book/baseline``.
     """
 
     values: np.ndarray
@@ -74,7 +74,7 @@ def extract(
         ConfigError: an argument outside what is allowed.
         TaggingError: a worker process died, or the cache cannot be written. Finished blocks are kept.
 
-    Book: ``book/glossary``.
+    Book: ``book/baseline``.
     """
     indices = np.asarray(indices, np.int64)
     starts = np.zeros(len(indices)) if starts is None else np.asarray(starts, np.float64)

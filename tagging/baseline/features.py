@@ -1,7 +1,7 @@
 """Hand-made features of a sound, as music information retrieval described music before networks learnt to.
 
 Some hundred numbers in five blocks: timbre, loudness, texture, rhythm and harmony. They feed the gradient-boosted trees that the
-poster sets against both networks (its row "GBT + features"). Book: ``book/glossary``.
+poster sets against both networks (its row "GBT + features"). Book: ``book/baseline``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def describe(waveform: np.ndarray, sample_rate: int = RATE) -> np.ndarray:
         AudioError: a shape, type or value that is not a sound, or no samples.
         ConfigError: an impossible sample rate.
 
-    Source: the poster's "GBT + features"; each block names its own. Book: ``book/glossary``.
+    Source: the poster's "GBT + features"; each block names its own. Book: ``book/baseline``.
     """
     sound = spectra_of(waveform, sample_rate)
     values = [np.ravel(part) for block in BLOCKS.values() for part in block(sound).values()]
@@ -56,7 +56,7 @@ def describe(waveform: np.ndarray, sample_rate: int = RATE) -> np.ndarray:
 def feature_names() -> tuple[str, ...]:
     """A name for every feature: block, descriptor and statistic, and a number within a vector, such as ``timbre.mfcc.mean.3``.
 
-    Book: ``book/glossary``.
+    Book: ``book/baseline``.
     """
     silence = spectra_of(np.zeros(round(SHORTEST_SECONDS * RATE), np.float32))
     names: list[str] = []

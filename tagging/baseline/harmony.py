@@ -2,7 +2,7 @@
 
 Pitch classes from interpolated spectral peaks (the harmonic pitch class profile of Gómez 2006), keys from the profiles of
 Krumhansl and Kessler 1982, the tonal centroid of Harte et al. 2006, and a sum of harmonics for register and melody.
-Book: ``book/glossary``.
+Book: ``book/baseline``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Jobs spread over forked processes that end when nobody waits for them any more. Book: ``book/glossary``."""
+"""Jobs spread over forked processes that end when nobody waits for them any more. Book: ``book/baseline``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 From two onset curves, one that counts every onset alike and one in which accents stand out: tempo as in Ellis 2007, pulse
 clarity after Lartillot et al. 2008, and the autocorrelation at musical multiples of the beat, which tells metres apart.
-Book: ``book/glossary``.
+Book: ``book/baseline``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What all features of a sound start from: one spectrogram, its mel bands, and how a row of frames becomes a few numbers.
 
-Book: ``book/glossary``.
+Book: ``book/baseline``.
 """
 
 from __future__ import annotations

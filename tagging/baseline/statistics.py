@@ -1,6 +1,6 @@
 """A small network on statistics of the log-mel spectrogram: what a front-end without any notion of time must beat.
 
-Book: ``book/glossary``.
+Book: ``book/baseline``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MelStatistics(nn.Module):
     Raises:
         ConfigError: segments too short to hold a rhythm.
 
-    Book: ``book/glossary``.
+    Book: ``book/baseline``.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Timbre, loudness and texture: what a sound is like, whatever is played.
 
 The descriptors of Tzanetakis and Cook 2002 and of the MPEG-7 and Essentia sets: cepstral coefficients, mel bands, moments
-of the spectrum, octave contrast (Jiang et al. 2002), zero crossings, level over time. Book: ``book/glossary``.
+of the spectrum, octave contrast (Jiang et al. 2002), zero crossings, level over time. Book: ``book/baseline``.
 """
 
 from __future__ import annotations

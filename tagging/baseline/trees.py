@@ -1,6 +1,6 @@
 """Gradient-boosted trees on hand-made features: the row "GBT + features" of the poster, each tag predicted independently.
 
-Book: ``book/glossary``.
+Book: ``book/baseline``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Trees:
         iterations: int [tags]: how many trees each tag uses; 0 where its prediction is constant.
         constant: for each tag that is predicted by a constant, why.
 
-    Book: ``book/glossary``.
+    Book: ``book/baseline``.
     """
 
     vocabulary: Vocabulary
@@ -120,7 +120,7 @@ def fit_trees(
         TaggingError: a worker process died.
 
     Source: the poster's "GBT + features", "predicting each tag independently"; trees after Ke et al. 2017 (LightGBM).
-    Book: ``book/glossary``.
+    Book: ``book/baseline``.
     """
     if min(iterations, workers, leaf_samples) < 1 or leaves < 2:
         raise ConfigError(
