@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,7 +165,7 @@ def _labels_of(predictions: Predictions, song: int) -> np.ndarray:
     return predictions.labels[song]
 
 
-def draw_apart(groups: Sequence[Hashable], count: int, seed: int = 0) -> list[int]:
+def draw_apart(groups: Sequence[str | int], count: int, seed: int = 0) -> list[int]:
     """Draw songs by lot, passing over a song while another of its group is drawn and some group is not.
 
     Args:
@@ -183,7 +183,7 @@ def draw_apart(groups: Sequence[Hashable], count: int, seed: int = 0) -> list[in
     """
     if not 1 <= count <= len(groups):
         raise ConfigError(f"count={count}: give 1 to {len(groups)}, the number of songs")
-    turn: dict[Hashable, int] = {}
+    turn: dict[str | int, int] = {}
     rounds = []
     for place in np.random.default_rng(seed).permutation(len(groups)).tolist():
         turn[groups[place]] = turn.get(groups[place], 0) + 1
