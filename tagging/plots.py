@@ -263,6 +263,30 @@ def by_scale(
     return figure
 
 
+def differences(
+    named: Mapping[str, Interval], *, xlabel: str = "", title: str = "", colour: str = CYCLE[0], ax: Axes | None = None
+) -> Figure:
+    """Draw differences below each other, each a point in its 95 % interval, beside a line at zero.
+
+    Those whose interval holds zero are drawn hollow: they may be chance.
+
+    Args:
+        named: what differs -> by how much; the first at the top.
+
+    Book: ``book/parts``.
+    """
+    figure, ax = _axes(ax, 0.8 + 0.3 * len(named))
+    ax.axvline(0, color=INK, lw=1, ls=":")
+    for place, found in enumerate(named.values()):
+        ax.hlines(place, found.low, found.high, color=colour, lw=1.2)
+        ax.plot(found.value, place, "o", color=colour, markerfacecolor=colour if found.sign else PAPER)
+    ax.set_yticks(range(len(named)), named)
+    ax.set_ylim(len(named) - 0.5, -0.5)
+    ax.grid(axis="x")
+    ax.set(xlabel=xlabel, title=title)
+    return figure
+
+
 def learning(history: Sequence[Mapping[str, Any]], batch: int, axes: Sequence[Axes] | None = None) -> Figure:
     """Draw how a run learnt: the training loss, and the ROC-AUC on the validation split.
 

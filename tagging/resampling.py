@@ -40,6 +40,11 @@ class Interval:
     def __format__(self, spec: str) -> str:
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
+    @property
+    def sign(self) -> int:
+        """1 if the whole interval is above zero, -1 if it is below, 0 if it holds zero or is not known."""
+        return int(self.low > 0) - int(self.high < 0)
+
     def to_dict(self) -> dict[str, float | None]:
         """Plain data for JSON, None in the place of nan."""
         ends = {"value": self.value, "low": self.low, "high": self.high}

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from .audio import AudioFile, as_waveform, resample
 from .backends import BACKENDS, build_backend
-from .cache import atomic_write
 from .errors import CheckpointError, ConfigError
 from .frontends import FRONTENDS, build_frontend
 from .frontends.spectrogram import SpectrogramFrontend
@@ -28,8 +27,6 @@ from .inference import taggram
 from .losses import tag_loss
 from .parts import Taps
 from .tags import Tag, TrackTags, Vocabulary
-
-FORMAT = "tagging/1"
 
 
 @dataclass(frozen=True)
@@ -298,15 +295,10 @@ class Tagger(nn.Module):
         Raises:
             TaggingError: the file cannot be written, or this is a fused copy.
         """
-        from safetensors.torch import save
+        from .saving import save_tagger
 
         self._refuse_fused("cannot be saved")
-        path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
-        about = {"format": FORMAT, "config": asdict(self.config), "tags": self.vocabulary.to_list(), "card": self.card}
-        weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        with atomic_write(path) as part:
-            part.write_bytes(save(weights, metadata={"tagging": json.dumps(about)}))
-        return path
+        return save_tagger(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tagger:
@@ -315,26 +307,9 @@ class Tagger(nn.Module):
         Raises:
             CheckpointError: no such file, not such a file, damaged, or made by a newer version.
         """
-        from safetensors import SafetensorError, safe_open
+        from .saving import read_tagger
 
-        path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
-        if not os.path.isfile(path):  # noqa: PTH113  (pathlib raises for a name that is too long)
-            raise CheckpointError(f"{path}: no such file; give the path of a tagger saved with .save()")
-        try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {})["tagging"])
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"{path}: damaged or not a safetensors file ({error}); fetch or save it again"
-            ) from error
-        except (KeyError, json.JSONDecodeError) as error:
-            raise CheckpointError(
-                f"{path}: a safetensors file, but not of a tagger: it lacks the description .save() writes"
-            ) from error
-        kind = about.get("format") if isinstance(about, dict) else None
-        if kind != FORMAT:
-            raise CheckpointError(f"{path}: of format {kind!r}, this version reads {FORMAT!r}; update the package")
+        about, weights = read_tagger(path)
         try:
             tagger = cls(TaggerConfig(**about["config"]), Vocabulary.from_list(about["tags"]), about["card"])
             tagger.load_state_dict(weights)
@@ -380,7 +355,7 @@ def build_tagger(
         hop_seconds: from the start of one segment of a song to the next; None is no overlap.
         width: factor on filters and units everywhere, e.g. 0.25.
         sample_rate: Hz.
-        head: ``"together"``, ``"per-tag"`` or ``"per-group"``, see :mod:`tagging.heads`.
+        head: ``"together"``, ``"per-tag"``, ``"per-group"`` or ``"exclusive"``, see :mod:`tagging.heads`.
         frontend_options, backend_options, head_options: further options of the parts, see their classes.
         dropout: before the dense layers of back-end and head; None keeps the paper's 0.5.
 

@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tagging.errors import ConfigError
 from tagging.evaluation import Evaluation, difference, evaluate, pr_auc, roc_auc, song_scores, sqrt_mse
-from tagging.resampling import Resampling
+from tagging.resampling import Interval, Resampling
 from tagging.tags import UNIFORM, Tag, Vocabulary
 
 MIXED = Vocabulary([Tag("rock"), Tag("energy", kind=UNIFORM), Tag("flute", source="arranger"), Tag("slow")])
@@ -456,3 +456,12 @@ def test_a_record_of_something_else_is_refused(spoil):
     spoil(data)
     with pytest.raises(ConfigError, match="no evaluation as Evaluation.to_dict"):
         Evaluation.from_dict(data)
+
+
+@given(value=st.floats(-1, 1), below=st.floats(0, 1), above=st.floats(0, 1))
+def test_the_sign_of_an_interval_is_that_of_both_its_ends(value, below, above):
+    interval = Interval(value, value - below, value + above)
+    assert interval.sign == np.sign(interval.low) == np.sign(interval.high) or (
+        interval.sign == 0 and interval.low <= 0 <= interval.high
+    )
+    assert Interval(value, math.nan, math.nan).sign == 0

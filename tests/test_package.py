@@ -24,7 +24,7 @@ FLOORS = [
     {"errors"},
     {"cache", "registry", "layers", "parts", "sounds", "exercises", "published"},
     {"audio", "mel", "tags", "backends", "records"},
-    {"resampling", "ranking", "checks", "predictions"},
+    {"resampling", "ranking", "checks", "predictions", "saving"},
     {"frontends", "heads", "losses", "inference", "corpora", "listen", "invert", "evaluation", "report"},
     {"summary", "fusion", "baseline", "side_by_side"},
     {"tagger", "bias"},

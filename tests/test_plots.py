@@ -194,6 +194,20 @@ def test_by_scale_draws_intervals_as_bars():
     assert ends == [pytest.approx([0.65, 0.9])] * 2
 
 
+def test_differences_that_may_be_chance_are_hollow():
+    found = {
+        "sure": Interval(0.02, 0.01, 0.03),
+        "chance": Interval(-0.01, -0.02, 0.01),
+        "worse": Interval(-0.2, -0.3, -0.1),
+    }
+    ax = plots.differences(found, xlabel="ROC-AUC").axes[0]
+    points = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [point.get_xdata()[0] for point in points] == [0.02, -0.01, -0.2]
+    assert [point.get_markerfacecolor() == plots.PAPER for point in points] == [False, True, False]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(found)
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first at the top
+
+
 @pytest.mark.parametrize("models", [["waveform"], ["waveform", "spectrogram"]])
 def test_learning_draws_every_entry(models):
     history = [
