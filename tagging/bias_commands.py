@@ -94,4 +94,5 @@ def _write(report: Any, folder: Path) -> None:
         lines.append(f"  {name}.png: {description}")
     with atomic_write(folder / "report.txt") as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"\nwritten: {folder / 'report.txt'} and {len(lines) - 4} figures")
+    count = len(lines) - 4
+    print(f"\nwritten: {folder / 'report.txt'} and {count} figure{'s' * (count != 1)}")

@@ -281,7 +281,7 @@ def differences(
         ax.hlines(place, found.low, found.high, color=colour, lw=1.2)
         ax.plot(found.value, place, "o", color=colour, markerfacecolor=colour if found.sign else PAPER)
     ax.set_yticks(range(len(named)), named)
-    ax.set_ylim(len(named) - 0.5, -0.5)
+    ax.set_ylim(max(len(named), 1) - 0.5, -0.5)
     ax.grid(axis="x")
     ax.set(xlabel=xlabel, title=title)
     return figure

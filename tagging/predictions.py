@@ -69,9 +69,13 @@ def load_predictions(name: str, split: str = "test") -> Predictions:
 
 
 def ship_predictions(run: Path, name: str) -> None:
-    """Copy the predictions of a finished run into the package, in half precision."""
+    """Copy the predictions of a finished run into the package, in half precision; those of trees, in single.
+
+    A few trees give many songs nearly the same score, which half precision would make equal.
+    """
+    precision = np.float32 if run.name == "gbt" else np.float16
     for split in ("test", "validation"):
-        write_predictions(_FOLDER / f"{name}-{split}.npz", read_run(run, split), np.float16)
+        write_predictions(_FOLDER / f"{name}-{split}.npz", read_run(run, split), precision)
 
 
 def read_run(folder: Path, split: str = "test") -> Predictions:

@@ -45,26 +45,39 @@ class Row:
     device: str
 
 
-def rows_of(
-    records: Iterable[dict[str, Any]], edition: str, part: str = "all", models: Iterable[str] | None = ORDER
-) -> list[Row]:
-    """One row for each model, scale and budget of an edition; runs that differ in their seed alone are averaged.
-
-    Only runs of the table itself: no control, no further option of the corpus, no other loss.
+def table_runs(
+    records: Iterable[dict[str, Any]], edition: str, models: Iterable[str] | None = ORDER
+) -> list[dict[str, Any]]:
+    """The runs of an edition that make its table: no control, no further option of the corpus, no other loss.
 
     Args:
         records: of training runs.
         edition: ``"laptop"`` or ``"poster"``.
-        part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
         models: which ones; None takes all.
     """
+    special = ("shuffled_labels", "corpus_options", "train_options")
+    return [
+        record
+        for record in records
+        if record["edition"] == edition
+        and (models is None or record["model"] in models)
+        and not any(record["settings"].get(name) for name in special)
+        and record["settings"].get("loss", "plain") == "plain"
+    ]
+
+
+def rows_of(
+    records: Iterable[dict[str, Any]], edition: str, part: str = "all", models: Iterable[str] | None = ORDER
+) -> list[Row]:
+    """One row for each model, scale and budget among :func:`table_runs`; runs that differ in their seed alone are averaged.
+
+    Args:
+        records, edition, models: as for :func:`table_runs`.
+        part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
+    """
     cells: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
-    for record in records:
-        settings = record["settings"]
-        special = ("shuffled_labels", "corpus_options", "train_options")
-        plain = not any(settings.get(name) for name in special) and settings.get("loss", "plain") == "plain"
-        if record["edition"] == edition and plain and (models is None or record["model"] in models):
-            cells.setdefault((record["model"], record["clips"], record["clips_seen"]), []).append(record)
+    for record in table_runs(records, edition, models):
+        cells.setdefault((record["model"], record["clips"], record["clips_seen"]), []).append(record)
     rows = [_row(model, clips, runs, part) for (model, clips, _), runs in cells.items()]
     return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model))
 
@@ -126,6 +139,11 @@ def gaps(
         if first in here and second in here:
             found[scale] = {metric: gap(here[first], here[second], metric) for metric in here[first].scores}
     return found
+
+
+def cell(found: Interval | None, spec: str = ".3f") -> str:
+    """A measurement for a Markdown table: may break before its interval, not inside; ``-`` for none."""
+    return "-" if found is None else f"{found:{spec}}".replace(", ", ",\N{NO-BREAK SPACE}")
 
 
 def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:

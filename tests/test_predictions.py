@@ -80,6 +80,16 @@ def test_shipping_halves_the_precision_and_keeps_the_rest(run, tmp_path, monkeyp
     np.testing.assert_array_equal(found.groups, SAID.groups)
 
 
+def test_the_order_of_scores_of_trees_survives_shipping(tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "_FOLDER", tmp_path / "shipped")
+    close = np.linspace(0.5, 0.5001, SAID.scores.size).reshape(SAID.scores.shape)
+    for split in ("test", "validation"):
+        write_predictions(tmp_path / "gbt" / f"predictions-{split}.npz", dataclasses.replace(SAID, scores=close))
+    predictions.ship_predictions(tmp_path / "gbt", "trees")
+    found = load_predictions("trees")
+    assert (np.argsort(found.scores, axis=None) == np.argsort(close, axis=None)).all()
+
+
 def test_wrong_names_are_refused():
     with pytest.raises(ConfigError, match="unknown run with predictions 'laptop-spektrogram-10k-s0'"):
         load_predictions("laptop-spektrogram-10k-s0")
