@@ -103,6 +103,7 @@ def test_what_ships_is_whole(name, split):
     """The same songs for every model, with labels to judge them by."""
     found = load_predictions(name, split)
     assert found.scores.shape == found.labels.shape == (2000 if split == "test" else 500, len(found.vocabulary))
+    np.testing.assert_array_equal(found.labels, load_predictions(list_predictions()[0], split).labels)
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
     np.testing.assert_array_equal(found.tracks, np.arange(len(found.scores)))
     assert len(found.groups) == len(found.scores)
