@@ -50,7 +50,7 @@ class Order:
     def between(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Places ``first`` up to ``last``: int64 tracks, and float64 where their segments begin, in seconds."""
         size, seconds = len(self._tracks), self._settings.segment_seconds
-        indices, starts = [], []
+        indices, starts = [np.empty(0, np.int64)], [np.empty(0)]  # a run that is over asks for none
         for number in range(first // size, -(-last // size)):
             shuffled = np.random.default_rng([self._settings.seed, number]).permutation(self._tracks)
             chosen = shuffled[max(0, first - number * size) : last - number * size]

@@ -40,7 +40,9 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
         if len(parts) > 2:
             raise ConfigError(f"model {name!r}: write {STATISTICS} or {STATISTICS}:HEAD")
         head = parts[1] if len(parts) == 2 else DEFAULT_PARTS[-1]
-        model: Any = MelStatistics(vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head)
+        model: Any = MelStatistics(
+            vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head, dropout=settings.dropout
+        )
     else:
         if len(parts) > 3:
             raise ConfigError(f"model {name!r}: write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD")

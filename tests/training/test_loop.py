@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 import tagging
 from tagging.errors import ConfigError, CorpusError
 from tagging.evaluation import Evaluation
+from tagging.tags import Vocabulary
 from tagging.training import TrainingError, train
+from tagging.training.models import build_model
 
 HERE = Path(__file__).parent
 BOTH = ["waveform", "spectrogram"]
@@ -75,6 +78,23 @@ def test_a_complete_run_is_only_read(tones, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     assert run(settings, tmp_path) == records
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_run_killed_while_it_was_tested_is_tested_again(tones, tmp_path):
+    settings = tones(
+        models=["mel-statistics"], clips=60, clips_seen=960
+    )  # the budget ends where a pass over the clips does
+    (first,) = run(settings, tmp_path)
+    (tmp_path / "mel-statistics" / "record.json").unlink()
+    (again,) = run(settings, tmp_path)
+    assert again["test"] == first["test"]
+    assert again["updates"] == first["updates"]
+
+
+@pytest.mark.parametrize("model", ["spectrogram", "waveform", "mel-statistics", "mel-statistics:per-tag"])
+def test_every_model_has_the_dropout_of_the_settings(tones, model):
+    built = build_model(model, tones(dropout=0.3), Vocabulary(["a", "b"]), 16_000)
+    assert {module.p for module in built.modules() if isinstance(module, nn.Dropout)} == {0.3}
 
 
 def test_a_folder_with_another_run_is_refused(tones, tmp_path):
