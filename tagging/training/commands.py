@@ -89,7 +89,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
 def _nested(settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
     """``mel.hop=256`` changes one entry and keeps the others."""
     return {
-        name: {**getattr(settings, name), **value} if isinstance(value, dict) and hasattr(settings, name) else value
+        name: {**there, **value}
+        if isinstance(value, dict) and isinstance(there := getattr(settings, name, None), dict)
+        else value
         for name, value in values.items()
     }
 

@@ -102,8 +102,9 @@ class Settings:
                 raise ConfigError(f"{name}={getattr(self, name)}: a number from 0 up to, not including, 1 is needed")
         if not 0 < self.norm_momentum <= 1:
             raise ConfigError(f"norm_momentum={self.norm_momentum}: a number above 0 and up to 1 is needed")
-        if self.weight_decay < 0 or self.workers < 0:
-            raise ConfigError(f"weight_decay={self.weight_decay}, workers={self.workers}: not below 0")
+        for name in ("weight_decay", "workers", "seed"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name}={getattr(self, name)}: 0 or a positive number is needed")
         if self.batch % self.accumulate:
             raise ConfigError(f"batch={self.batch} cannot be cut into accumulate={self.accumulate} equal parts")
         if self.clips_seen < self.batch:
@@ -237,7 +238,9 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
             value = None if text == "none" else text
         name, dot, inner = name.strip().partition(".")
         if dot:  # mel.hop=256
-            values.setdefault(name, {})[inner] = value
+            if not isinstance(values.setdefault(name, {}), dict):
+                raise ConfigError(f"{assignment!r}: {name} was given a value as a whole before; give one or the other")
+            values[name][inner] = value
         else:
             values[name] = value
     return values
@@ -260,6 +263,8 @@ def _checked(name: str, kind: str, value: Any) -> Any:
             return None
         kind = kind.removesuffix(" | None")
     if kind.startswith("tuple"):
+        if not isinstance(value, str | list | tuple):
+            raise ConfigError(f"{name}={value!r}: give names, with commas between them")
         return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
     if kind.startswith("Mapping"):
         right = isinstance(value, Mapping)

@@ -33,6 +33,11 @@ def test_settings_survive_json(name):
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"models": []}, "name at least one"),
+        ({"models": 3}, "models=3: give names"),
+        ({"clips": {"x": 3}}, "clips={'x': 3}: a value of the kind int"),
+        ({"seed": -1}, "seed=-1: 0 or a positive number"),
+        ({"weight_decay": float("nan")}, "weight_decay=nan: 0 or a positive number"),
+        ({"workers": -1}, "workers=-1: 0 or a positive number"),
         ({"models": ["waveform", "waveform"]}, "one is named twice"),
     ],
 )
@@ -54,6 +59,11 @@ def test_overrides_from_arguments_and_files_agree(tmp_path):
     arguments = ["learning_rate=0.004", "precision=bf16", "clips=500", "start_at_share=false", "mel.hop=128"]
     assert parse_overrides(arguments) == read_overrides(path)
     assert Settings().changed(parse_overrides(["clips=none"])).clips is None
+
+
+def test_a_setting_as_a_whole_and_in_part_is_refused():
+    with pytest.raises(ConfigError, match=r"'mel.hop=4': mel was given a value as a whole"):
+        parse_overrides(["mel=3", "mel.hop=4"])
 
 
 changes = st.fixed_dictionaries(
