@@ -263,9 +263,7 @@ def by_scale(
     return figure
 
 
-def differences(
-    named: Mapping[str, Interval], *, xlabel: str = "", title: str = "", colour: str = CYCLE[0], ax: Axes | None = None
-) -> Figure:
+def differences(named: Mapping[str, Interval], *, xlabel: str = "", title: str = "", ax: Axes | None = None) -> Figure:
     """Draw differences below each other, each a point in its 95 % interval, beside a line at zero.
 
     Those whose interval holds zero are drawn hollow: they may be chance.
@@ -278,8 +276,8 @@ def differences(
     figure, ax = _axes(ax, 0.8 + 0.3 * len(named))
     ax.axvline(0, color=INK, lw=1, ls=":")
     for place, found in enumerate(named.values()):
-        ax.hlines(place, found.low, found.high, color=colour, lw=1.2)
-        ax.plot(found.value, place, "o", color=colour, markerfacecolor=colour if found.sign else PAPER)
+        ax.hlines(place, found.low, found.high, color=CYCLE[0], lw=1.2)
+        ax.plot(found.value, place, "o", color=CYCLE[0], markerfacecolor=CYCLE[0] if found.sign else PAPER)
     ax.set_yticks(range(len(named)), named)
     ax.set_ylim(max(len(named), 1) - 0.5, -0.5)
     ax.grid(axis="x")

@@ -12,7 +12,8 @@ import tagging
 from tagging.cli import main
 from tagging.published import list_published, published_results
 from tagging.records import SHIPPED, training_records, write_record
-from tagging.report import gaps, rows_of, text_table
+from tagging.report import cell, gaps, rows_of, text_table
+from tagging.resampling import Interval
 
 FAST = ["segment_seconds=0.5", "width=0.1", "clips_seen=80", "batch=8", "validate_every=40", "validation_clips=20",
         "test_clips=40", "segments_per_clip=2", "resamples=50", "workers=0", "corpus=tones"]  # fmt: skip
@@ -154,3 +155,9 @@ def test_wrong_commands_say_what_to_do(arguments, message, tmp_path, capsys):
         more += ["--set", *FAST, f"corpus_options.root={tmp_path}"]
     assert main(["train", *arguments, "--clips", "20", *more]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_cells_of_tables_break_before_the_interval_alone():
+    assert cell(Interval(0.5, 0.25, 0.75)).split(" ") == ["0.500", "[0.250,\N{NO-BREAK SPACE}0.750]"]
+    assert cell(Interval(0.5, 0.25, 0.75), "+.1f").startswith("+0.5")
+    assert cell(None) == "-"

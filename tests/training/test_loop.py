@@ -81,9 +81,8 @@ def test_a_complete_run_is_only_read(tones, tmp_path):
 
 
 def test_a_run_killed_while_it_was_tested_is_tested_again(tones, tmp_path):
-    settings = tones(
-        models=["mel-statistics"], clips=60, clips_seen=960
-    )  # the budget ends where a pass over the clips does
+    # the budget ends where a pass over the clips does
+    settings = tones(models=["mel-statistics"], clips=60, clips_seen=960)
     (first,) = run(settings, tmp_path)
     (tmp_path / "mel-statistics" / "record.json").unlink()
     (again,) = run(settings, tmp_path)
