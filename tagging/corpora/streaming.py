@@ -23,6 +23,8 @@ from .base import Corpus, Segment
 
 # Batches each worker may be ahead of the training loop.
 _AHEAD = 3
+# Tracks of which one has to be readable for a stream to begin.
+_TRIED = 50
 _GRID = 64
 
 
@@ -122,15 +124,16 @@ def stream(
 
 def _first_readable(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, seconds: float) -> Segment:
     """Made here so that what a first segment needs (compiled code, bank, tables) is there before workers are started."""
-    tried = 20
-    for index, start in zip(indices[:tried], starts[:tried], strict=True):
+    # each track once, however many of its segments are asked for
+    first = np.sort(np.unique(indices, return_index=True)[1])[:_TRIED]
+    for place in first:
         try:
-            return corpus.segment(int(index), float(start), seconds)
+            return corpus.segment(int(indices[place]), float(starts[place]), seconds)
         except ConfigError:
             raise  # a wrong length is wrong for every track
         except TaggingError as error:
             message = error
-    raise CorpusError(f"none of the first {min(tried, len(indices))} tracks can be read; the last one: {message}")
+    raise CorpusError(f"none of the first {len(first)} tracks can be read; the last one: {message}")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import nn
 from ..corpora import Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
 from ..evaluation import song_scores
+from .failures import Failures
 from .settings import Settings
 
 
@@ -71,12 +72,21 @@ def even_starts(corpus: Corpus, tracks: np.ndarray, settings: Settings) -> np.nd
 
 
 def predict(
-    models: dict[str, nn.Module], corpus: Corpus, tracks: np.ndarray, settings: Settings, engine: Any
+    models: dict[str, nn.Module],
+    corpus: Corpus,
+    tracks: np.ndarray,
+    settings: Settings,
+    engine: Any,
+    failures: Failures | None = None,
 ) -> dict[str, np.ndarray]:
     """Song-level scores of several models from one stream: name -> float32 [tracks, tags]; nan for unreadable tracks.
 
     Each of the engine's processes hears its share of the tracks.
+
+    Raises:
+        CorpusError: more than 5 % of the tracks cannot be read. Fewer are noted in ``failures``.
     """
+    failures = Failures(corpus, len(tracks), engine=engine) if failures is None else failures
     mine = np.arange(engine.process_index, len(tracks), engine.num_processes)
     count = settings.segments_per_clip
     starts = even_starts(corpus, tracks[mine], settings).ravel()
@@ -102,6 +112,7 @@ def predict(
                 waveform = finish(audio, torch.from_numpy(batch.draws).to(engine.device))
                 songs = np.arange(len(batch)) // count
                 rows = mine[place : place + songs[-1] + 1]
+                failures.add(batch.failed)
                 unread = np.isin(tracks[rows], list(batch.failed))
                 for name, model in models.items():
                     segment_scores = model(waveform).float().sigmoid().cpu().numpy()
@@ -113,4 +124,5 @@ def predict(
         # module by module: what was frozen before stays frozen
         for module in training:
             module.training = True
+    failures.check(len(tracks))
     return {name: engine.reduce(scores, "sum").cpu().numpy() for name, scores in found.items()}

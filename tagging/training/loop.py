@@ -19,20 +19,17 @@ from torch import nn
 
 from ..cache import atomic_write
 from ..corpora import Corpus, stream
-from ..errors import ConfigError, CorpusError, TaggingError
+from ..errors import ConfigError, TaggingError
 from ..evaluation import pr_auc, roc_auc, sqrt_mse
 from ..losses import known_labels
 from ..records import read_record
 from .checkpoint import newest_state, save_state
 from .data import Order, first_tracks, open_split, predict
+from .failures import Failures
 from .learner import Learner, cost, learning_rate, step
 from .outcome import report_models
 from .settings import Settings
 
-# More unreadable tracks than this, and the run would be about another corpus than it says; of so few tracks at least,
-# until all have been tried, lest one bad file among the first should end a run.
-WORST_SHARE_FAILED = 0.05
-_FEW_TRACKS = 100
 # Whole tracks whose labels tell the tags' shares.
 _SHARE_TRACKS = 4000
 
@@ -62,7 +59,7 @@ def train(
         settings: what to train, on what.
         folder: where the run lives: settings, checkpoints, and for each model a folder with weights, record, test scores.
         cpu_only: leave accelerators alone.
-        progress: show a bar and say what the run will cost.
+        progress: show a bar; what the run will cost is said in any case.
         on_event: called with each entry of the run's history as it is made: losses, and validation scores.
         minutes: leave off after so long, with a checkpoint; the same call goes on from there. None trains to the end.
 
@@ -79,9 +76,7 @@ def train(
 
     engine = Accelerator(cpu=cpu_only, mixed_precision=settings.precision)
     folder = Path(folder).expanduser()
-    if engine.is_main_process:
-        claim(folder, settings)
-    engine.wait_for_everyone()
+    refuse_another_run(folder, settings)
     places = [folder / name.replace(":", "+") for name in settings.models]
     if all((place / "record.json").exists() for place in places):
         return [read_record(place / "record.json") for place in places]
@@ -90,20 +85,26 @@ def train(
     tracks = first_tracks(corpus, settings.clips, "clips")
     check_tracks = first_tracks(checks, settings.validation_clips, "validation_clips")
     check_labels = checks.labels_of(check_tracks)
+    first_tracks(open_split(settings, "test"), settings.test_clips, "test_clips")  # refused now, not after the training
     share = _shares(corpus.labels_of(tracks[:_SHARE_TRACKS]))
     learners = [Learner(name, settings, corpus, share, engine) for name in settings.models]
+    # only now: a command with a mistake in it should not stand in the way of the corrected one
+    if engine.is_main_process:
+        claim(folder, settings)
+    engine.wait_for_everyone()
 
-    done, seconds, waited, history, failed = 0, 0.0, 0.0, [], {}
+    done, seconds, waited, history = 0, 0.0, 0.0, []
+    failures = Failures(corpus, len(tracks), folder, engine)
     if (state := newest_state(folder)) is not None:
         tensors, about, remarks = state
         for remark in remarks:
             engine.print(f"passed over: {remark}")
         done, seconds, waited, history = (about[name] for name in ("update", "seconds", "waited", "history"))
-        failed = {int(track): message for track, message in about["failed"].items()}
+        failures.add({int(track): message for track, message in about["failed"].items()})
         for learner in learners:
             learner.restore(tensors, about["learners"][learner.name])
         engine.print(f"{folder}: goes on after update {done} of {settings.updates}")
-    elif progress:
+    else:
         engine.print(cost(settings, learners, engine))
 
     finish = corpus.finish()
@@ -122,7 +123,7 @@ def train(
         for update, batch in enumerate(batches if not over else (), start=done + 1):
             # the first one is waited for while the workers start
             waited += time.perf_counter() - asked if update > done + 1 else 0.0
-            failed |= batch.failed
+            failures.add(batch.failed)
 
             # The batch, on the device, as the models hear it
             audio, draws, labels = (
@@ -147,16 +148,19 @@ def train(
             if looking := checking or update % settings.log_every == 0:
                 entry = _look_at_losses(losses, update, learners, rate, engine, folder)
                 losses = []
-                _count_failures(failed, update * settings.batch, len(tracks), folder, corpus)
+                failures.check(update * settings.batch)
                 history.append(entry)
             if checking:
-                entry["validation"] = _validate(learners, checks, check_tracks, check_labels, update, settings, engine)
+                unheard = Failures(checks, len(check_tracks), folder, engine)
+                entry["validation"] = _validate(
+                    learners, checks, check_tracks, check_labels, update, settings, engine, unheard
+                )
             over = checking and _is_over(learners, update, settings)
             paused = looking and not over and _is_time_up(began, minutes, engine)
             if (checking or paused) and engine.is_main_process:
                 about = {
                     "update": update, "seconds": seconds + time.perf_counter() - began, "waited": waited,
-                    "history": history, "failed": failed, "learners": {x.name: x.progress() for x in learners},
+                    "history": history, "failed": failures.messages, "learners": {x.name: x.progress() for x in learners},
                 }  # fmt: skip
                 save_state(folder, update, {k: v for x in learners for k, v in x.tensors().items()}, about)
             if looking and engine.is_main_process:
@@ -178,9 +182,11 @@ def train(
         "seconds": round(seconds, 1),
         "clips_per_second": round(update * settings.batch / seconds, 1),
         "share_waiting_for_clips": round(waited / seconds, 4),
-        "failed_tracks": len(failed),
+        "failed_tracks": len(failures.messages),
         "history": history,
     }
+    if remark := failures.remark():
+        engine.print(remark)
     for learner in learners:
         learner.plain.load_state_dict(learner.best_weights)
     return report_models(settings, learners, corpus, share, run, places, engine)
@@ -192,21 +198,30 @@ def claim(folder: Path, settings: Settings) -> None:
     Raises:
         ConfigError: the folder holds a run with other settings.
     """
-    path = folder / "settings.json"
-    wanted = settings.to_dict()
-    if not path.exists():
+    refuse_another_run(folder, settings)
+    if not (path := folder / "settings.json").exists():
         with atomic_write(path) as part:
-            part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(settings.to_dict(), indent=1) + "\n", encoding="utf-8")
+
+
+def refuse_another_run(folder: Path, settings: Settings) -> None:
+    """Check that a folder is new, or holds this very run.
+
+    Raises:
+        ConfigError: it holds a run with other settings.
+    """
+    path = folder / "settings.json"
+    if not path.exists():
         return
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
     # how many processes make the clips changes nothing about the run
-    for name in wanted:
-        if name != "workers" and there.get(name) != wanted[name]:
+    for name, wanted in settings.to_dict().items():
+        if name != "workers" and there.get(name) != wanted:
             raise ConfigError(
-                f"{folder} holds a run with other settings ({name}: {there.get(name)} there, {wanted[name]} here); "
+                f"{folder} holds a run with other settings ({name}: {there.get(name)} there, {wanted} here); "
                 "choose another folder, or remove this one"
             )
 
@@ -259,28 +274,13 @@ def _look_at_losses(
     }
 
 
-def _count_failures(failed: dict[int, str], clips_seen: int, tracks: int, folder: Path, corpus: Corpus) -> None:
-    """Stop where too many tracks cannot be read, with the list of them."""
-    if not failed:
-        return
-    listing = "".join(f"{corpus[track].id}: {message}\n" for track, message in sorted(failed.items()))
-    with atomic_write(folder / "failed.txt") as part:
-        part.write_text(listing, encoding="utf-8")
-    tried = min(clips_seen, tracks)
-    if len(failed) > WORST_SHARE_FAILED * min(max(tried, _FEW_TRACKS), tracks):
-        raise CorpusError(
-            f"{len(failed)} of {tried} tracks cannot be read ({len(failed) / tried:.0%}, more than {WORST_SHARE_FAILED:.0%}); "
-            f"they are listed in {folder / 'failed.txt'}, the first: {listing.splitlines()[0]}"
-        )
-
-
 def _validate(
     learners: list[Learner], corpus: Corpus, tracks: np.ndarray, labels: np.ndarray, update: int, settings: Settings,
-    engine: Any,
+    engine: Any, failures: Failures,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
     """Song-level scores of each model on the validation split; keeps the weights of the best."""
     found = {}
-    scored = predict({learner.name: learner.plain for learner in learners}, corpus, tracks, settings, engine)
+    scored = predict({learner.name: learner.plain for learner in learners}, corpus, tracks, settings, engine, failures)
     for learner in learners:
         scores = scored[learner.name]
         read = ~np.isnan(scores).all(axis=1)

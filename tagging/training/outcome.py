@@ -17,6 +17,7 @@ from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, write_record
 from ..tagger import Tagger
 from .data import first_tracks, open_split, predict
+from .failures import Failures
 from .settings import EDITIONS, Settings
 
 # Of weights, by what they were trained on. `scores` holds Essen and Palestrina unless it is opened with licence="open".
@@ -68,10 +69,12 @@ def report_models(
     test = open_split(settings, "test")
     models = {learner.name: learner.plain for learner in learners}
     positives = train_positives(share, settings.clips or len(corpus))
-    said = {
-        split: predictions_of(models, open_split(settings, split), count, settings, engine, positives)
-        for split, count in (("test", settings.test_clips), ("validation", settings.validation_clips))
-    }
+    said, failed = {}, {"train": run["failed_tracks"]}
+    for split, count in (("validation", settings.validation_clips), ("test", settings.test_clips)):
+        songs = open_split(settings, split)
+        failures = Failures(songs, count, places[0].parent, engine)
+        said[split] = predictions_of(models, songs, count, settings, engine, failures, positives)
+        failed[split] = len(failures.messages)
     records = []
     for learner, place in zip(learners, places, strict=True):
         found = said["test"][learner.name]
@@ -90,11 +93,12 @@ def report_models(
             "settings": settings.to_dict(),
             "corpus": describe(corpus, test),
             **run,
+            "failed_tracks": failed,
             "best": {"update": learner.best_update, "validation": round(learner.best, 5)},
             "history": [own_part(entry, learner.name) for entry in run["history"]],
             "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
             "test": result.to_dict(),
-            "device": f"{cpu()}" if engine.device.type == "cpu" else device_name(engine),
+            "device": _device(engine),
             "processes": engine.num_processes,
             **circumstances(),
         }
@@ -118,15 +122,22 @@ def predictions_of(
     count: int,
     settings: Settings,
     engine: Any,
+    failures: Failures,
     positives: np.ndarray | None = None,
 ) -> dict[str, Predictions]:
-    """What each of the models says about the first readable tracks of a split."""
+    """What each of the models says about the first readable tracks of a split; says which share is not.
+
+    Raises:
+        CorpusError: more than 5 % of the tracks cannot be read.
+    """
     tracks = first_tracks(corpus, count, f"{corpus.split}_clips")
     labels, groups = corpus.labels_of(tracks), corpus.groups()[tracks]
     found = {}
-    for name, scores in predict(models, corpus, tracks, settings, engine).items():
+    for name, scores in predict(models, corpus, tracks, settings, engine, failures).items():
         read = ~np.isnan(scores).all(axis=1)
         found[name] = Predictions(scores[read], corpus.vocabulary, labels[read], positives, groups[read], tracks[read])
+    if remark := failures.remark():
+        engine.print(remark)
     return found
 
 
@@ -148,7 +159,8 @@ def evaluate_tagger(
         cpu_only: leave accelerators alone.
 
     Raises:
-        ConfigError: the tagger has other tags than the corpus.
+        ConfigError: the tagger has other tags, or another sample rate, than the corpus.
+        CorpusError: more than 5 % of the tracks cannot be read.
     """
     from accelerate import Accelerator
 
@@ -159,18 +171,34 @@ def evaluate_tagger(
             f"this tagger knows {len(tagger.vocabulary)} tags, {', '.join(tagger.vocabulary.names[:3])}, ...; the corpus "
             f"{settings.corpus!r} has {len(corpus.vocabulary)} others: it can only be evaluated on the tags it was trained on"
         )
+    if tagger.sample_rate != corpus.sample_rate:
+        raise ConfigError(
+            f"this tagger hears {tagger.sample_rate} Hz, the corpus {settings.corpus!r} has {corpus.sample_rate} Hz: "
+            "evaluate a tagger that was built for the corpus's sample rate"
+        )
     models = {"tagger": tagger.to(engine.device)}
-    found = predictions_of(models, corpus, settings.test_clips, settings, engine)["tagger"]
+    failures = Failures(corpus, settings.test_clips, engine=engine)
+    found = predictions_of(models, corpus, settings.test_clips, settings, engine, failures)["tagger"]
     result = evaluate(found.labels, found.scores, corpus.vocabulary, groups=found.groups, resamples=settings.resamples)
     return {
         "kind": "evaluation",
-        "command": f"tagging evaluate TAGGER --corpus {settings.corpus} --split {split} --clips {settings.test_clips}",
+        "command": _evaluate_command(settings, split),
         "tagger": dict(tagger.card),
         "settings": settings.to_dict(),
         "corpus": describe(corpus, corpus),
         "test": result.to_dict(),
+        "failed_tracks": len(failures.messages),
+        "device": _device(engine),
         **circumstances(),
     }
+
+
+def _evaluate_command(settings: Settings, split: str) -> str:
+    """What asks for these settings; the tagger brings the length of its segments."""
+    usual = Settings().changed({"test_clips": settings.test_clips, "corpus": settings.corpus})
+    extras = settings.changed({"segment_seconds": usual.segment_seconds}).assignments(usual)
+    words = ["tagging evaluate TAGGER --corpus", settings.corpus, "--split", split, "--clips", str(settings.test_clips)]
+    return " ".join([*words, *(["--set", *extras] if extras else [])])
 
 
 def describe(corpus: Corpus, test: Corpus) -> dict[str, Any]:
@@ -180,10 +208,12 @@ def describe(corpus: Corpus, test: Corpus) -> dict[str, Any]:
     return about if bank is None else about | {"bank": bank.version}
 
 
-def device_name(engine: Any) -> str:
-    """The accelerators of a run."""
+def _device(engine: Any) -> str:
+    """The processor of a run, or its accelerators."""
     import torch
 
+    if engine.device.type == "cpu":
+        return cpu()
     name = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else str(engine.device)
     return f"{engine.num_processes} x {name}"
 

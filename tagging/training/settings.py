@@ -131,20 +131,28 @@ class Settings:
     def command(self) -> str:
         """The shortest ``tagging train`` that asks for these settings."""
         words = ["tagging", "train", *self.models]
-        usual = edition(self.edition)
         if self.edition != Settings().edition:
             words += ["--edition", self.edition]
-        extras = []
-        for name, value in self.to_dict().items():
-            if name in ("models", "edition", "workers") or value == usual.to_dict()[name]:
-                continue
-            if name in ("clips", "seed", "precision") and value is not None:
+        own = ("clips", "seed", "precision")
+        usual = edition(self.edition)
+        for name in own:
+            if (value := getattr(self, name)) != getattr(usual, name) and value is not None:
                 words += [f"--{name}", str(value)]
-            elif isinstance(value, dict):
-                extras += [f"{name}.{inner}={_toml(entry)}" for inner, entry in value.items()]
-            else:
-                extras.append(f"{name}={_toml(value)}")
+        there = {name: getattr(self, name) for name in ("models", *own) if getattr(self, name) is not None}
+        extras = self.assignments(usual.changed(there))
         return " ".join([*words, *(["--set", *extras] if extras else [])])
+
+    def assignments(self, usual: Settings) -> list[str]:
+        """What :func:`parse_overrides` reads to make these settings of others; how the clips are made does not count."""
+        found, there = [], usual.to_dict()
+        for name, value in self.to_dict().items():
+            if name in ("edition", "workers") or value == there[name]:
+                continue
+            if isinstance(value, dict):
+                found += [f"{name}.{inner}={_toml(entry)}" for inner, entry in value.items()]
+            else:
+                found.append(f"{name}={_toml(value)}")
+        return found
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import numpy as np
 
 from ..baseline.extraction import extract
 from ..baseline.trees import fit_trees
+from ..corpora import Corpus
 from ..evaluation import evaluate
 from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, read_record, write_record
+from ..report import duration
 from .data import first_tracks, open_split
-from .loop import claim
+from .failures import Failures
+from .loop import claim, refuse_another_run
 from .outcome import describe, run_name, train_positives
 from .settings import Settings
 
@@ -32,20 +36,30 @@ def train_trees(
 
     Raises:
         ConfigError: the folder holds a run with other settings.
-        CorpusError: a worker process died.
+        CorpusError: a worker process died, or more than 5 % of the tracks of a split cannot be read.
     """
     folder = Path(folder).expanduser()
-    claim(folder, settings)
+    refuse_another_run(folder, settings)
     place = folder / "gbt"
     if (place / "record.json").exists():
         return read_record(place / "record.json")
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
+    tracks = {
+        split: first_tracks(corpus, getattr(settings, counts[split]), counts[split])
+        for split, corpus in corpora.items()
+    }
+    claim(folder, settings)
+    print(_cost(corpora["train"], sum(map(len, tracks.values()))))
     start = time.perf_counter()
     found = {}
     for split, corpus in corpora.items():
-        tracks = first_tracks(corpus, getattr(settings, counts[split]), counts[split])
-        found[split] = extract(corpus, tracks, progress=progress)
+        found[split] = extract(corpus, tracks[split], progress=progress)
+        failures = Failures(corpus, len(tracks[split]), folder)
+        failures.add(found[split].failed)
+        failures.check(len(tracks[split]))
+        if remark := failures.remark():
+            print(remark)
     extracting = time.perf_counter() - start
     vocabulary = corpora["train"].vocabulary
     start = time.perf_counter()
@@ -76,7 +90,7 @@ def train_trees(
         "corpus": describe(corpora["train"], corpora["test"]),
         "seconds": round(fitting, 1),
         "seconds_for_features": round(extracting, 1),
-        "failed_tracks": sum(len(features.failed) for features in found.values()),
+        "failed_tracks": {split: len(features.failed) for split, features in found.items()},
         "history": [],
         "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
         "test": result.to_dict(),
@@ -87,3 +101,19 @@ def train_trees(
         write_predictions(place / f"predictions-{split}.npz", predictions)
     write_record(place / "record.json", record)
     return record
+
+
+def _cost(corpus: Corpus, tracks: int) -> str:
+    """What features will take, from those of one track; trees come on top, and are not known before the features are."""
+    spent = 0.0
+    for index in range(min(len(corpus), 20)):
+        start = time.perf_counter()
+        if len(extract(corpus, [index], workers=1, cache=False, progress=False)):
+            spent = time.perf_counter() - start
+            if index:  # the first one loads libraries
+                break
+    workers = os.cpu_count() or 1
+    return (
+        f"gbt: features of {tracks:,} whole clips, about {duration(spent * tracks / workers)} on {workers} cores less what "
+        "the cache holds; then the trees"
+    )

@@ -118,9 +118,19 @@ def test_a_corpus_that_cannot_be_read_at_all_says_so():
         bad = range(100)
 
     with pytest.raises(
-        CorpusError, match="none of the first 20 tracks can be read; the last one: clip-19.wav: damaged"
+        CorpusError, match="none of the first 50 tracks can be read; the last one: clip-49.wav: damaged"
     ):
         next(stream(Gone(clips=100), range(100), batch_size=4, seconds=3.0))
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_bad_start_is_passed_over_however_many_segments_a_track_has():
+    class Started(Damaged):
+        bad = range(49)
+
+    indices = np.repeat(np.arange(60), 5)
+    batch = next(stream(Started(clips=60), indices, batch_size=300, seconds=3.0))
+    assert set(batch.failed) == set(range(49))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import tagging
-from tagging.errors import ConfigError, CorpusError
+from tagging.errors import ConfigError
 from tagging.evaluation import Evaluation
 from tagging.tags import Vocabulary
 from tagging.training import TrainingError, train
@@ -238,22 +238,6 @@ def test_64_clips_can_be_memorised(tones, tmp_path, model):
     (record,) = run(settings, tmp_path)
     # a model that knows nothing of the three tags dealt at random stays above 3/5 of ln 2, the mean being over five tags
     assert record["history"][-1]["loss"] < 0.8 * 3 / 5 * math.log(2)
-
-
-def test_missing_sound_is_counted_and_the_run_goes_on(tones, tmp_path):
-    settings = tones(clips=60, corpus_options={"damaged": 0.05}, workers=1)
-    (record,) = run(settings, tmp_path)
-    assert record["failed_tracks"] == 3
-    listed = (tmp_path / "failed.txt").read_text().splitlines()
-    assert [line.split(":")[0] for line in listed] == ["train-0", "train-1", "train-2"]
-    assert all("damaged-" in line for line in listed)
-
-
-def test_too_much_missing_sound_stops_with_the_list(tones, tmp_path):
-    settings = tones(clips=60, corpus_options={"damaged": 0.2})
-    with pytest.raises(CorpusError, match=r"\d+ of \d+ tracks cannot be read .*failed.txt, the first: train-0: "):
-        run(settings, tmp_path)
-    assert len((tmp_path / "failed.txt").read_text().splitlines()) >= 2
 
 
 def test_a_loss_that_is_no_number_is_named_and_the_last_state_kept(tones, tmp_path):

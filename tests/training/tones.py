@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +44,20 @@ class Tones(Corpus):
         split: train, validation or test.
         root: where the files are, made there when they are first asked for.
         tracks: in each split.
-        damaged: share of the training files that are no sound files.
+        damaged: share of the files that are no sound files.
+        damaged_splits: where.
         memorise: labels have nothing to do with the sound.
     """
 
     splits = ("train", "validation", "test")
 
     def __init__(
-        self, *, split: str, root: str, tracks: int = 60, damaged: float = 0.0, memorise: bool = False
-    ) -> None:
+        self, *, split: str, root: str, tracks: int = 60, damaged: float = 0.0, damaged_splits: Sequence[str] = ("train",),
+        memorise: bool = False,
+    ) -> None:  # fmt: skip
         self.split, self.sample_rate, self.vocabulary = self._check_split(split), RATE, VOCABULARY
         self._root, self._tracks, self._memorise = Path(root), tracks, memorise
-        self._damaged = round(damaged * tracks) if split == "train" else 0
+        self._damaged = round(damaged * tracks) if split in damaged_splits else 0
 
     @classmethod
     def prepare(cls, *, progress: bool = True) -> None:
@@ -85,7 +88,7 @@ class Tones(Corpus):
         """The file, made on first use: two tones, noise and their level, as the labels say (before they were hidden)."""
         path = self._root / f"{self.split}-{index}.wav"
         if index < self._damaged:
-            path = path.with_name(f"damaged-{index}.wav")
+            path = path.with_name(f"damaged-{self.split}-{index}.wav")
             path.write_bytes(b"RIFF....no sound")
         elif not path.exists():
             draws, time = self.random(index).random(8), np.arange((1 + index % 3) * RATE) / RATE

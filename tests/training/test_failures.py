@@ -1,0 +1,106 @@
+"""Unreadable tracks are counted over all splits, listed, said, and too many of them stop a run."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from accelerate import Accelerator
+from test_data import Loudness
+from tones import RATE
+
+import tagging
+from tagging.errors import ConfigError, CorpusError
+from tagging.training import train
+from tagging.training.data import open_split, predict
+from tagging.training.failures import Failures
+from tagging.training.outcome import evaluate_tagger
+from tagging.training.trees import train_trees
+
+
+def damaged(share, *splits):
+    return {"damaged": share, "damaged_splits": list(splits)}
+
+
+def test_one_bad_file_of_few_does_not_stop_and_one_in_twenty_of_many_does(tones):
+    corpus = open_split(tones(corpus_options={"tracks": 200}), "train")
+    failures = Failures(corpus, 200)
+    failures.add({0: "gone"})
+    failures.check(8)
+    failures.add(dict.fromkeys(range(10), "gone"))
+    failures.check(200)
+    assert failures.remark() == "10 of 200 train tracks cannot be read (5.0%)"
+    failures.add({10: "gone"})
+    message = "11 of 200 train tracks cannot be read (5.5%), more than 5%; the first: train-0: gone"
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        failures.check(2000)  # passes over the tracks do not make them more
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_run_counts_lists_and_says_what_it_could_not_read(tones, tmp_path, capsys, split):
+    # the bad tracks come first, and with two segments of each
+    settings = tones(clips=60, test_clips=60, validation_clips=60, corpus_options=damaged(0.05, split))
+    (record,) = train(settings, tmp_path, cpu_only=True, progress=False)
+    assert record["failed_tracks"] == {name: 3 * (name == split) for name in ("train", "validation", "test")}
+    listed = (tmp_path / f"failed-{split}.txt").read_text().splitlines()
+    assert [line.split(":")[0] for line in listed] == [f"{split}-{number}" for number in range(3)]
+    assert all(f"damaged-{split}-" in line for line in listed)
+    assert f"3 of 60 {split} tracks cannot be read (5.0%); they are listed in " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_too_many_stop_the_run_with_the_list(tones, tmp_path, split):
+    settings = tones(clips=60, test_clips=60, validation_clips=60, corpus_options=damaged(0.2, split))
+    with pytest.raises(CorpusError, match=rf"\d+ of \d+ {split} tracks .*failed-{split}.txt; the first: {split}-0: "):
+        train(settings, tmp_path, cpu_only=True, progress=False)
+    assert len((tmp_path / f"failed-{split}.txt").read_text().splitlines()) > 3
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_trees_are_as_strict(tones, tmp_path, monkeypatch, capsys, split):
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    counts = {"models": ["gbt"], "clips": 60, "test_clips": 60, "validation_clips": 60}
+    record = train_trees(tones(**counts, corpus_options=damaged(0.05, split)), tmp_path / "few", progress=False)
+    assert record["failed_tracks"][split] == 3
+    assert f"3 of 60 {split} tracks cannot be read" in capsys.readouterr().out
+    # what has been heard once is in the cache, and would not be read again
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(CorpusError, match=f"12 of 60 {split} tracks cannot be read"):
+        train_trees(tones(**counts, corpus_options=damaged(0.2, split)), tmp_path / "many", progress=False)
+    assert len((tmp_path / "many" / f"failed-{split}.txt").read_text().splitlines()) == 12
+
+
+def test_evaluation_is_as_strict(tones, capsys):
+    tagger = tagging.build_tagger("waveform", "dense", open_split(tones(), "test").vocabulary, 0.5, width=0.1)
+    few = tones(test_clips=60, corpus_options=damaged(0.05, "test"))
+    record = evaluate_tagger(tagger, few, cpu_only=True)
+    assert record["test"]["songs"] == 57
+    assert "3 of 60 test tracks cannot be read (5.0%)" in capsys.readouterr().out
+    with pytest.raises(CorpusError, match="12 of 60 test tracks cannot be read"):
+        evaluate_tagger(tagger, tones(test_clips=60, corpus_options=damaged(0.2, "test")), cpu_only=True)
+
+
+def test_scores_of_what_cannot_be_read_are_unknown(tones):
+    settings = tones(corpus_options=damaged(0.05, "test"))
+    corpus = open_split(settings, "test")
+    scores = predict({"loud": Loudness()}, corpus, np.arange(60), settings, Accelerator(cpu=True))["loud"]
+    assert np.isnan(scores[:3]).all()
+    assert not np.isnan(scores[3:]).any()
+
+
+def test_a_tagger_of_another_sample_rate_is_refused(tones):
+    vocabulary = open_split(tones(), "test").vocabulary
+    tagger = tagging.build_tagger("waveform", "dense", vocabulary, 1.0, width=0.1, sample_rate=RATE // 2)
+    with pytest.raises(ConfigError, match=re.escape("hears 8000 Hz, the corpus 'tones' has 16000 Hz")):
+        evaluate_tagger(tagger, tones(), cpu_only=True)
+
+
+def test_a_mistaken_command_does_not_stand_in_the_way_of_the_corrected_one(tones, tmp_path):
+    with pytest.raises(ConfigError, match="unknown front-end 'waveforms'"):
+        train(tones(models=["waveforms"]), tmp_path, cpu_only=True)
+    with pytest.raises(ConfigError, match="clips=1000: the train split has 60 tracks"):
+        train(tones(models=["mel-statistics"], clips=1000), tmp_path, cpu_only=True)
+    with pytest.raises(ConfigError, match="test_clips=1000: the test split has 60 tracks"):
+        train(tones(models=["mel-statistics"], test_clips=1000), tmp_path, cpu_only=True)
+    assert train(tones(models=["mel-statistics"], clips_seen=80), tmp_path, cpu_only=True, progress=False)
