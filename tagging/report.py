@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,12 @@ from .resampling import Interval, interval
 METRICS = ("roc_auc", "pr_auc", "sqrt_mse")
 # Best last, as on the poster, from which the baselines differ in what they see.
 ORDER = ("gbt", "mel-statistics", "waveform", "spectrogram")
+# Settings in which runs of one row may differ: what they were trained beside, how often they were looked at, how fast.
+_INDIFFERENT = {
+    "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "compile",
+}  # fmt: skip
+# What older records, which do not say it, were made with.
+_BEFORE = {"loss": "plain"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,9 @@ class Row:
         scores: metric -> mean over the runs, with its interval over test songs.
         resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences.
         fingerprint: says which rows were tested on the same songs.
-        seconds: mean time of training.
+        seconds: mean time of training, of trees with that of their features.
+        company: how many models were trained in that time, on one stream of clips.
+        variant: which settings set this row apart from others of the same model and scale; empty where there are none.
         parameters: of the model; None for trees.
         device: where the first run was made.
     """
@@ -41,8 +50,15 @@ class Row:
     resampled: dict[str, np.ndarray]
     fingerprint: str
     seconds: float
+    company: int
+    variant: str
     parameters: int | None
     device: str
+
+    @property
+    def time(self) -> str:
+        """How long the training took, for a reader."""
+        return duration(self.seconds) + (f" for {self.company} models" if self.company > 1 else "")
 
 
 def table_runs(
@@ -69,24 +85,44 @@ def table_runs(
 def rows_of(
     records: Iterable[dict[str, Any]], edition: str, part: str = "all", models: Iterable[str] | None = ORDER
 ) -> list[Row]:
-    """One row for each model, scale and budget among :func:`table_runs`; runs that differ in their seed alone are averaged.
+    """One row for each model, scale, budget and recipe among :func:`table_runs`; seeds are averaged.
+
+    Of several records of one run the newest counts.
 
     Args:
         records, edition, models: as for :func:`table_runs`.
         part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
     """
-    cells: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
-    for record in table_runs(records, edition, models):
-        cells.setdefault((record["model"], record["clips"], record["clips_seen"]), []).append(record)
-    rows = [_row(model, clips, runs, part) for (model, clips, _), runs in cells.items()]
-    return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model))
+    cells: dict[tuple[str, int, int], dict[str, dict[int, dict[str, Any]]]] = {}
+    for record in sorted(table_runs(records, edition, models), key=lambda record: record["date"]):
+        scale = (record["model"], record["clips"], record["clips_seen"])
+        recipe = json.dumps(_recipe(record), sort_keys=True)
+        cells.setdefault(scale, {}).setdefault(recipe, {})[record["seed"]] = record
+    rows = [
+        _row(model, clips, list(runs.values()), part, _difference(recipe, recipes))
+        for (model, clips, _), recipes in cells.items()
+        for recipe, runs in recipes.items()
+    ]
+    return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model, row.variant))
+
+
+def _recipe(record: dict[str, Any]) -> dict[str, Any]:
+    """The settings that make it another experiment."""
+    return {name: value for name, value in (_BEFORE | record["settings"]).items() if name not in _INDIFFERENT}
+
+
+def _difference(recipe: str, recipes: Iterable[str]) -> str:
+    """``learning_rate=0.002, dropout=0.1``: the settings in which one recipe is not like all the others."""
+    own, others = json.loads(recipe), [json.loads(other) for other in recipes]
+    names = [name for name in own if any(other.get(name) != own[name] for other in others)]
+    return ", ".join(f"{name}={own[name]}" for name in names)
 
 
 def _place(model: str) -> int:
     return ORDER.index(model) if model in ORDER else len(ORDER)
 
 
-def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str) -> Row:
+def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant: str) -> Row:
     tests = [run["test"] for run in runs]
     if len({test["fingerprint"] for test in tests}) > 1:
         raise ConfigError(f"{model} with {clips} clips: its runs were tested on different songs; report them apart")
@@ -111,7 +147,9 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str) -> Row:
         scores=scores,
         resampled=resampled,
         fingerprint=tests[0]["fingerprint"],
-        seconds=float(np.mean([run["seconds"] for run in runs])),
+        seconds=float(np.mean([run["seconds"] + run.get("seconds_for_features", 0.0) for run in runs])),
+        company=max(len(run["settings"]["models"]) for run in runs),
+        variant=variant,
         parameters=first.get("parameters"),
         device=first["device"],
     )
@@ -132,8 +170,11 @@ def gap(first: Row, second: Row, metric: str) -> Interval:
 def gaps(
     rows: Sequence[Row], first: str = "spectrogram", second: str = "waveform"
 ) -> dict[tuple[int, int], dict[str, Interval]]:
-    """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained."""
-    found = {}
+    """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained.
+
+    Rows that stand for a variant of the recipe are left out: of which two the difference should be, they do not say.
+    """
+    found, rows = {}, [row for row in rows if not row.variant]
     for scale in sorted({(row.clips, row.clips_seen) for row in rows}):
         here = {row.model: row for row in rows if (row.clips, row.clips_seen) == scale}
         if first in here and second in here:
@@ -161,8 +202,8 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
     ]
     lines += [
         _line(
-            row.model, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds, _cell(row, "roc_auc"), _cell(row, "pr_auc"),
-            _cell(row, "sqrt_mse"), duration(row.seconds),
+            f"{row.model} ({row.variant})" if row.variant else row.model, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds,
+            _cell(row, "roc_auc"), _cell(row, "pr_auc"), _cell(row, "sqrt_mse"), row.time,
         )
         for row in rows
     ]  # fmt: skip

@@ -109,6 +109,31 @@ def test_seeds_are_averaged(trained):
     assert two.scores == one.scores
 
 
+def test_a_record_given_twice_counts_once_and_the_newest_of_a_run_counts(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    assert [row.seeds for row in rows_of([record, record], "laptop")] == [1]
+    newer = {**record, "date": "2099-01-01", "device": "the newer one"}
+    for order in ([record, newer], [newer, record]):
+        assert [(row.seeds, row.device) for row in rows_of(order, "laptop")] == [(1, "the newer one")]
+
+
+def test_runs_of_different_recipes_are_not_averaged(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    slower = {**record, "settings": {**record["settings"], "learning_rate": 0.002, "log_every": 7}}
+    older = {**record, "seed": 1, "settings": {k: v for k, v in record["settings"].items() if k != "loss"}}
+    rows = rows_of([record, slower, older], "laptop")
+    assert [(row.variant, row.seeds) for row in rows] == [("learning_rate=0.002", 1), ("learning_rate=0.008", 2)]
+    assert "waveform (learning_rate=0.002)" in text_table([record, slower], "laptop")
+
+
+def test_times_hold_the_features_of_trees_and_name_the_company_of_networks(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    assert rows_of([record], "laptop")[0].time.endswith(" s for 2 models")
+    alone = {**record["settings"], "models": ["gbt"]}
+    trees = {**record, "model": "gbt", "settings": alone, "seconds": 100.0, "seconds_for_features": 3600.0}
+    assert rows_of([trees], "laptop")[0].time == "62 min"
+
+
 def test_controls_and_other_editions_stay_out_of_the_table(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
     shuffled = {**record, "settings": {**record["settings"], "shuffled_labels": True}}
