@@ -3,7 +3,10 @@
     python benchmarks/laptop_edition.py --list                # what there is to do, and what is done
     python benchmarks/laptop_edition.py table waveform        # the runs of a study whose model's name holds this word
 
-Stop it whenever you like: what is complete is skipped the next time, and what is not goes on from its last checkpoint.
+Stop it whenever you like: a run whose record ships with the package is skipped, and one that is under way goes on from its
+last checkpoint. With `--minutes` it leaves off by itself. A run of many hours can change machines: `--keep` copies the newest
+state of what is under way into `benchmarks/under_way`, and a clone that finds one there goes on from it.
+
 On two cores, two of these beside each other, one with ``waveform`` and one with ``spectrogram``, are the fastest: a single
 thread each (the threads of one training wait for each other).
 """
@@ -12,46 +15,57 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tagging.predictions import ship_predictions
 from tagging.records import SHIPPED, read_record
+from tagging.training import Settings
+from tagging.training.outcome import run_name
 
+UNDER_WAY = Path(__file__).with_name("under_way")
 PAIR = ("waveform", "spectrogram")
 FRONTENDS = ("waveform-frame-level", "waveform-frame-level-many-shapes", "spectrogram-vgg")
 BACKENDS = ("attention", "recurrent", "fully-convolutional", "dense")
+LOSSES = ("balanced", "focal")
+# Memory of the size of a feature map is kept from step to step, and not handed back to the system and cleared again.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 26)}
 
 
-def train(models: str, clips: int, seed: int = 0, **settings: object) -> tuple[str, ...]:
-    extras = [f"{name}={value}" for name, value in settings.items()]
-    return (*models.split(), "--clips", str(clips), "--seed", str(seed), *(["--set", *extras] if extras else []))
+def plan(models: str, clips: int, seed: int = 0, **changes: object) -> Settings:
+    return Settings().changed({"models": models.split(), "clips": clips, "seed": seed, **changes})
 
 
 # The order is that of importance: the middle of the curve first, then its ends, then what surrounds it.
-STUDIES: dict[str, list[tuple[str, ...]]] = {
+STUDIES: dict[str, list[Settings]] = {
     "table": [
-        *(train(model, clips) for clips in (10_000, 100_000, 1_000) for model in PAIR),
-        *(train("mel-statistics", clips) for clips in (1_000, 10_000, 100_000)),
-        *(train("gbt", clips) for clips in (1_000, 10_000)),
+        *(plan(model, clips) for clips in (10_000, 100_000, 1_000) for model in PAIR),
+        *(plan("mel-statistics", clips) for clips in (1_000, 100_000)),
+        *(plan("gbt", clips) for clips in (1_000, 10_000)),
     ],
-    "front-ends": [train(model, 10_000) for model in FRONTENDS],
-    "back-ends": [train(f"spectrogram:{backend}", 10_000) for backend in BACKENDS],
-    "compositions": [
-        train(model, 10_000, **{"train_options.compositions": count}) for count in (1_000, 3_000) for model in PAIR
-    ],
+    "front-ends": [plan(model, 10_000) for model in FRONTENDS],
+    "back-ends": [plan(f"spectrogram:{backend}", 10_000) for backend in BACKENDS],
     # Tags predicted together, each on its own, and as exclusive groups; then other losses.
     "bias": [
-        train("mel-statistics mel-statistics:per-tag mel-statistics:exclusive", 10_000),
-        *(train("mel-statistics", 10_000, loss=loss) for loss in ("balanced", "focal")),
+        plan("mel-statistics mel-statistics:per-tag mel-statistics:exclusive", 10_000),
+        *(plan("mel-statistics", 10_000, loss=loss) for loss in LOSSES),
     ],
-    "control": [train("spectrogram", 10_000, shuffled_labels="true")],
-    "seeds": [train(model, clips, seed) for seed in (1, 2) for clips in (10_000, 1_000) for model in PAIR],
+    "control": [plan(model, 10_000, shuffled_labels=True) for model in ("mel-statistics", "spectrogram")],
+    "compositions": [
+        plan(model, 10_000, train_options={"compositions": count}) for count in (1_000, 3_000) for model in PAIR
+    ],
+    "seeds": [
+        *(plan("mel-statistics", clips, seed) for clips in (1_000, 10_000, 100_000) for seed in (1, 2)),
+        *(plan(model, clips, seed) for seed in (1, 2) for clips in (10_000, 1_000) for model in PAIR),
+    ],
     # Budgets that grow with the data, so that each clip passes once, as in the table's 100,000; and as many updates on
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
-        train(model, clips, clips_seen=seen, validate_every=25_600)
+        plan(model, clips, clips_seen=seen, validate_every=25_600)
         for clips, seen in ((500_000, 512_000), (100_000, 512_000), (1_000_000, 1_024_000))
         for model in PAIR
     ],
@@ -63,33 +77,74 @@ def main() -> None:
     parser.add_argument("study", nargs="?", choices=sorted(STUDIES), help="(default: all but long)")
     parser.add_argument("model", nargs="?", default="", help="only models whose name holds this word")
     parser.add_argument("--list", action="store_true", help="say what there is to do, and do nothing")
+    parser.add_argument("--keep", action="store_true", help="keep what is under way in benchmarks/under_way")
+    parser.add_argument("--minutes", type=float, help="leave off after so long")
     parser.add_argument("--runs", default="runs", help="where the runs live (default: %(default)s)")
     options = parser.parse_args()
+    runs, until = Path(options.runs), time.monotonic() + 60 * (options.minutes or float("inf"))
     studies = [options.study] if options.study else [name for name in STUDIES if name != "long"]
-    for study in studies:
-        for arguments in STUDIES[study]:
-            if options.model not in arguments[0]:
-                continue
-            name = "-".join([study, *arguments]).replace(":", "+").replace("--", "").replace("=", "-").replace(" ", "-")
-            done = any((Path(options.runs) / name).glob("*/record.json"))
-            print(f"{'done' if done else 'to do':<6} tagging train {' '.join(arguments)}", flush=True)
-            if not options.list and not done:
-                command = [
-                    sys.executable,
-                    "-m",
-                    "tagging.cli",
-                    "train",
-                    *arguments,
-                    "--output",
-                    str(Path(options.runs) / name),
-                ]
-                environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-                if subprocess.run(
-                    [*command, "--records", str(SHIPPED), "--cpu"], env=environment, check=False
-                ).returncode:
-                    print(f"failed: tagging train {' '.join(arguments)}", file=sys.stderr, flush=True)
-                for path in (Path(options.runs) / name).glob("*/record.json"):
-                    ship_predictions(path.parent, read_record(path)["name"])
+    for settings in (settings for study in studies for settings in STUDIES[study]):
+        if not any(options.model in model for model in settings.models):
+            continue
+        done = is_shipped(settings)
+        print(f"{'done' if done else 'to do':<6} {settings.command()}", flush=True)
+        if options.keep:
+            keep(settings, runs)
+        elif not options.list and not done and (left := until - time.monotonic()) > 0:
+            train(settings, runs, left)
+
+
+def names_of(settings: Settings) -> dict[str, str]:
+    """The name of the record of each model."""
+    return {model: run_name(settings, model) for model in settings.models}
+
+
+def place_of(settings: Settings, runs: Path) -> Path:
+    return runs / "+".join(names_of(settings).values())
+
+
+def is_shipped(settings: Settings) -> bool:
+    """Whether there is a record of each model, of a run with these very settings."""
+    wanted = settings.to_dict()
+    for name in names_of(settings).values():
+        if not (path := SHIPPED / f"{name}.json").exists():
+            return False
+        # an older record may lack a setting that came later
+        there = read_record(path)["settings"]
+        if any(value != wanted[key] for key, value in there.items() if key in wanted and key != "workers"):
+            return False
+    return True
+
+
+def train(settings: Settings, runs: Path, seconds: float) -> None:
+    """Train in a process of its own, with one thread, and ship what comes of it."""
+    place = place_of(settings, runs)
+    if not place.exists() and (kept := place_of(settings, UNDER_WAY)).exists():
+        shutil.copytree(kept, place)
+    command = [sys.executable, "-m", "tagging.cli", *shlex.split(settings.command())[1:]]
+    command += ["--output", str(place), "--records", str(SHIPPED), "--cpu"]
+    if seconds < float("inf"):
+        command += ["--minutes", f"{seconds / 60:.2f}"]
+    if subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode:
+        print(f"failed: {settings.command()}", file=sys.stderr, flush=True)
+    for path in place.glob("*/record.json"):
+        ship_predictions(path.parent, read_record(path)["name"])
+    if is_shipped(settings):
+        shutil.rmtree(place_of(settings, UNDER_WAY), ignore_errors=True)
+
+
+def keep(settings: Settings, runs: Path) -> None:
+    """Copy settings and newest state of a run that is under way to where a clone finds them."""
+    place = place_of(settings, runs)
+    states = sorted(place.glob("state-*.safetensors"))
+    if not states or is_shipped(settings):
+        return
+    target = place_of(settings, UNDER_WAY)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for path in (place / "settings.json", states[-1]):
+        shutil.copy(path, target)
+    print(f"       kept: {target / states[-1].name}", flush=True)
 
 
 if __name__ == "__main__":
