@@ -1,6 +1,6 @@
 """All 25 pairs of front-end and back-end: size, cost, speed per core; exact rewrites against the plain form.
 
-usage: python benchmarks/architectures.py [pairs] [fused] [toeplitz] [bf16]     (default: all four)
+usage: python benchmarks/architectures.py [pairs] [fused] [toeplitz] [onednn] [bf16]     (default: all)
        --poster    width 1 on 15 s (the paper's size) for the pairs; otherwise width 1/4 on 3 s (the laptop edition)
 """
 
@@ -120,6 +120,29 @@ def toeplitz(rounds: int) -> None:
         print(f"width {width:g}  {ratio(times['plain'], times['toeplitz']):5.2f} x  {error:.0e}", flush=True)
 
 
+def onednn(rounds: int) -> None:
+    print(
+        "\nthe sample-level front-end in oneDNN's layout against the plain one, a whole training step: ratio of times\n"
+    )
+    for width, batch in ((1.0, 8), (0.25, 32)):
+        x = sound(batch, 3.0)
+        plain, faster = (build(PAPER[0], "temporal-pooling", width, 3.0) for _ in range(2))
+        faster.frontend.onednn = True
+        times = in_turn({"plain": training_step(plain, x), "onednn": training_step(faster, x)}, rounds)
+        print(f"width {width:g}  {ratio(times['plain'], times['onednn']):5.2f} x", flush=True)
+
+    x = torch.randn(32, 16, 1, 16_000, generator=torch.Generator().manual_seed(0)).clamp_min(0)
+    exact = x.double().var((0, 2, 3))
+    for name, layout in (("plain", x), ("onednn", x.to_mkldnn())):
+        mean, variance, scale, offset = torch.zeros(16), torch.ones(16), torch.ones(16), torch.zeros(16)
+        nn.functional.batch_norm(layout, mean, variance, scale, offset, True, 1.0)
+        error = (variance.double() / exact - 1).abs().max().item()
+        print(
+            f"variances of a batch of {x.numel() // 16:,} numbers to a channel, {name}: right to {error:.0e}",
+            flush=True,
+        )
+
+
 def bf16(rounds: int) -> None:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists() and not any(name in cpuinfo.read_text() for name in ("avx512_bf16", "amx_bf16")):
@@ -136,17 +159,18 @@ def bf16(rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="pairs, fused, toeplitz, bf16")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="pairs, fused, toeplitz, onednn, bf16")
     parser.add_argument("--poster", action="store_true", help="pairs at width 1 on 15 s")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    chosen = options.parts or ["pairs", "fused", "toeplitz", "bf16"]
+    chosen = options.parts or ["pairs", "fused", "toeplitz", "onednn", "bf16"]
     torch.set_num_threads(1)
     print(machine())
     runs = {
         "pairs": lambda: pairs(*((1.0, 15.0, 2) if options.poster else (0.25, 3.0, 16)), options.rounds),
         "fused": lambda: fused(options.rounds),
         "toeplitz": lambda: toeplitz(options.rounds),
+        "onednn": lambda: onednn(options.rounds),
         "bf16": lambda: bf16(options.rounds),
     }
     for part in chosen:

@@ -76,12 +76,12 @@ def main() -> None:
 
 
 def done() -> list[dict]:
-    """Trials of the record, where it is of the same base."""
+    """Trials of the record, where it is of the same base; what it does not say was not a setting yet."""
     path = SHIPPED / "recipe.json"
     if not path.exists():
         return []
     record = json.loads(path.read_text(encoding="utf-8"))
-    return record["trials"] if record["base"] == BASE.to_dict() else []
+    return record["trials"] if record["base"].items() <= BASE.to_dict().items() else []
 
 
 if __name__ == "__main__":

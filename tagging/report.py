@@ -18,7 +18,8 @@ METRICS = ("roc_auc", "pr_auc", "sqrt_mse")
 ORDER = ("gbt", "mel-statistics", "waveform", "spectrogram")
 # Settings in which runs of one row may differ: what they were trained beside, how often they were looked at, how fast.
 _INDIFFERENT = {
-    "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "compile",
+    "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "onednn",
+    "compile",
 }  # fmt: skip
 # What older records, which do not say it, were made with.
 _BEFORE = {"loss": "plain"}

@@ -22,7 +22,7 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffi
 # A file imports from floors below its own, from its own folder, and `errors` from anywhere.
 FLOORS = [
     {"errors"},
-    {"cache", "registry", "layers", "parts", "sounds", "exercises", "published"},
+    {"cache", "registry", "layers", "onednn", "parts", "sounds", "exercises", "published"},
     {"audio", "mel", "tags", "backends", "records"},
     {"resampling", "ranking", "checks", "predictions", "saving"},
     {"frontends", "heads", "losses", "inference", "corpora", "listen", "invert", "evaluation", "report"},

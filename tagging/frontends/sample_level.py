@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from .. import onednn
 from ..layers import Conv1dBlock
 from ..parts import Field, Frontend, Taps, check_width, scaled
 from . import FRONTENDS
@@ -22,14 +23,21 @@ class SampleLevel(Frontend):
         width: factor on filters.
         filters: of each convolution, first to last.
         sample_rate: Hz.
+        onednn: train on CPUs in the layout of :mod:`tagging.onednn`: about twice as fast.
 
     Source: Pons et al. 2018, section 3.1, after Lee et al. 2017. Book: ``book/waveform_frontends``.
     """
 
     def __init__(
-        self, *, width: float = 1.0, filters: Sequence[int] = (64, 64, 64, 128, 128, 128, 256), sample_rate: int = 16000
+        self,
+        *,
+        width: float = 1.0,
+        filters: Sequence[int] = (64, 64, 64, 128, 128, 128, 256),
+        sample_rate: int = 16000,
+        onednn: bool = False,
     ) -> None:
         super().__init__()
+        self.onednn = onednn
         check_width(width)
         sizes = [scaled(count, width) for count in filters]
         self.sample_rate, self.out_channels = sample_rate, sizes[-1]
@@ -57,9 +65,19 @@ class SampleLevel(Frontend):
 
     def forward(self, waveform: Tensor, taps: Taps | None = None) -> Tensor:
         self.check_samples(waveform)
+        if self.onednn and taps is None and onednn.usable(self, waveform):
+            return self._forward_onednn(waveform)
         x = self.strided(waveform[:, None])  # [batch, 64, samples / 3]
         for index, conv in enumerate(self.convs):
             x = self.pool(conv(x))  # [batch, 64 to 256, samples / 3^(index + 2)]
             if taps is not None:
                 taps[f"layer{index + 2}"] = x
         return x  # [batch, 256, samples / 2187]
+
+    def _forward_onednn(self, waveform: Tensor) -> Tensor:
+        """The same in another layout, where batch normalisation uses the statistics of the batch."""
+        x = onednn.to_onednn(waveform[:, None])
+        x = onednn.conv_block(x, self.strided.conv, self.strided.norm)
+        for block in self.convs:
+            x = onednn.max_pool(onednn.conv_block(x, block.conv, block.norm), self.pool.kernel_size)
+        return onednn.from_onednn(x)

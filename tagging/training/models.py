@@ -53,6 +53,8 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
             options["mel"] = dict(settings.mel)
         if frontend == "spectrogram-musically-motivated" and settings.toeplitz:
             options["toeplitz"] = True
+        if frontend == "waveform-sample-level" and settings.onednn:
+            options["onednn"] = True
         model = build_tagger(
             frontend,
             backend,
@@ -76,6 +78,8 @@ def share_norms(model: nn.Module) -> None:
     ``torch.nn.SyncBatchNorm`` runs on GPUs only, and would undo the reshaping of :class:`~tagging.layers.OneChannelNorm`.
     """
     for module in model.modules():
+        if getattr(module, "onednn", False):
+            module.onednn = False  # whose batch normalisation knows of one process only
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             # on the instance, so that the names of weights stay what they are
             module.forward = functools.partial(_shared_norm, module, module.forward)

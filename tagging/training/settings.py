@@ -74,6 +74,8 @@ class Settings:
     precision: str = "no"
     # Frequency-wide filters as banded matrices: 1.25 to 1.5 times as fast on a CPU.
     toeplitz: bool = True
+    # The sample-level front-end in the layout that a CPU's convolutions like best: twice as fast.
+    onednn: bool = True
     compile: bool = False
     # Processes that make segments beside the training.
     workers: int = 1
@@ -196,6 +198,7 @@ EDITIONS: dict[str, Settings] = {
         segments_per_clip=1,
         precision="bf16",
         toeplitz=False,
+        onednn=False,
         workers=14,
     ),
 }
