@@ -52,8 +52,6 @@ class Degradations(nn.Module):
         Returns:
             float32 ``[batch, samples]`` in [-1, 1].
         """
-        import torchaudio.functional as F
-
         if not audio.is_floating_point():
             audio = audio.to(torch.float32) / 32768
         samples = audio.shape[-1]
@@ -62,12 +60,9 @@ class Degradations(nn.Module):
         response = self.rooms[(room * _ROOMS).long()] * (0.8 * reverb**2)[:, None]
         response[:, 0] = 1
         limited = band < _SHARE
-        response = F.fftconvolve(response, self._filters_of(band, limited))
+        response = _convolve(response, self._filters_of(band, limited))  # [batch, taps + 128]
         middle = _FILTER_TAPS // 2
-        # lengthened so that the transforms have a fast length: 59,327 samples, for one, take four times as long as 60,000
-        full = samples + response.shape[-1] - 1
-        longer = nn.functional.pad(audio, (0, _fast_length(full) - full))
-        audio = F.fftconvolve(longer, response)[:, middle : middle + samples]  # [batch, samples]
+        audio = _convolve(audio, response)[:, middle : middle + samples]  # [batch, samples]
         power = audio.square().mean(dim=1).clamp_min(1e-12)
         snr = _BEST_SNR_DB - _SNR_RANGE_DB * noise / _SHARE
         amplitude = torch.sqrt(power) * torch.where(noise < _SHARE, 10 ** (-snr / 20), torch.zeros_like(snr))
@@ -83,7 +78,7 @@ class Degradations(nn.Module):
 
     def _noise_from(self, place: Tensor, samples: int) -> Tensor:
         begin = (place * (_NOISE_SAMPLES - samples)).long()
-        return self.noise[begin[:, None] + torch.arange(samples, device=begin.device)]
+        return self.noise.unfold(0, samples, 1)[begin]
 
 
 def _rooms(generator: torch.Generator) -> Tensor:
@@ -103,6 +98,17 @@ def _low_pass_filters() -> Tensor:
     taps = torch.special.sinc(2 * cutoff * time) * window
     nothing = (time == 0).to(torch.float64)[None]
     return torch.cat([taps / taps.sum(dim=1, keepdim=True), nothing]).to(torch.float32)
+
+
+def _convolve(sound: Tensor, response: Tensor) -> Tensor:
+    """float32 ``[batch, samples + taps - 1]``.
+
+    The transforms have a fast length: 59,327 samples, for one, take four times as long as 60,000.
+    """
+    import torchaudio.functional as F
+
+    full = sound.shape[-1] + response.shape[-1] - 1
+    return F.fftconvolve(nn.functional.pad(sound, (0, _fast_length(full) - full)), response)[:, :full]
 
 
 def _fast_length(samples: int) -> int:
