@@ -125,7 +125,10 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
     command += ["--output", str(place), "--records", str(SHIPPED), "--cpu"]
     if seconds < float("inf"):
         command += ["--minutes", f"{seconds / 60:.2f}"]
-    if subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode:
+    code = subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode
+    if code < 0:  # killed: whoever did it does not want the next one either
+        raise SystemExit(f"stopped: {settings.command()}")
+    if code:
         print(f"failed: {settings.command()}", file=sys.stderr, flush=True)
     for path in place.glob("*/record.json"):
         ship_predictions(path.parent, read_record(path)["name"])
