@@ -191,21 +191,41 @@ def test_a_damaged_checkpoint_costs_a_stretch_and_nothing_else(tones, tmp_path):
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-@pytest.mark.slow
-def test_two_processes_have_the_losses_of_one(tones, tmp_path):
-    """With the same batch over both: batch normalisation and the mean over known labels see the whole of it."""
-    # a small rate: Adam divides gradients by their size, and makes of a rounding error a step as long as any other
-    settings = tones(
-        models=BOTH, dropout=0.0, clips_seen=160, batch=16, log_every=1, validate_every=80, learning_rate=1e-4
-    )
-    whole = run(settings, tmp_path / "one")
-    script = tmp_path / "two.py"
-    script.write_text(KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(tmp_path / "two")))
+def run_by_two(settings, folder):
+    """A run of two processes that share every batch."""
+    script = folder.with_suffix(".py")
+    script.write_text(KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(folder)))
     done = subprocess.run(
         [sys.executable, *TWO, str(script)], capture_output=True, text=True, timeout=400, check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_what_one_of_two_processes_cannot_read_both_count(tones, tmp_path):
+    options = {"damaged": 0.05, "damaged_splits": ["train", "test"]}
+    settings = tones(models=["mel-statistics"], clips=60, test_clips=60, clips_seen=160, corpus_options=options)
+    out = run_by_two(settings, tmp_path / "two")
+    record = json.loads((tmp_path / "two" / "mel-statistics" / "record.json").read_text())
+    assert record["failed_tracks"] == {"train": 3, "validation": 0, "test": 3}
+    assert record["test"]["songs"] == 57
+    for split in ("train", "test"):
+        assert len((tmp_path / "two" / f"failed-{split}.txt").read_text().splitlines()) == 3
+        assert out.count(f"3 of 60 {split} tracks cannot be read") == 1
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_losses_of_one(tones, tmp_path):
+    """With the same batch over both: batch normalisation and the mean over known labels see the whole of it."""
+    # a small rate: Adam divides gradients by their size, and makes of a rounding error a step as long as any other;
+    # and the layout with exact variances, which several processes always use
+    settings = tones(
+        models=BOTH, dropout=0.0, clips_seen=160, batch=16, log_every=1, validate_every=80, learning_rate=1e-4, onednn=False
+    )  # fmt: skip
+    whole = run(settings, tmp_path / "one")
+    run_by_two(settings, tmp_path / "two")
     for alone in whole:
         shared = json.loads((tmp_path / "two" / alone["model"] / "record.json").read_text())
         assert shared["processes"] == 2
