@@ -22,10 +22,12 @@ import sys
 import time
 from pathlib import Path
 
+from tagging import load_tagger
 from tagging.predictions import ship_predictions
+from tagging.pretrained.own import own_path
 from tagging.records import SHIPPED, read_record
 from tagging.training import Settings
-from tagging.training.outcome import run_name
+from tagging.training.outcome import run_name, short_count
 
 UNDER_WAY = Path(__file__).with_name("under_way")
 PAIR = ("waveform", "spectrogram")
@@ -132,8 +134,16 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
         print(f"failed: {settings.command()}", file=sys.stderr, flush=True)
     for path in place.glob("*/record.json"):
         ship_predictions(path.parent, read_record(path)["name"])
+        ship_weights(path.parent, settings)
     if is_shipped(settings):
         shutil.rmtree(place_of(settings, UNDER_WAY), ignore_errors=True)
+
+
+def ship_weights(place: Path, settings: Settings) -> None:
+    """Of the poster's pair, from its smallest scale on, where each clip passed once; in half precision."""
+    if place.name in PAIR and settings.clips >= 100_000 and settings.clips_seen // settings.clips == 1:
+        name = f"{settings.edition}-{place.name}-{short_count(settings.clips)}"
+        load_tagger(place / "tagger.safetensors").half().save(own_path(name))
 
 
 def keep(settings: Settings, runs: Path) -> None:
