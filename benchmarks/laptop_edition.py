@@ -76,15 +76,19 @@ STUDIES: dict[str, list[Settings]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", nargs="?", choices=sorted(STUDIES), help="(default: all but long)")
+    parser.add_argument(
+        "study", nargs="?", choices=sorted(STUDIES), help="(default: all; long only if it is asked for)"
+    )
     parser.add_argument("model", nargs="?", default="", help="only models whose name holds this word")
     parser.add_argument("--list", action="store_true", help="say what there is to do, and do nothing")
     parser.add_argument("--keep", action="store_true", help="keep what is under way in benchmarks/under_way")
     parser.add_argument("--minutes", type=float, help="leave off after so long")
     parser.add_argument("--runs", default="runs", help="where the runs live (default: %(default)s)")
     options = parser.parse_args()
-    runs, until = Path(options.runs), time.monotonic() + 60 * (options.minutes or float("inf"))
-    studies = [options.study] if options.study else [name for name in STUDIES if name != "long"]
+    runs, minutes = Path(options.runs), float("inf") if options.minutes is None else options.minutes
+    until = time.monotonic() + 60 * minutes
+    # what takes many hours is only begun when it is asked for, but kept in any case
+    studies = [options.study] if options.study else [name for name in STUDIES if options.keep or name != "long"]
     for settings in (settings for study in studies for settings in STUDIES[study]):
         if not any(options.model in model for model in settings.models):
             continue
@@ -96,45 +100,75 @@ def main() -> None:
             train(settings, runs, left)
 
 
-def names_of(settings: Settings) -> dict[str, str]:
-    """The name of the record of each model."""
-    return {model: run_name(settings, model) for model in settings.models}
+def names_of(settings: Settings) -> list[str]:
+    """The names of the records of a run, one for each model."""
+    return [run_name(settings, model) for model in settings.models]
 
 
 def place_of(settings: Settings, runs: Path) -> Path:
-    return runs / "+".join(names_of(settings).values())
+    return runs / "+".join(names_of(settings))
 
 
 def is_shipped(settings: Settings) -> bool:
-    """Whether there is a record of each model, of a run with these very settings."""
-    wanted = settings.to_dict()
-    for name in names_of(settings).values():
+    """Whether there is a record of each model, of a run with these very settings; how it was computed does not count."""
+    for name in names_of(settings):
         if not (path := SHIPPED / f"{name}.json").exists():
             return False
-        # an older record may lack a setting that came later
-        there = read_record(path)["settings"]
-        if any(value != wanted[key] for key, value in there.items() if key in wanted and key != "workers"):
+        there = Settings.from_dict(read_record(path)["settings"])
+        if there.changed({how: getattr(settings, how) for how in ("workers", "toeplitz", "onednn")}) != settings:
             return False
     return True
+
+
+def newest_state(place: Path) -> str:
+    """The name of the newest state of a run, which says its update; empty where there is none."""
+    return max((path.name for path in place.glob("state-*.safetensors")), default="")
+
+
+def take_up(settings: Settings, runs: Path) -> None:
+    """Copy what was kept of a run to where runs live, unless it has come further there."""
+    place, kept = place_of(settings, runs), place_of(settings, UNDER_WAY)
+    if newest_state(kept) > newest_state(place):
+        shutil.copytree(kept, place, dirs_exist_ok=True)
+
+
+def keep(settings: Settings, runs: Path) -> None:
+    """Copy settings and newest state of a run that is under way to where a clone finds them, unless it has a newer one."""
+    place, target = place_of(settings, runs), place_of(settings, UNDER_WAY)
+    if is_shipped(settings) or newest_state(place) <= newest_state(target):
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("settings.json", newest_state(place)):
+        shutil.copy(place / name, target)
+    print(f"       kept: {target / newest_state(target)}", flush=True)
 
 
 def train(settings: Settings, runs: Path, seconds: float) -> None:
     """Train in a process of its own, with one thread, and ship what comes of it."""
     place = place_of(settings, runs)
-    if not place.exists() and (kept := place_of(settings, UNDER_WAY)).exists():
-        shutil.copytree(kept, place)
-    command = [sys.executable, "-m", "tagging.cli", *shlex.split(settings.command())[1:]]
-    command += ["--output", str(place), "--records", str(SHIPPED), "--cpu"]
+    take_up(settings, runs)
+    command = [
+        sys.executable,
+        "-m",
+        "tagging.cli",
+        *shlex.split(settings.command())[1:],
+        "--output",
+        str(place),
+        "--cpu",
+    ]
     if seconds < float("inf"):
         command += ["--minutes", f"{seconds / 60:.2f}"]
     code = subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode
-    if code < 0:  # killed: whoever did it does not want the next one either
+    if code < 0 or code == 130:  # by a signal, or Ctrl-C
         raise SystemExit(f"stopped: {settings.command()}")
     if code:
         print(f"failed: {settings.command()}", file=sys.stderr, flush=True)
     for path in place.glob("*/record.json"):
-        ship_predictions(path.parent, read_record(path)["name"])
+        name = read_record(path)["name"]
+        ship_predictions(path.parent, name)
         ship_weights(path.parent, settings)
+        shutil.copyfile(path, SHIPPED / f"{name}.json")  # last: where there is a record, all is there
     if is_shipped(settings):
         shutil.rmtree(place_of(settings, UNDER_WAY), ignore_errors=True)
 
@@ -144,20 +178,6 @@ def ship_weights(place: Path, settings: Settings) -> None:
     if place.name in PAIR and settings.clips >= 100_000 and settings.clips_seen // settings.clips == 1:
         name = f"{settings.edition}-{place.name}-{short_count(settings.clips)}"
         load_tagger(place / "tagger.safetensors").half().save(own_path(name))
-
-
-def keep(settings: Settings, runs: Path) -> None:
-    """Copy settings and newest state of a run that is under way to where a clone finds them."""
-    place = place_of(settings, runs)
-    states = sorted(place.glob("state-*.safetensors"))
-    if not states or is_shipped(settings):
-        return
-    target = place_of(settings, UNDER_WAY)
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for path in (place / "settings.json", states[-1]):
-        shutil.copy(path, target)
-    print(f"       kept: {target / states[-1].name}", flush=True)
 
 
 if __name__ == "__main__":

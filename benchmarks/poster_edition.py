@@ -73,9 +73,10 @@ def main() -> None:
     for clips in options.clips:
         left = options.minutes - (time.monotonic() - start) / 60
         records = []
-        if left > 0:
+        # the first run that is not complete gets on by a few updates, however short the sitting
+        if left > 0 or complete:
             run = settings.changed({"clips": 64 * clips // SCALES[0] if options.toy else clips})
-            records = train(run, output / str(clips), cpu_only=options.toy, minutes=left)
+            records = train(run, output / str(clips), cpu_only=options.toy, minutes=max(left, 0.0))
         complete = complete and bool(records)
     if options.records:
         bring_back(output, Path(options.records))

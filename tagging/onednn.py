@@ -6,7 +6,7 @@ the sample-level front-end trains about twice as fast for it (``benchmarks/archi
 
 The arithmetic is the same but for one thing: oneDNN adds up the variances of a batch in single precision, one number after the
 other. With half a million numbers to a channel they are right to about 1e-4, where PyTorch's own are right to 1e-7 (the same
-benchmark). A run learns as well with it, but it is for training alone. Book: ``book/recipe``.
+benchmark). So it is for training alone. Book: ``book/recipe``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 
 def usable(module: nn.Module, x: Tensor) -> bool:
-    """Whether a module that is being trained may compute with ``x`` in this layout: single precision, on a CPU with oneDNN."""
+    """Whether a module may compute with ``x`` in this layout: all of it in training, single precision, on a CPU with oneDNN."""
     return (
-        module.training
+        all(part.training for part in module.modules())  # a frozen normalisation stays frozen
         and torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype == torch.float32

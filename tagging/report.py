@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import ConfigError
 from .published import list_published, published_results
+from .records import BEFORE
 from .resampling import Interval, interval
 
 METRICS = ("roc_auc", "pr_auc", "sqrt_mse")
@@ -21,8 +22,6 @@ _INDIFFERENT = {
     "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "onednn",
     "compile",
 }  # fmt: skip
-# What older records, which do not say it, were made with.
-_BEFORE = {"loss": "plain"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def table_runs(
         if record["edition"] == edition
         and (models is None or record["model"] in models)
         and not any(record["settings"].get(name) for name in special)
-        and record["settings"].get("loss", "plain") == "plain"
+        and (BEFORE | record["settings"])["loss"] == "plain"
     ]
 
 
@@ -109,7 +108,7 @@ def rows_of(
 
 def _recipe(record: dict[str, Any]) -> dict[str, Any]:
     """The settings that make it another experiment."""
-    return {name: value for name, value in (_BEFORE | record["settings"]).items() if name not in _INDIFFERENT}
+    return {name: value for name, value in (BEFORE | record["settings"]).items() if name not in _INDIFFERENT}
 
 
 def _difference(recipe: str, recipes: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Failures:
     def __init__(self, corpus: Corpus, tracks: int, folder: Path | None = None, engine: Any = None) -> None:
         self._corpus, self._tracks, self._engine = corpus, tracks, engine
         self._list = None if folder is None else folder / f"failed-{corpus.split}.txt"
+        self._tried = 0
         self.messages: dict[int, str] = {}
 
     def add(self, failed: Mapping[int, str]) -> None:
@@ -50,25 +52,20 @@ class Failures:
             CorpusError: more than 5 % cannot be read; the message names the first and says where the others are listed.
         """
         self._exchange()
-        if not self.messages:
-            return
+        self._tried = tried = min(tried, self._tracks)
         lines = [f"{self._corpus[track].id}: {message}" for track, message in sorted(self.messages.items())]
         if self._list is not None and (self._engine is None or self._engine.is_main_process):
-            with atomic_write(self._list) as part:
-                part.write_text("\n".join([*lines, ""]), encoding="utf-8")
-        tried = min(tried, self._tracks)
+            self._write(lines)
         if len(lines) > WORST_SHARE * min(max(tried, _FEW_TRACKS), self._tracks):
-            raise CorpusError(
-                f"{self._share(tried)}, more than {WORST_SHARE:.0%}{self._where()}; the first: {lines[0]}"
-            )
+            raise CorpusError(f"{self._share()}, more than {WORST_SHARE:.0%}{self._where()}; the first: {lines[0]}")
 
     def remark(self) -> str:
         """What a user should know at the end; empty if all could be read."""
-        return f"{self._share(self._tracks)}{self._where()}" if self.messages else ""
+        return f"{self._share()}{self._where()}" if self.messages else ""
 
-    def _share(self, tried: int) -> str:
+    def _share(self) -> str:
         count = len(self.messages)
-        return f"{count} of {tried} {self._corpus.split} tracks cannot be read ({count / tried:.1%})"
+        return f"{count} of {self._tried} {self._corpus.split} tracks cannot be read ({count / self._tried:.1%})"
 
     def _where(self) -> str:
         return "" if self._list is None else f"; they are listed in {self._list}"
@@ -80,7 +77,15 @@ class Failures:
         count = torch.tensor(float(len(self.messages)), device=engine.device)
         if engine.reduce(count, "sum") == 0:
             return
-        met = torch.zeros(len(self._corpus), dtype=torch.int32, device=engine.device)
-        met[list(self.messages)] = 1
-        for track in engine.reduce(met, "sum").nonzero().flatten().tolist():
-            self.messages.setdefault(track, "another process could not read it")
+        text = torch.tensor(list(json.dumps(self.messages).encode()), dtype=torch.uint8, device=engine.device)
+        for row in engine.gather(engine.pad_across_processes(text[None], dim=1)):
+            told = json.loads(bytes(row.tolist()).rstrip(b"\0"))
+            self.messages |= {int(track): message for track, message in told.items()}
+
+    def _write(self, lines: list[str]) -> None:
+        """The list as it is now; none where nothing has failed, not that of an earlier try either."""
+        if not lines:
+            self._list.unlink(missing_ok=True)
+            return
+        with atomic_write(self._list) as part:
+            part.write_text("\n".join([*lines, ""]), encoding="utf-8")

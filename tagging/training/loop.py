@@ -22,7 +22,7 @@ from ..corpora import Corpus, stream
 from ..errors import ConfigError, TaggingError
 from ..evaluation import pr_auc, roc_auc, sqrt_mse
 from ..losses import known_labels
-from ..records import read_record
+from ..records import BEFORE, read_record
 from .checkpoint import newest_state, save_state
 from .data import Order, first_tracks, open_split, predict
 from .failures import Failures
@@ -88,6 +88,7 @@ def train(
     first_tracks(open_split(settings, "test"), settings.test_clips, "test_clips")  # refused now, not after the training
     share = _shares(corpus.labels_of(tracks[:_SHARE_TRACKS]))
     learners = [Learner(name, settings, corpus, share, engine) for name in settings.models]
+    _refuse_the_impossible(settings, corpus, tracks, engine)
     # only now: a command with a mistake in it should not stand in the way of the corrected one
     if engine.is_main_process:
         claim(folder, settings)
@@ -185,6 +186,7 @@ def train(
         "failed_tracks": len(failures.messages),
         "history": history,
     }
+    failures.check(update * settings.batch)
     if remark := failures.remark():
         engine.print(remark)
     for learner in learners:
@@ -214,7 +216,7 @@ def refuse_another_run(folder: Path, settings: Settings) -> None:
     if not path.exists():
         return
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = BEFORE | json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
     # how many processes make the clips changes nothing about the run
@@ -233,13 +235,24 @@ def _shares(labels: np.ndarray) -> np.ndarray:
         return np.where(known, labels, 0).sum(axis=0) / known.sum(axis=0)
 
 
-def _batches(settings: Settings, corpus: Corpus, tracks: np.ndarray, done: int, engine: Any):
-    """What is left of the run's stream; each process makes its own part of every batch."""
+def _refuse_the_impossible(settings: Settings, corpus: Corpus, tracks: np.ndarray, engine: Any) -> None:
+    """Raise ConfigError for what no batch could be made of."""
     share, rest = divmod(settings.batch, engine.num_processes)
     if rest or share % settings.accumulate:
         raise ConfigError(
             f"batch={settings.batch} cannot be shared by {engine.num_processes} processes in {settings.accumulate} parts"
         )
+    try:
+        corpus.segment(int(tracks[0]), 0.0, settings.segment_seconds)
+    except ConfigError:
+        raise  # a wrong length is wrong for every track
+    except TaggingError:
+        pass  # this one cannot be read; others may
+
+
+def _batches(settings: Settings, corpus: Corpus, tracks: np.ndarray, done: int, engine: Any):
+    """What is left of the run's stream; each process makes its own part of every batch."""
+    share = settings.batch // engine.num_processes
     order = Order(corpus, tracks, settings)
     indices, starts = order.between(done * settings.batch, settings.updates * settings.batch)
     mine = [

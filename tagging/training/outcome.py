@@ -70,8 +70,8 @@ def report_models(
     models = {learner.name: learner.plain for learner in learners}
     positives = train_positives(share, settings.clips or len(corpus))
     said, failed = {}, {"train": run["failed_tracks"]}
-    for split, count in (("validation", settings.validation_clips), ("test", settings.test_clips)):
-        songs = open_split(settings, split)
+    for songs, count in ((open_split(settings, "validation"), settings.validation_clips), (test, settings.test_clips)):
+        split = songs.split
         failures = Failures(songs, count, places[0].parent, engine)
         said[split] = predictions_of(models, songs, count, settings, engine, failures, positives)
         failed[split] = len(failures.messages)

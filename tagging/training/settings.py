@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, unknown_name
+from ..records import BEFORE
 
 PRECISIONS = ("no", "bf16")
 # The keys of tagging.losses.LOSSES, which would bring torch along
@@ -158,12 +159,12 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """The inverse of :meth:`to_dict`.
+        """The inverse of :meth:`to_dict`, also of what it gave before some settings were there.
 
         Raises:
             ConfigError: an unknown setting, or a value of the wrong kind.
         """
-        return cls().changed(values)
+        return cls().changed({**BEFORE, **values})
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
         """These settings with some replaced.

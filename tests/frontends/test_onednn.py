@@ -69,7 +69,7 @@ def test_another_path_would_be_noticed(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "case", ["inference", "no gradients", "double precision", "feature maps", "autocast", "processes"]
+    "case", ["inference", "no gradients", "double precision", "feature maps", "autocast", "processes", "frozen norm"]
 )
 def test_everything_else_goes_the_plain_way(case, monkeypatch):
     plain, faster = pair()
@@ -80,6 +80,8 @@ def test_everything_else_goes_the_plain_way(case, monkeypatch):
     if case == "double precision":
         waveform = waveform.double()
         plain.double(), faster.double()
+    if case == "frozen norm":
+        plain.convs[2].norm.eval(), faster.convs[2].norm.eval()
     if case == "processes":
         share_norms(faster)
         assert not faster.onednn

@@ -64,6 +64,9 @@ def test_evaluate_finds_what_the_run_found(trained, capsys, tmp_path):
     for metric, mean in record["test"]["means"].items():
         assert again["test"]["means"][metric]["value"] == pytest.approx(mean["value"], abs=1e-6)
     assert "all tags: roc_auc" in capsys.readouterr().out
+    assert again["command"].startswith("tagging evaluate TAGGER --corpus tones --split test --clips 40 --set ")
+    assert " segments_per_clip=2 " in again["command"]
+    assert again["device"]
 
 
 def test_evaluate_refuses_a_tagger_of_other_tags(capsys, tmp_path):

@@ -103,4 +103,13 @@ def test_a_mistaken_command_does_not_stand_in_the_way_of_the_corrected_one(tones
         train(tones(models=["mel-statistics"], clips=1000), tmp_path, cpu_only=True)
     with pytest.raises(ConfigError, match="test_clips=1000: the test split has 60 tracks"):
         train(tones(models=["mel-statistics"], test_clips=1000), tmp_path, cpu_only=True)
+    with pytest.raises(ConfigError, match="segments of 5 s: the longest track has 3 s"):
+        train(tones(models=["mel-statistics"], segment_seconds=5.0), tmp_path, cpu_only=True)
     assert train(tones(models=["mel-statistics"], clips_seen=80), tmp_path, cpu_only=True, progress=False)
+
+
+def test_the_list_of_an_earlier_try_does_not_outlive_it(tones, tmp_path):
+    corpus = open_split(tones(), "train")
+    (tmp_path / "failed-train.txt").write_text("train-0: the disk was not there\n")
+    Failures(corpus, 60, tmp_path).check(60)
+    assert not (tmp_path / "failed-train.txt").exists()

@@ -82,12 +82,12 @@ def test_a_complete_run_is_only_read(tones, tmp_path):
 
 def test_a_run_killed_while_it_was_tested_is_tested_again(tones, tmp_path):
     # the budget ends where a pass over the clips does
-    settings = tones(models=["mel-statistics"], clips=60, clips_seen=960)
+    settings = tones(models=["mel-statistics"], clips=60, clips_seen=960, corpus_options={"damaged": 0.05})
     (first,) = run(settings, tmp_path)
     (tmp_path / "mel-statistics" / "record.json").unlink()
     (again,) = run(settings, tmp_path)
     assert again["test"] == first["test"]
-    assert again["updates"] == first["updates"]
+    assert (again["updates"], again["failed_tracks"]) == (first["updates"], first["failed_tracks"])
 
 
 @pytest.mark.parametrize("model", ["spectrogram", "waveform", "mel-statistics", "mel-statistics:per-tag"])
@@ -102,6 +102,16 @@ def test_a_folder_with_another_run_is_refused(tones, tmp_path):
         ConfigError, match=r"holds a run with other settings \(learning_rate: 0.008 there, 0.001 here\)"
     ):
         run(tones(clips_seen=80, learning_rate=0.001), tmp_path)
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on(tones, tmp_path):
+    settings = tones(models=["waveform"], clips_seen=80, onednn=False)
+    before = run(settings, tmp_path)
+    old = {name: value for name, value in settings.to_dict().items() if name not in ("onednn", "loss")}
+    (tmp_path / "settings.json").write_text(json.dumps(old))
+    assert run(settings, tmp_path) == before
+    with pytest.raises(ConfigError, match=r"\(onednn: False there, True here\)"):
+        run(settings.changed({"onednn": True}), tmp_path)
 
 
 KILLED = """
@@ -214,6 +224,7 @@ def test_what_one_of_two_processes_cannot_read_both_count(tones, tmp_path):
     for split in ("train", "test"):
         assert len((tmp_path / "two" / f"failed-{split}.txt").read_text().splitlines()) == 3
         assert out.count(f"3 of 60 {split} tracks cannot be read") == 1
+        assert all("damaged-" in line for line in (tmp_path / "two" / f"failed-{split}.txt").read_text().splitlines())
 
 
 @pytest.mark.slow

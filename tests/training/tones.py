@@ -11,6 +11,7 @@ import soundfile
 
 from tagging.audio import load_audio
 from tagging.corpora.base import CORPORA, Corpus, Segment, Track
+from tagging.errors import ConfigError
 from tagging.tags import UNIFORM, Tag, Vocabulary
 
 RATE = 16000
@@ -101,6 +102,8 @@ class Tones(Corpus):
         return path
 
     def segment(self, index: int, start: float, seconds: float) -> Segment:
+        if seconds > 3.0:
+            raise ConfigError(f"segments of {seconds:g} s: the longest track has 3 s")
         samples = round(seconds * RATE)
         sound = self[index].read(start, seconds)
         filled = np.zeros(samples, np.int16)
