@@ -147,7 +147,7 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant:
         scores=scores,
         resampled=resampled,
         fingerprint=tests[0]["fingerprint"],
-        seconds=float(np.mean([run["seconds"] + run.get("seconds_for_features", 0.0) for run in runs])),
+        seconds=float(np.mean([seconds_of(run) for run in runs])),
         company=max(len(run["settings"]["models"]) for run in runs),
         variant=variant,
         parameters=first.get("parameters"),
@@ -232,6 +232,11 @@ def _cell(row: Row, metric: str) -> str:
 def _line(model: object, clips: object, seen: object, seeds: object, *rest: object) -> str:
     roc, pr, error, time = rest
     return f"{model!s:<28}{clips!s:>10}{seen!s:>11}{seeds!s:>6}  {roc!s:<27}{pr!s:<27}{error!s:<27}{time}".rstrip()
+
+
+def seconds_of(record: dict[str, Any]) -> float:
+    """How long a run took; trees need features first."""
+    return record["seconds"] + record.get("seconds_for_features", 0.0)
 
 
 def duration(seconds: float) -> str:
