@@ -23,7 +23,7 @@ class SampleLevel(Frontend):
         width: factor on filters.
         filters: of each convolution, first to last.
         sample_rate: Hz.
-        onednn: train on CPUs in the layout of :mod:`tagging.onednn`: about twice as fast.
+        onednn: train on CPUs in the layout of ``tagging.onednn``: about twice as fast.
 
     Source: Pons et al. 2018, section 3.1, after Lee et al. 2017. Book: ``book/waveform_frontends``.
     """

@@ -146,7 +146,7 @@ class Settings:
         return " ".join([*words, *(["--set", *extras] if extras else [])])
 
     def assignments(self, usual: Settings) -> list[str]:
-        """What :func:`parse_overrides` reads to make these settings of others; how the clips are made does not count."""
+        """What ``parse_overrides`` reads to make these settings of others; how the clips are made does not count."""
         found, there = [], usual.to_dict()
         for name, value in self.to_dict().items():
             if name in ("edition", "workers") or value == there[name]:
