@@ -22,7 +22,6 @@ import sys
 import time
 from pathlib import Path
 
-from tagging import load_tagger
 from tagging.predictions import ship_predictions
 from tagging.pretrained.own import own_path
 from tagging.records import SHIPPED, read_record
@@ -174,10 +173,10 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
 
 
 def ship_weights(place: Path, settings: Settings) -> None:
-    """Of the poster's pair, from its smallest scale on, where each clip passed once; in half precision."""
+    """Of the poster's pair, from its smallest scale on, where each clip passed once."""
     if place.name in PAIR and settings.clips >= 100_000 and settings.clips_seen // settings.clips == 1:
         name = f"{settings.edition}-{place.name}-{short_count(settings.clips)}"
-        load_tagger(place / "tagger.safetensors").half().save(own_path(name))
+        shutil.copyfile(place / "tagger.safetensors", own_path(name))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from tagging.pretrained import load_tagger
 from tagging.pretrained.own import list_own
 from tagging.training import Settings
 from tagging.training.data import open_split
+from tagging.training.failures import Failures
 from tagging.training.outcome import predictions_of
 
 PARTS = ("all", "score", "instrument")
@@ -42,7 +43,9 @@ def main() -> None:
         used = soundfont_path()
         test = open_split(settings, "test")
         fonts[place] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
-        said[place] = predictions_of(taggers, test, options.clips, settings, Accelerator(cpu=True))
+        said[place] = predictions_of(
+            taggers, test, options.clips, settings, Accelerator(cpu=True), Failures(test, options.clips)
+        )
         print(fonts[place], flush=True)
     models = {}
     for name in taggers:

@@ -15,6 +15,7 @@ from tagging.pretrained.own import list_own, own_path
 from tagging.records import SHIPPED, read_record
 from tagging.training import Settings
 from tagging.training.data import open_split
+from tagging.training.failures import Failures
 from tagging.training.outcome import predictions_of
 
 EACH = pytest.mark.parametrize("name", list_own())
@@ -46,7 +47,9 @@ def test_it_tags_as_it_was_tested(name):
     said = load_predictions(record["name"])
     assert tagger.vocabulary == said.vocabulary
     settings = Settings.from_dict({**record["settings"], "workers": 0})
-    found = predictions_of({name: tagger}, open_split(settings, "test"), 10, settings, Accelerator(cpu=True))[name]
+    corpus = open_split(settings, "test")
+    engine, failures = Accelerator(cpu=True), Failures(corpus, 10)
+    found = predictions_of({name: tagger}, corpus, 10, settings, engine, failures)[name]
     np.testing.assert_array_equal(found.tracks, said.tracks[:10])
     np.testing.assert_allclose(found.scores, said.scores[:10], atol=1e-3)
 
