@@ -67,7 +67,7 @@ STUDIES: dict[str, list[Settings]] = {
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
         plan(model, clips, clips_seen=seen, validate_every=25_600)
-        for clips, seen in ((500_000, 512_000), (100_000, 512_000), (1_000_000, 1_024_000))
+        for clips, seen in ((500_000, 512_000), (1_000_000, 1_024_000), (100_000, 512_000))
         for model in PAIR
     ],
 }

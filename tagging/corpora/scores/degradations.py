@@ -41,6 +41,7 @@ class Degradations(nn.Module):
         self.register_buffer("rooms", _rooms(generator), persistent=False)
         self.register_buffer("filters", _low_pass_filters(), persistent=False)
         self.register_buffer("noise", torch.randn(_NOISE_SAMPLES, generator=generator), persistent=False)
+        self._kept: tuple[tuple[int, torch.device], Tensor, Tensor] | None = None
 
     def forward(self, audio: Tensor, draws: Tensor) -> Tensor:
         """Degrade clips.
@@ -56,25 +57,30 @@ class Degradations(nn.Module):
             audio = audio.to(torch.float32) / 32768
         samples = audio.shape[-1]
         reverb, room, band, noise, level, place = draws.to(audio).unbind(dim=1)
-        # [batch, taps]: direct sound, then the tail of a room, louder with the amount of reverb
-        response = self.rooms[(room * _ROOMS).long()] * (0.8 * reverb**2)[:, None]
-        response[:, 0] = 1
-        limited = band < _SHARE
-        response = _convolve(response, self._filters_of(band, limited))  # [batch, taps + 128]
-        middle = _FILTER_TAPS // 2
-        audio = _convolve(audio, response)[:, middle : middle + samples]  # [batch, samples]
-        power = audio.square().mean(dim=1).clamp_min(1e-12)
+        audio = self._in_a_room(audio, 0.8 * reverb**2, room, band)
         snr = _BEST_SNR_DB - _SNR_RANGE_DB * noise / _SHARE
-        amplitude = torch.sqrt(power) * torch.where(noise < _SHARE, 10 ** (-snr / 20), torch.zeros_like(snr))
+        amplitude = torch.where(noise < _SHARE, _loudness(audio) * 10 ** (-snr / 20), torch.zeros_like(snr))
         audio = audio + amplitude[:, None] * self._noise_from(place, samples)
-        target = 10 ** ((_LOUDEST_DB - _LEVEL_RANGE_DB * level) / 20)
-        audio = audio * (target / torch.sqrt(audio.square().mean(dim=1).clamp_min(1e-12)))[:, None]
+        gain = 10 ** ((_LOUDEST_DB - _LEVEL_RANGE_DB * level) / 20) / _loudness(audio)
         # loud peaks are turned down as a whole, never cut
-        return audio * (0.98 / audio.abs().amax(dim=1)).clamp_max(1)[:, None]
+        return audio * torch.minimum(gain, 0.98 / audio.abs().amax(dim=1))[:, None]
 
-    def _filters_of(self, band: Tensor, limited: Tensor) -> Tensor:
-        chosen = (band / _SHARE * _FILTERS).long().clamp_max(_FILTERS - 1)
-        return self.filters[torch.where(limited, chosen, torch.full_like(chosen, _FILTERS))]
+    def _in_a_room(self, audio: Tensor, amount: Tensor, room: Tensor, band: Tensor) -> Tensor:
+        """float32 ``[batch, samples]``: direct sound and so much of the tail of a room, through a low-pass filter."""
+        samples = audio.shape[-1]
+        size = _fast_length(samples + _ROOM_SAMPLES + _FILTER_TAPS)  # what rings on must not come round to the beginning
+        rooms, filters = self._responses(size)
+        lowest = (band / _SHARE * _FILTERS).long()
+        response = rooms[(room * _ROOMS).long()]  # [batch, frequencies]
+        response = response.mul_(amount[:, None]).add_(1).mul_(filters[lowest.clamp_max(_FILTERS)])
+        return torch.fft.irfft(torch.fft.rfft(audio, size).mul_(response), size)[:, :samples]
+
+    def _responses(self, size: int) -> tuple[Tensor, Tensor]:
+        """complex64 ``[rooms, frequencies]`` and ``[filters + 1, frequencies]``; those of the last size asked for are kept."""
+        if self._kept is None or self._kept[0] != (size, self.rooms.device):
+            filters = nn.functional.pad(self.filters, (0, size - _FILTER_TAPS)).roll(-(_FILTER_TAPS // 2), dims=1)
+            self._kept = ((size, self.rooms.device), torch.fft.rfft(self.rooms, size), torch.fft.rfft(filters, size))
+        return self._kept[1:]
 
     def _noise_from(self, place: Tensor, samples: int) -> Tensor:
         begin = (place * (_NOISE_SAMPLES - samples)).long()
@@ -100,19 +106,13 @@ def _low_pass_filters() -> Tensor:
     return torch.cat([taps / taps.sum(dim=1, keepdim=True), nothing]).to(torch.float32)
 
 
-def _convolve(sound: Tensor, response: Tensor) -> Tensor:
-    """float32 ``[batch, samples + taps - 1]``.
-
-    The transforms have a fast length: 59,327 samples, for one, take four times as long as 60,000.
-    """
-    import torchaudio.functional as F
-
-    full = sound.shape[-1] + response.shape[-1] - 1
-    return F.fftconvolve(nn.functional.pad(sound, (0, _fast_length(full) - full)), response)[:, :full]
+def _loudness(audio: Tensor) -> Tensor:
+    """float32 ``[batch]``: root mean square; silence has a little."""
+    return (torch.linalg.vector_norm(audio, dim=1) / audio.shape[-1] ** 0.5).clamp_min(1e-6)
 
 
 def _fast_length(samples: int) -> int:
-    """The next number without prime factors above 5."""
+    """The next number without prime factors above 5: a transform of 59,328 samples takes four times as long as of 60,000."""
     while True:
         rest = samples
         for factor in (2, 3, 5):
