@@ -19,6 +19,7 @@ def usable(module: nn.Module, x: Tensor) -> bool:
     """Whether a module may compute with ``x`` in this layout: all of it in training, single precision, on a CPU with oneDNN."""
     return (
         all(part.training for part in module.modules())  # a frozen normalisation stays frozen
+        and not any(_listened_to(part) for child in module.children() for part in child.modules())
         and torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype == torch.float32
@@ -26,6 +27,11 @@ def usable(module: nn.Module, x: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
     )
+
+
+def _listened_to(part: nn.Module) -> bool:
+    """Whether somebody wants to hear of this part's calls, of which there are none in this layout."""
+    return any((part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks))
 
 
 def to_onednn(x: Tensor) -> Tensor:

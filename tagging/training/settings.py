@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -132,7 +133,7 @@ class Settings:
         return json.loads(json.dumps(asdict(self)))
 
     def command(self) -> str:
-        """The shortest ``tagging train`` that asks for these settings."""
+        """The shortest ``tagging train`` that asks for these settings, as a shell reads it."""
         words = ["tagging", "train", *self.models]
         if self.edition != Settings().edition:
             words += ["--edition", self.edition]
@@ -143,7 +144,7 @@ class Settings:
                 words += [f"--{name}", str(value)]
         there = {name: getattr(self, name) for name in ("models", *own) if getattr(self, name) is not None}
         extras = self.assignments(usual.changed(there))
-        return " ".join([*words, *(["--set", *extras] if extras else [])])
+        return shlex.join([*words, *(["--set", *extras] if extras else [])])
 
     def assignments(self, usual: Settings) -> list[str]:
         """What ``parse_overrides`` reads to make these settings of others; how the clips are made does not count."""

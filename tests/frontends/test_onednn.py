@@ -69,7 +69,8 @@ def test_another_path_would_be_noticed(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "case", ["inference", "no gradients", "double precision", "feature maps", "autocast", "processes", "frozen norm"]
+    "case",
+    ["inference", "no gradients", "double precision", "feature maps", "autocast", "processes", "frozen norm", "hooks"],
 )
 def test_everything_else_goes_the_plain_way(case, monkeypatch):
     plain, faster = pair()
@@ -82,12 +83,16 @@ def test_everything_else_goes_the_plain_way(case, monkeypatch):
         plain.double(), faster.double()
     if case == "frozen norm":
         plain.convs[2].norm.eval(), faster.convs[2].norm.eval()
+    if case == "hooks":
+        calls = []
+        faster.convs[1].norm.register_forward_hook(lambda *call: calls.append(call))
     if case == "processes":
         share_norms(faster)
         assert not faster.onednn
         return
     with torch.set_grad_enabled(case != "no gradients"), torch.autocast("cpu", enabled=case == "autocast"):
         assert torch.equal(plain(waveform), faster(waveform, taps))
+    assert case != "hooks" or len(calls) == 1
 
 
 def test_the_option_is_saved_and_harms_nobody_who_loads_it(tmp_path):

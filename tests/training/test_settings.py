@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,7 @@ changes = st.fixed_dictionaries(
         "shuffled_labels": st.booleans(),
         "mel": st.fixed_dictionaries({"hop": st.integers(1, 999)}),
         "train_options": st.fixed_dictionaries({"compositions": st.integers(1, 999)}),
+        "corpus_options": st.fixed_dictionaries({"root": st.sampled_from(["music", "my music; $HOME", "mother's"])}),
     },
 )
 
@@ -89,7 +91,7 @@ def test_the_command_of_a_run_asks_for_that_run(name, changes):
     settings = settings.changed({"mel": {**edition(name).mel, **settings.mel}})
     parser = argparse.ArgumentParser()
     add_training_commands(parser.add_subparsers())
-    assert settings_of(parser.parse_args(settings.command().split()[1:])) == settings
+    assert settings_of(parser.parse_args(shlex.split(settings.command())[1:])) == settings
 
 
 def test_bad_files_and_arguments(tmp_path):

@@ -68,7 +68,9 @@ class Degradations(nn.Module):
     def _in_a_room(self, audio: Tensor, amount: Tensor, room: Tensor, band: Tensor) -> Tensor:
         """float32 ``[batch, samples]``: direct sound and so much of the tail of a room, through a low-pass filter."""
         samples = audio.shape[-1]
-        size = _fast_length(samples + _ROOM_SAMPLES + _FILTER_TAPS)  # what rings on must not come round to the beginning
+        size = _fast_length(
+            samples + _ROOM_SAMPLES + _FILTER_TAPS
+        )  # what rings on must not come round to the beginning
         rooms, filters = self._responses(size)
         lowest = (band / _SHARE * _FILTERS).long()
         response = rooms[(room * _ROOMS).long()]  # [batch, frequencies]
