@@ -67,3 +67,13 @@ def test_shipped_records_say_how_they_were_made(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"/(?:home|root|tmp|work|Users)/", json.dumps(record["command"])), "a path of some machine"
     assert "NaN" not in text
+
+
+def test_controls_know_nothing():
+    """Networks whose labels were dealt anew in each batch: 0.50 for songs of the test, to two digits."""
+    controls = [record for record in training_records() if record["settings"]["shuffled_labels"]]
+    assert controls
+    for record in controls:
+        mean = record["test"]["means"]["roc_auc"]
+        assert abs(mean["value"] - 0.5) < 0.01, record["name"]
+        assert mean["high"] - mean["low"] < 0.03  # enough songs to say so

@@ -256,7 +256,7 @@ def test_shuffled_labels_teach_nothing(tones, tmp_path):
     (learnt,) = run(tones(clips_seen=960, clips=60, test_clips=60), tmp_path / "true")
     assert record["name"].endswith("-shuffled-s0")
     assert learnt["test"]["means"]["roc_auc"]["value"] > 0.9
-    assert abs(record["test"]["means"]["roc_auc"]["value"] - 0.5) < 0.25
+    assert abs(record["test"]["means"]["roc_auc"]["value"] - 0.5) < 0.12  # 60 songs say no more
 
 
 @pytest.mark.parametrize("model", BOTH)
