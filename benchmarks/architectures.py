@@ -1,6 +1,6 @@
 """All 25 pairs of front-end and back-end: size, cost, speed per core; exact rewrites against the plain form.
 
-usage: python benchmarks/architectures.py [pairs] [fused] [toeplitz] [onednn] [bf16]     (default: all)
+usage: python benchmarks/architectures.py [pairs] [fused] [toeplitz] [maxima] [onednn] [bf16]     (default: all)
        --poster    width 1 on 15 s (the paper's size) for the pairs; otherwise width 1/4 on 3 s (the laptop edition)
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 from timing import in_turn, machine, ratio  # first: it sets the number of threads
@@ -120,6 +122,24 @@ def toeplitz(rounds: int) -> None:
         print(f"width {width:g}  {ratio(times['plain'], times['toeplitz']):5.2f} x  {error:.0e}", flush=True)
 
 
+def _there_and_back(find: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> None:
+    find(x).backward(gradient)
+
+
+def maxima(rounds: int) -> None:
+    print("\nthe maximum over places in frequency, its value alone against value and place: ratio of times\n")
+    generator = torch.Generator().manual_seed(0)
+    for places in (59, 11):
+        x = torch.randn(16, 16, places, 188, generator=generator).relu().requires_grad_()
+        gradient = torch.randn(16, 16, 188, generator=generator)
+        found = {"value": lambda x: x.amax(dim=2), "place": lambda x: x.max(dim=2).values}
+        inference = {name: functools.partial(find, x.detach()) for name, find in found.items()}
+        training = {name: functools.partial(_there_and_back, find, x, gradient) for name, find in found.items()}
+        for case, runs in (("inference", inference), ("training", training)):
+            times = in_turn(runs, rounds)
+            print(f"{places} places, {case:9}  {ratio(times['value'], times['place']):5.2f} x", flush=True)
+
+
 def onednn(rounds: int) -> None:
     print(
         "\nthe sample-level front-end in oneDNN's layout against the plain one, a whole training step: ratio of times\n"
@@ -159,17 +179,18 @@ def bf16(rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="pairs, fused, toeplitz, onednn, bf16")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="pairs, fused, toeplitz, maxima, onednn, bf16")
     parser.add_argument("--poster", action="store_true", help="pairs at width 1 on 15 s")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    chosen = options.parts or ["pairs", "fused", "toeplitz", "onednn", "bf16"]
+    chosen = options.parts or ["pairs", "fused", "toeplitz", "maxima", "onednn", "bf16"]
     torch.set_num_threads(1)
     print(machine())
     runs = {
         "pairs": lambda: pairs(*((1.0, 15.0, 2) if options.poster else (0.25, 3.0, 16)), options.rounds),
         "fused": lambda: fused(options.rounds),
         "toeplitz": lambda: toeplitz(options.rounds),
+        "maxima": lambda: maxima(options.rounds),
         "onednn": lambda: onednn(options.rounds),
         "bf16": lambda: bf16(options.rounds),
     }

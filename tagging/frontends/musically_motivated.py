@@ -44,7 +44,8 @@ class ShapeBlock(nn.Module):
         x = nn.functional.pad(x, self.padding)  # [batch, 1, bands, frames + length - 1]
         x = toeplitz_conv(self.conv, x) if self.toeplitz else self.conv(x)  # [batch, filters, places, frames]
         x = self.norm(torch.relu(x))  # [batch, filters, places, frames]
-        return x.amax(dim=2)  # [batch, filters, frames]
+        # [batch, filters, frames]; with its place a maximum is slower to find, but its gradient goes there at once
+        return x.max(dim=2).values if self.training else x.amax(dim=2)
 
 
 def toeplitz_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tagging.errors import ConfigError
 from tagging.frontends import build_frontend, list_frontends
+from tagging.frontends.musically_motivated import ShapeBlock
 from tagging.parts import Field, Frontend
 from tagging.pretrained.musicnn import ARCHITECTURES
 
@@ -221,3 +222,17 @@ def test_timbral_filters_do_not_mind_the_pitch():
         frontend.from_log_mel(pattern, low := {})
         frontend.from_log_mel(moved, high := {})
     torch.testing.assert_close(low["timbral"], high["timbral"], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("filters", [(4, 38, 7), (4, 1, 65)])
+def test_the_maximum_over_frequency_is_the_same_in_training(filters):
+    """Values and gradients, also where many places share the maximum: all of silence, and what the ReLU made zero."""
+    block = ShapeBlock(*filters).double()
+    mel = torch.randn(3, 1, 96, 50, dtype=torch.float64)
+    mel[1] = -1.0
+    weights = torch.randn(3, 4, 50, dtype=torch.float64)
+    found = torch.autograd.grad((block(mel) * weights).sum(), list(block.parameters()))
+    places = block.norm(torch.relu(block.conv(torch.nn.functional.pad(mel, block.padding))))
+    torch.testing.assert_close(block(mel), places.amax(dim=2))
+    wanted = torch.autograd.grad((places.amax(dim=2) * weights).sum(), list(block.parameters()))
+    torch.testing.assert_close(found, wanted)
