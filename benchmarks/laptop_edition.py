@@ -165,7 +165,8 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
         print(f"failed: {settings.command()}", file=sys.stderr, flush=True)
     for path in place.glob("*/record.json"):
         name = read_record(path)["name"]
-        ship_predictions(path.parent, name)
+        if settings.seed == 0:  # those of other seeds are on no page
+            ship_predictions(path.parent, name)
         ship_weights(path.parent, settings)
         shutil.copyfile(path, SHIPPED / f"{name}.json")  # last: where there is a record, all is there
     if is_shipped(settings):
