@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from .errors import TaggingError
 
@@ -44,18 +44,25 @@ def cache_dir(*parts: str) -> Path:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock beside ``path``, so that one process makes a file while others wait for it.
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock beside ``path``, so that one process makes a file or folder while others wait for it, or go away.
 
     Raises:
-        TaggingError: the lock cannot be taken, for example because it belongs to another user.
+        TaggingError: the lock cannot be taken, for example because it belongs to another user; or without ``wait``,
+            because another process has it.
     """
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=-1 if wait else 0)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+    except Timeout as error:
+        raise TaggingError(
+            f"another process is at work on {path}; wait until it is done, or choose another place"
+        ) from error
     except OSError as error:
         raise TaggingError(
-            f"cannot lock {lock.lock_file}: {error.strerror or error}; remove it, or set TAGGING_CACHE"
+            f"cannot lock {lock.lock_file}: {error.strerror or error}; remove it, or choose another folder "
+            "(that of the cache is set by TAGGING_CACHE)"
         ) from error
     try:
         yield

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..cache import atomic_write
+from ..cache import atomic_write, locked
 from ..corpora import Corpus, stream
 from ..errors import ConfigError, TaggingError
 from ..evaluation import pr_auc, roc_auc, sqrt_mse
@@ -70,9 +70,9 @@ def train(
         ConfigError: the folder holds a run with other settings, or a setting is impossible.
         CorpusError: more than 5 % of the tracks cannot be read.
         TrainingError: a loss is not a number.
+        TaggingError: another process trains in this folder.
     """
     from accelerate import Accelerator
-    from tqdm import tqdm
 
     engine = Accelerator(cpu=cpu_only, mixed_precision=settings.precision)
     folder = Path(folder).expanduser()
@@ -80,6 +80,16 @@ def train(
     places = [folder / name.replace(":", "+") for name in settings.models]
     if all((place / "record.json").exists() for place in places):
         return [read_record(place / "record.json") for place in places]
+    with locked(folder, wait=False) if engine.is_main_process else contextlib.nullcontext():
+        return _train(settings, folder, places, engine, progress, on_event, minutes)
+
+
+def _train(
+    settings: Settings, folder: Path, places: list[Path], engine: Any, progress: bool,
+    on_event: Callable[[Event], None] | None, minutes: float | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Go on with a run that is not complete, in a folder that no other process works on."""
+    from tqdm import tqdm
 
     corpus, checks = open_split(settings, "train"), open_split(settings, "validation")
     tracks = first_tracks(corpus, settings.clips, "clips")

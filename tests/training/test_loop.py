@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 import tagging
-from tagging.errors import ConfigError
+from tagging.cache import locked
+from tagging.errors import ConfigError, TaggingError
 from tagging.evaluation import Evaluation
 from tagging.tags import Vocabulary
 from tagging.training import TrainingError, train
@@ -94,6 +95,17 @@ def test_a_run_killed_while_it_was_tested_is_tested_again(tones, tmp_path):
 def test_every_model_has_the_dropout_of_the_settings(tones, model):
     built = build_model(model, tones(dropout=0.3), Vocabulary(["a", "b"]), 16_000)
     assert {module.p for module in built.modules() if isinstance(module, nn.Dropout)} == {0.3}
+
+
+def test_a_folder_that_another_process_trains_in_is_left_alone(tones, tmp_path):
+    settings, folder = tones(clips_seen=80), tmp_path / "runs" / "mine"
+    with locked(folder):
+        with pytest.raises(TaggingError, match=r"another process is at work on .*mine; wait until it is done"):
+            run(settings, folder)
+        assert not folder.exists()
+    run(settings, folder)
+    with locked(folder):
+        run(settings, folder)  # complete: it is only read
 
 
 def test_a_folder_with_another_run_is_refused(tones, tmp_path):
