@@ -183,7 +183,6 @@ def main() -> None:
     parser.add_argument("--poster", action="store_true", help="pairs at width 1 on 15 s")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    chosen = options.parts or ["pairs", "fused", "toeplitz", "maxima", "onednn", "bf16"]
     torch.set_num_threads(1)
     print(machine())
     runs = {
@@ -194,7 +193,7 @@ def main() -> None:
         "onednn": lambda: onednn(options.rounds),
         "bf16": lambda: bf16(options.rounds),
     }
-    for part in chosen:
+    for part in options.parts or runs:
         if part not in runs:
             parser.error(f"unknown part {part!r}; known: {', '.join(runs)}")
         runs[part]()

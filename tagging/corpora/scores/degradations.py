@@ -68,9 +68,8 @@ class Degradations(nn.Module):
     def _in_a_room(self, audio: Tensor, amount: Tensor, room: Tensor, band: Tensor) -> Tensor:
         """float32 ``[batch, samples]``: direct sound and so much of the tail of a room, through a low-pass filter."""
         samples = audio.shape[-1]
-        size = _fast_length(
-            samples + _ROOM_SAMPLES + _FILTER_TAPS
-        )  # what rings on must not come round to the beginning
+        # so long that what rings on does not come round to the beginning
+        size = _fast_length(samples + _ROOM_SAMPLES + _FILTER_TAPS)
         rooms, filters = self._responses(size)
         lowest = (band / _SHARE * _FILTERS).long()
         response = rooms[(room * _ROOMS).long()]  # [batch, frequencies]
@@ -114,7 +113,10 @@ def _loudness(audio: Tensor) -> Tensor:
 
 
 def _fast_length(samples: int) -> int:
-    """The next number without prime factors above 5: a transform of 59,328 samples takes four times as long as of 60,000."""
+    """The next number without prime factors above 5.
+
+    A segment of 3 s needs 59,329 samples or more; their transform takes six times as long as that of 60,000.
+    """
     while True:
         rest = samples
         for factor in (2, 3, 5):
