@@ -9,7 +9,7 @@ PORT ?= 8000
 BARE := tinysoundfont==0.3.7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cache book test slow lint serve lock clean
+.PHONY: help setup cache notebooks book test slow lint serve lock clean
 
 help:
 	@echo "make book    build the book into _build/html"
@@ -35,7 +35,10 @@ setup: $(READY)
 cache: $(READY)
 	$(BIN)/tagging prepare pretrained scores
 
-book: cache
+notebooks: cache
+	$(BIN)/python book/_tools/execute_notebooks.py _build/.jupyter_cache
+
+book: notebooks
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 	$(BIN)/python book/_tools/check_book.py _build/html
 	@echo "The book is in _build/html. Look at it with: make serve"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -51,32 +49,3 @@ def test_the_first_code_cell_installs_what_is_missing(path):
     assert source in {guard(other) for other in NOTEBOOKS if other != path}, "no other notebook has this cell"
     body = ast.parse(source).body
     assert all(isinstance(node, (ast.Import, ast.If)) for node in body), "more than the guard"
-
-
-def visible(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-
-
-RUN = """
-import sys, nbformat
-from nbclient import NotebookClient
-notebook = nbformat.read(sys.argv[1], as_version=4)
-NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}}).execute()
-"""
-
-
-@pytest.mark.slow
-@EACH
-def test_runs_alone_from_an_empty_folder(path, tmp_path):
-    """Nothing of the repository is beside it: what it needs is in the package, the cache, or made on the way."""
-    before = visible(ROOT)
-    copied = tmp_path / path.name
-    copied.write_bytes(path.read_bytes())
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    result = subprocess.run(
-        [sys.executable, "-c", RUN, str(copied), str(folder)], capture_output=True, text=True, check=False, cwd=folder
-    )
-    assert not result.returncode, result.stderr[-3000:]
-    assert visible(ROOT) == before
-    assert not visible(folder), "it leaves files behind"

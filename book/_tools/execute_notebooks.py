@@ -1,0 +1,76 @@
+"""Execute the book's notebooks, some at once, where the build will look for them.
+
+    python book/_tools/execute_notebooks.py _build/.jupyter_cache
+
+Each runs alone in an empty folder, which it has to leave empty: a page needs nothing beside it. What was executed before and did
+not change is not executed again. Exits with 1 and what went wrong if a notebook fails; the others are executed all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from nbclient.exceptions import DeadKernelError
+
+BOOK = Path(__file__).parents[1]
+SETTINGS = yaml.safe_load(BOOK.with_name("_config.yml").read_text(encoding="utf-8"))["execute"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache", help="folder of the executed notebooks")
+    # a notebook takes a core and up to 3 GiB
+    jobs = min(4, os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=jobs, help="notebooks at once (default here: %(default)s)")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="(default: all of the book)")
+    options = parser.parse_args()
+    cache = get_cache(options.cache)
+    waiting = [path for path in options.notebooks or sorted(BOOK.glob("*.ipynb")) if not is_executed(path, cache)]
+    failed = []
+    with ThreadPoolExecutor(options.jobs) as pool:  # of threads: the work is done by the kernels
+        running = {pool.submit(execute, path): path for path in waiting}
+        for done, future in enumerate(as_completed(running), 1):
+            path, (result, left_behind) = running[future], future.result()
+            problem = result.exc_string or left_behind
+            print(f"{done}/{len(waiting)}  {path.name}  {result.time:.0f} s{'  failed' * bool(problem)}", flush=True)
+            if problem:
+                failed.append(f"{path.name}\n{problem}")
+            else:
+                bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
+                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    if failed:
+        sys.exit("\n\n".join(failed))
+
+
+def is_executed(path: Path, cache: JupyterCacheAbstract) -> bool:
+    try:
+        cache.match_cache_file(str(path))
+    except KeyError:
+        return False
+    return True
+
+
+def execute(path: Path) -> tuple[ExecutionResult, str]:
+    """The executed notebook, and what is wrong with its folder afterwards."""
+    notebook = nbformat.read(path, as_version=4)
+    with TemporaryDirectory() as folder:
+        try:
+            result = single_nb_execution(notebook, cwd=folder, timeout=SETTINGS["timeout"], allow_errors=False)
+        except DeadKernelError as error:
+            result = ExecutionResult(notebook, folder, 0, error, str(error))
+        names = sorted(file.name for file in Path(folder).iterdir() if not file.name.startswith("."))
+    return result, f"it leaves files behind: {', '.join(names)}" if names else ""
+
+
+if __name__ == "__main__":
+    main()
