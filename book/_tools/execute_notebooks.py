@@ -33,7 +33,7 @@ def main() -> None:
     jobs = min(4, os.cpu_count() or 1)
     parser.add_argument("--jobs", type=int, default=jobs, help="notebooks at once (default here: %(default)s)")
     parser.add_argument("notebooks", nargs="*", type=Path, help="(default: all of the book)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     cache = get_cache(options.cache)
     waiting = [path for path in options.notebooks or sorted(BOOK.glob("*.ipynb")) if not is_executed(path, cache)]
     failed = []
