@@ -123,7 +123,6 @@ class AudioFile:
         if seconds is not None:
             expected = min(expected, round(seconds * self.sample_rate))
         self._file.seek(first)
-        downmix = np.full(self.channels, 1 / self.channels, dtype=np.float32)
         done, peak = 0, 0.0
         while done < expected:
             # not SoundFile.blocks: where a file ends early that repeats the last block up to the declared length
@@ -135,7 +134,8 @@ class AudioFile:
                 block = block[: np.isnan(block).any(axis=1).argmax()]
             if not len(block):
                 break
-            mono = block[:, 0] if self.channels == 1 else block @ downmix
+            # one channel after another: a product with a vector rounds by the size of the block on some processors
+            mono = sum(block.T) / self.channels
             if not np.isfinite(mono).all():
                 raise AudioError(
                     f"{self.path}: holds NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again"
