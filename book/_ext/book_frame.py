@@ -95,17 +95,23 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def forget_stale_outputs(app: Sphinx) -> None:
-    """Delete the execution cache, which knows only the notebooks' own code, if anything else has changed."""
-    cache = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+def refresh(cache: Path) -> None:
+    """Empty the folder of executed notebooks, which knows only their own code, if anything else has changed."""
     stamp = cache / "made_from.sha256"
     now = fingerprint()
-    app.env.book_is_stale = not stamp.exists() or stamp.read_text() != now
-    if app.env.book_is_stale and cache.exists():
+    if cache.exists() and not (stamp.exists() and stamp.read_text() == now):
         LOG.info("the package or an installed library has changed: every notebook runs again")
         shutil.rmtree(cache)
     cache.mkdir(parents=True, exist_ok=True)
     stamp.write_text(now)
+
+
+def forget_stale_outputs(app: Sphinx) -> None:
+    """See to it that neither notebooks nor pages are left of what the package was before."""
+    refresh(Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache"))
+    now = fingerprint()
+    app.env.book_is_stale = getattr(app.env, "book_made_from", None) != now
+    app.env.book_made_from = now
 
 
 def read_again(app: Sphinx, env, _added: set, _changed: set, _removed: set) -> list[str]:

@@ -2,8 +2,9 @@
 
     python book/_tools/execute_notebooks.py _build/.jupyter_cache
 
-Each runs alone in an empty folder, which it has to leave empty: a page needs nothing beside it. What was executed before and did
-not change is not executed again. Exits with 1 and what went wrong if a notebook fails; the others are executed all the same.
+Each runs alone in an empty folder, which it has to leave empty: a page needs nothing beside it. What was executed before is not
+executed again, unless it or what it rests on has changed. Exits with 1 and what went wrong if a notebook fails; the others are
+executed all the same.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from nbclient.exceptions import DeadKernelError
 
 BOOK = Path(__file__).parents[1]
+sys.path.insert(0, str(BOOK / "_ext"))
+from book_frame import refresh  # noqa: E402 - found only now
+
 SETTINGS = yaml.safe_load(BOOK.with_name("_config.yml").read_text(encoding="utf-8"))["execute"]
 
 
@@ -34,6 +38,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=jobs, help="notebooks at once (default here: %(default)s)")
     parser.add_argument("notebooks", nargs="*", type=Path, help="(default: all of the book)")
     options = parser.parse_intermixed_args()
+    refresh(Path(options.cache))
     cache = get_cache(options.cache)
     waiting = [path for path in options.notebooks or sorted(BOOK.glob("*.ipynb")) if not is_executed(path, cache)]
     failed = []
