@@ -95,8 +95,8 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def refresh(cache: Path) -> None:
-    """Empty the folder of executed notebooks, which knows only their own code, if anything else has changed."""
+def refresh(cache: Path) -> str:
+    """Empty the folder of executed notebooks, which knows only their own code, if the fingerprint has changed; return it."""
     stamp = cache / "made_from.sha256"
     now = fingerprint()
     if cache.exists() and not (stamp.exists() and stamp.read_text() == now):
@@ -104,12 +104,12 @@ def refresh(cache: Path) -> None:
         shutil.rmtree(cache)
     cache.mkdir(parents=True, exist_ok=True)
     stamp.write_text(now)
+    return now
 
 
 def forget_stale_outputs(app: Sphinx) -> None:
     """See to it that neither notebooks nor pages are left of what the package was before."""
-    refresh(Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache"))
-    now = fingerprint()
+    now = refresh(Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache"))
     app.env.book_is_stale = getattr(app.env, "book_made_from", None) != now
     app.env.book_made_from = now
 

@@ -41,7 +41,7 @@ def main() -> None:
     refresh(Path(options.cache))
     cache = get_cache(options.cache)
     waiting = [path for path in options.notebooks or sorted(BOOK.glob("*.ipynb")) if not is_executed(path, cache)]
-    failed = []
+    failed, before = [], visible(BOOK.parent)
     with ThreadPoolExecutor(options.jobs) as pool:  # of threads: the work is done by the kernels
         running = {pool.submit(execute, path): path for path in waiting}
         for done, future in enumerate(as_completed(running), 1):
@@ -53,6 +53,8 @@ def main() -> None:
             else:
                 bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    if added := visible(BOOK.parent) - before:
+        failed.append(f"notebooks leave files in the repository: {', '.join(sorted(added))}")
     if failed:
         sys.exit("\n\n".join(failed))
 
@@ -73,8 +75,12 @@ def execute(path: Path) -> tuple[ExecutionResult, str]:
             result = single_nb_execution(notebook, cwd=folder, timeout=SETTINGS["timeout"], allow_errors=False)
         except DeadKernelError as error:
             result = ExecutionResult(notebook, folder, 0, error, str(error))
-        names = sorted(file.name for file in Path(folder).iterdir() if not file.name.startswith("."))
-    return result, f"it leaves files behind: {', '.join(names)}" if names else ""
+        names = visible(Path(folder))
+    return result, f"it leaves files behind: {', '.join(sorted(names))}" if names else ""
+
+
+def visible(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 if __name__ == "__main__":
