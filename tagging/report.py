@@ -33,7 +33,9 @@ class Row:
         clips: training clips there were; ``clips_seen`` counts repetitions.
         seeds: how many runs this is the mean of.
         scores: metric -> mean over the runs, with its interval over test songs.
-        resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences.
+        by_run: metric -> the score of each run, in the order of seeds. The interval says nothing about how far these are apart.
+        resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences. Empty for a part of
+            the tags: records keep those of all.
         fingerprint: says which rows were tested on the same songs.
         seconds: mean time of training, of trees with that of their features.
         company: how many models were trained in that time, on one stream of clips.
@@ -47,6 +49,7 @@ class Row:
     clips_seen: int
     seeds: int
     scores: dict[str, Interval]
+    by_run: dict[str, tuple[float, ...]]
     resampled: dict[str, np.ndarray]
     fingerprint: str
     seconds: float
@@ -99,7 +102,7 @@ def rows_of(
         recipe = json.dumps(_recipe(record), sort_keys=True)
         cells.setdefault(scale, {}).setdefault(recipe, {})[record["seed"]] = record
     rows = [
-        _row(model, clips, list(runs.values()), part, _difference(recipe, recipes))
+        _row(model, clips, [runs[seed] for seed in sorted(runs)], part, _difference(recipe, recipes))
         for (model, clips, _), recipes in cells.items()
         for recipe, runs in recipes.items()
     ]
@@ -126,14 +129,15 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant:
     tests = [run["test"] for run in runs]
     if len({test["fingerprint"] for test in tests}) > 1:
         raise ConfigError(f"{model} with {clips} clips: its runs were tested on different songs; report them apart")
-    scores, resampled = {}, {}
+    scores, by_run, resampled = {}, {}, {}
     for metric in METRICS:
         if metric not in tests[0]["means"]:
             continue
         values = [test["parts"][part][metric] for test in tests]
-        resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
+        by_run[metric] = tuple(value["value"] for value in values)
         if part == "all":
-            scores[metric] = interval(np.mean([value["value"] for value in values]), resampled[metric])
+            resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
+            scores[metric] = interval(np.mean(by_run[metric]), resampled[metric])
         else:
             scores[metric] = Interval(
                 *(float(np.mean([value[end] for value in values])) for end in ("value", "low", "high"))
@@ -145,6 +149,7 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant:
         clips_seen=first["clips_seen"],
         seeds=len(runs),
         scores=scores,
+        by_run=by_run,
         resampled=resampled,
         fingerprint=tests[0]["fingerprint"],
         seconds=float(np.mean([seconds_of(run) for run in runs])),
@@ -159,8 +164,12 @@ def gap(first: Row, second: Row, metric: str) -> Interval:
     """First minus second, paired: both were tested on the same resamples of songs.
 
     Raises:
-        ConfigError: they were tested on different songs.
+        ConfigError: they were tested on different songs, or are rows of a part of the tags, of which records keep no resamples.
     """
+    if metric not in first.resampled or metric not in second.resampled:
+        raise ConfigError(
+            f"{first.model} and {second.model}: no resamples of {metric} here; of a part of the tags, evaluate their predictions"
+        )
     if first.fingerprint != second.fingerprint:
         raise ConfigError(f"{first.model} and {second.model} were tested on different songs: no paired difference")
     value = first.scores[metric].value - second.scores[metric].value
@@ -200,18 +209,15 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
         f"{edition} edition: synthesized clips of scores, song-level scores, 95 % intervals over tune families",
         _line("model", "clips", "seen", "seeds", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
     ]
-    lines += [
-        _line(
-            f"{row.model} ({row.variant})" if row.variant else row.model, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds,
-            _cell(row, "roc_auc"), _cell(row, "pr_auc"), _cell(row, "sqrt_mse"), row.time,
-        )
-        for row in rows
-    ]  # fmt: skip
+    lines += [_line(*_runs(row), *(_cell(row, metric) for metric in METRICS), row.time) for row in rows]
     if between := gaps(rows):
         lines += ["", "spectrogram minus waveform, paired"]
         for (clips, seen), found in between.items():
             cells = [f"{found[metric]:+.4f}" if metric in found else "-" for metric in METRICS]
             lines.append(_line("", f"{clips:,}", f"{seen:,}", "", *cells, ""))
+    if several := [row for row in rows if row.seeds > 1]:
+        lines += ["", "runs that differ in their seed alone, lowest to highest"]
+        lines += [_line(*_runs(row), *(_range(row, metric) for metric in METRICS), "") for row in several]
     for version in list_published():
         table = published_results(version)
         lines += [
@@ -223,6 +229,17 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
             scores = (f"{row.roc_auc:.4f}", f"{row.pr_auc:.4f}", f"{row.sqrt_mse:.4f}")
             lines.append(_line(row.model, f"{row.examples:,}", "", "", *scores, row.training_time or "-"))
     return "\n".join(lines)
+
+
+def _runs(row: Row) -> tuple[object, ...]:
+    """The columns that say what was trained."""
+    name = f"{row.model} ({row.variant})" if row.variant else row.model
+    return name, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds
+
+
+def _range(row: Row, metric: str) -> str:
+    found = row.by_run.get(metric)
+    return f"{min(found):.4f} to {max(found):.4f}" if found else "-"
 
 
 def _cell(row: Row, metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -107,9 +108,17 @@ def test_the_table_shows_every_cell_with_its_interval(trained):
 def test_seeds_are_averaged(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
     (one,) = rows_of([record], "laptop")
-    (two,) = rows_of([record, {**record, "seed": 1}], "laptop")
+    luckier = copy.deepcopy({**record, "seed": 1})
+    luckier["test"]["parts"]["all"]["roc_auc"]["value"] += 0.1
+    luckier["test"]["resampled"]["roc_auc"] = [value + 0.1 for value in luckier["test"]["resampled"]["roc_auc"]]
+    (two,) = rows_of([luckier, record], "laptop")
     assert (one.seeds, two.seeds) == (1, 2)
-    assert two.scores == one.scores
+    found, mean = one.scores["roc_auc"], two.scores["roc_auc"]
+    assert [mean.value, mean.low, mean.high] == pytest.approx([found.value + 0.05, found.low + 0.05, found.high + 0.05])
+    assert two.scores["pr_auc"] == one.scores["pr_auc"]
+    assert two.by_run["roc_auc"] == pytest.approx((found.value, found.value + 0.1))
+    assert f"{found.value:.4f} to {found.value + 0.1:.4f}" in text_table([luckier, record], "laptop")
+    assert "lowest to highest" not in text_table([record], "laptop")
 
 
 def test_a_record_given_twice_counts_once_and_the_newest_of_a_run_counts(trained):
