@@ -62,6 +62,8 @@ STUDIES: dict[str, list[Settings]] = {
     "seeds": [
         *(plan("mel-statistics", clips, seed) for clips in (1_000, 10_000, 100_000) for seed in (1, 2)),
         *(plan(model, clips, seed) for seed in (1, 2) for clips in (10_000, 1_000) for model in PAIR),
+        *(plan(f"spectrogram:{backend}", 10_000, seed) for seed in (1, 2) for backend in BACKENDS),
+        *(plan(model, 10_000, seed) for seed in (1, 2) for model in FRONTENDS),
     ],
     # Budgets that grow with the data, so that each clip passes once, as in the table's 100,000; and as many updates on
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
