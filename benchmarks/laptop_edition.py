@@ -62,6 +62,8 @@ STUDIES: dict[str, list[Settings]] = {
     "seeds": [
         *(plan("mel-statistics", clips, seed) for clips in (1_000, 10_000, 100_000) for seed in (1, 2)),
         *(plan(model, clips, seed) for seed in (1, 2) for clips in (10_000, 1_000) for model in PAIR),
+    ],
+    "seeds of parts": [
         *(plan(f"spectrogram:{backend}", 10_000, seed) for seed in (1, 2) for backend in BACKENDS),
         *(plan(model, 10_000, seed) for seed in (1, 2) for model in FRONTENDS),
     ],
@@ -69,8 +71,11 @@ STUDIES: dict[str, list[Settings]] = {
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
         plan(model, clips, clips_seen=seen, validate_every=25_600)
-        for clips, seen in ((500_000, 512_000), (1_000_000, 1_024_000), (100_000, 512_000))
-        for model in PAIR
+        for model, clips, seen in (
+            *((model, clips, seen) for clips, seen in ((500_000, 512_000), (1_000_000, 1_024_000)) for model in PAIR),
+            *((model, 100_000, 512_000) for model in (*PAIR, "mel-statistics")),
+            *((model, 10_000, 512_000) for model in ("spectrogram", "waveform")),
+        )
     ],
 }
 
