@@ -163,7 +163,7 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
         str(place),
         "--cpu",
     ]
-    if seconds < float("inf"):
+    if seconds < float("inf") and "gbt" not in settings.models:  # trees cannot be gone on with
         command += ["--minutes", f"{seconds / 60:.2f}"]
     code = subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode
     if code < 0 or code == 130:  # by a signal, or Ctrl-C

@@ -37,7 +37,8 @@ class Row:
         resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences. Empty for a part of
             the tags: records keep those of all.
         fingerprint: says which rows were tested on the same songs.
-        seconds: mean time of training, of trees with that of their features.
+        seconds: mean time of training, of trees with that of their features. Where some of the runs trained fewer models at a
+            time than others, those count alone. Machines differ, and so do their loads.
         company: how many models were trained in that time, on one stream of clips.
         variant: which settings set this row apart from others of the same model and scale; empty where there are none.
         parameters: of the model; None for trees.
@@ -143,6 +144,8 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant:
                 *(float(np.mean([value[end] for value in values])) for end in ("value", "low", "high"))
             )
     first = runs[0]
+    company = min(len(run["settings"]["models"]) for run in runs)
+    times = [seconds_of(run) for run in runs if len(run["settings"]["models"]) == company]
     return Row(
         model=model,
         clips=clips,
@@ -152,8 +155,8 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant:
         by_run=by_run,
         resampled=resampled,
         fingerprint=tests[0]["fingerprint"],
-        seconds=float(np.mean([seconds_of(run) for run in runs])),
-        company=max(len(run["settings"]["models"]) for run in runs),
+        seconds=float(np.mean(times)),
+        company=company,
         variant=variant,
         parameters=first.get("parameters"),
         device=first["device"],
@@ -210,6 +213,7 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
         _line("model", "clips", "seen", "seeds", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
     ]
     lines += [_line(*_runs(row), *(_cell(row, metric) for metric in METRICS), row.time) for row in rows]
+    lines += ["time: on the machine of each run, which its record names, beside whatever else ran there"]
     if between := gaps(rows):
         lines += ["", "spectrogram minus waveform, paired"]
         for (clips, seen), found in between.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..records import SHIPPED, training_records, write_record
+from ..records import SHIPPED, read_record, training_records, write_record
 from ..report import text_table
 from .settings import EDITIONS, PRECISIONS, Settings, edition, parse_overrides, read_overrides
 
@@ -101,10 +101,14 @@ def _train(options: argparse.Namespace) -> int:
     from .outcome import run_name
 
     settings = settings_of(options)
+    if options.records:
+        _refuse_other_records(Path(options.records), settings)
     folder = Path(options.output or Path("runs") / run_name(settings, "+".join(settings.models).replace(":", "+")))
     if TREES in settings.models:
         if len(settings.models) > 1:
             raise ConfigError(f"{TREES} hears no stream of clips: train it by itself")
+        if options.minutes is not None:
+            raise ConfigError(f"--minutes: {TREES} cannot be left off and gone on with; leave this option out")
         from .trees import train_trees
 
         records = [train_trees(settings, folder, progress=not options.quiet)]
@@ -128,6 +132,23 @@ def _train(options: argparse.Namespace) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(place, target)
     return 0
+
+
+def _refuse_other_records(folder: Path, settings: Settings) -> None:
+    """Names of records hold the scale and the seed, not every setting: what another recipe left is not overwritten.
+
+    Raises:
+        ConfigError: there is a record of this name with other settings.
+    """
+    from .outcome import run_name
+
+    for model in settings.models:
+        path = folder / f"{run_name(settings, model)}.json"
+        if not path.exists():
+            continue
+        there = Settings.from_dict(read_record(path)["settings"])
+        if there.changed({"models": settings.models, "workers": settings.workers}) != settings:
+            raise ConfigError(f"{path} is of a run with other settings; give --records another folder")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -71,6 +71,11 @@ def even_starts(corpus: Corpus, tracks: np.ndarray, settings: Settings) -> np.nd
     return np.floor(room[:, None] * places * 1000) / 1000
 
 
+def heard(tracks: np.ndarray, failures: Failures) -> np.ndarray:
+    """bool [tracks]: which of them could be read, by every process of the run."""
+    return ~np.isin(tracks, list(failures.messages))
+
+
 def predict(
     models: dict[str, nn.Module],
     corpus: Corpus,

@@ -6,7 +6,6 @@ Book: ``book/recipe``.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -17,15 +16,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..cache import atomic_write, locked
+from ..cache import locked
 from ..corpora import Corpus, stream
 from ..errors import ConfigError, TaggingError
 from ..evaluation import pr_auc, roc_auc, sqrt_mse
 from ..losses import known_labels
-from ..records import BEFORE, read_record
+from ..records import read_record
 from .checkpoint import newest_state, save_state
-from .data import Order, first_tracks, open_split, predict
+from .data import Order, first_tracks, heard, open_split, predict
 from .failures import Failures
+from .folder import claim, refuse_another_run, refuse_folders_apart
 from .learner import Learner, cost, learning_rate, step
 from .outcome import report_models
 from .settings import Settings
@@ -69,7 +69,7 @@ def train(
     Raises:
         ConfigError: the folder holds a run with other settings, or a setting is impossible.
         CorpusError: more than 5 % of the tracks cannot be read.
-        TrainingError: a loss is not a number.
+        TrainingError: a loss, a weight or a score on validation clips is not a number; the last good checkpoint is kept.
         TaggingError: another process trains in this folder.
     """
     from accelerate import Accelerator
@@ -106,7 +106,9 @@ def _train(
 
     done, seconds, waited, history = 0, 0.0, 0.0, []
     failures = Failures(corpus, len(tracks), folder, engine)
-    if (state := newest_state(folder)) is not None:
+    state = newest_state(folder)
+    refuse_folders_apart(folder, state[1]["update"] if state else 0, engine)
+    if state is not None:
         tensors, about, remarks = state
         for remark in remarks:
             engine.print(f"passed over: {remark}")
@@ -164,7 +166,7 @@ def _train(
             if checking:
                 unheard = Failures(checks, len(check_tracks), folder, engine)
                 entry["validation"] = _validate(
-                    learners, checks, check_tracks, check_labels, update, settings, engine, unheard
+                    learners, checks, check_tracks, check_labels, update, settings, engine, unheard, folder
                 )
             over = checking and _is_over(learners, update, settings)
             paused = looking and not over and _is_time_up(began, minutes, engine)
@@ -202,40 +204,6 @@ def _train(
     for learner in learners:
         learner.plain.load_state_dict(learner.best_weights)
     return report_models(settings, learners, corpus, share, run, places, engine)
-
-
-def claim(folder: Path, settings: Settings) -> None:
-    """Write the settings into a new folder.
-
-    Raises:
-        ConfigError: the folder holds a run with other settings.
-    """
-    refuse_another_run(folder, settings)
-    if not (path := folder / "settings.json").exists():
-        with atomic_write(path) as part:
-            part.write_text(json.dumps(settings.to_dict(), indent=1) + "\n", encoding="utf-8")
-
-
-def refuse_another_run(folder: Path, settings: Settings) -> None:
-    """Check that a folder is new, or holds this very run.
-
-    Raises:
-        ConfigError: it holds a run with other settings.
-    """
-    path = folder / "settings.json"
-    if not path.exists():
-        return
-    try:
-        there = BEFORE | json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
-    # how many processes make the clips changes nothing about the run
-    for name, wanted in settings.to_dict().items():
-        if name != "workers" and there.get(name) != wanted:
-            raise ConfigError(
-                f"{folder} holds a run with other settings ({name}: {there.get(name)} there, {wanted} here); "
-                "choose another folder, or remove this one"
-            )
 
 
 def _shares(labels: np.ndarray) -> np.ndarray:
@@ -279,15 +247,16 @@ def _look_at_losses(
     """An entry of the history: the mean loss of each model since the last one.
 
     Raises:
-        TrainingError: one was not a number; the message names the update.
+        TrainingError: one was not a number, or a weight is none now; the message names the update.
     """
     table = engine.reduce(torch.stack(losses), "sum").cpu().numpy()  # [updates, models]
     if not np.isfinite(table).all():
         row, column = np.argwhere(~np.isfinite(table))[0]
-        raise TrainingError(
-            f"the loss of {learners[column].name} is {table[row, column]} at update {update - len(losses) + 1 + row}; "
-            f"the last good checkpoint is kept in {folder}. Try a lower learning_rate, or precision=no."
-        )
+        at = update - len(losses) + 1 + row
+        raise _lost(f"the loss of {learners[column].name} is {table[row, column]} at update {at}", folder)
+    for learner in learners:
+        if not all(tensor.isfinite().all() for tensor in learner.plain.state_dict().values()):
+            raise _lost(f"weights of {learner.name} are no numbers after update {update}", folder)
     return {
         "update": update,
         "rate": float(f"{rate:.4g}"),
@@ -297,16 +266,28 @@ def _look_at_losses(
     }
 
 
+def _lost(what: str, folder: Path) -> TrainingError:
+    return TrainingError(
+        f"{what}; the last good checkpoint is kept in {folder}. Try a lower learning_rate, or precision=no."
+    )
+
+
 def _validate(
     learners: list[Learner], corpus: Corpus, tracks: np.ndarray, labels: np.ndarray, update: int, settings: Settings,
-    engine: Any, failures: Failures,
+    engine: Any, failures: Failures, folder: Path,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
-    """Song-level scores of each model on the validation split; keeps the weights of the best."""
+    """Song-level scores of each model on the validation split; keeps the weights of the best.
+
+    Raises:
+        TrainingError: a model says something about a track that is no number.
+    """
     found = {}
     scored = predict({learner.name: learner.plain for learner in learners}, corpus, tracks, settings, engine, failures)
     for learner in learners:
         scores = scored[learner.name]
-        read = ~np.isnan(scores).all(axis=1)
+        read = heard(tracks, failures)
+        if not np.isfinite(scores[read]).all():
+            raise _lost(f"scores of {learner.name} on validation clips are no numbers after update {update}", folder)
         means = {
             name: float(np.nanmean(measure(labels[read][:, chosen], scores[read][:, chosen])))
             for name, measure, chosen in (

@@ -11,12 +11,12 @@ import numpy as np
 from torch import nn
 
 from ..corpora import Corpus
-from ..errors import ConfigError
+from ..errors import ConfigError, TaggingError
 from ..evaluation import Evaluation, evaluate
 from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, write_record
 from ..tagger import Tagger
-from .data import first_tracks, open_split, predict
+from .data import first_tracks, heard, open_split, predict
 from .failures import Failures
 from .settings import EDITIONS, Settings
 
@@ -129,12 +129,18 @@ def predictions_of(
 
     Raises:
         CorpusError: more than 5 % of the tracks cannot be read.
+        TaggingError: a model says something about a track that is no number.
     """
     tracks = first_tracks(corpus, count, f"{corpus.split}_clips")
     labels, groups = corpus.labels_of(tracks), corpus.groups()[tracks]
     found = {}
     for name, scores in predict(models, corpus, tracks, settings, engine, failures).items():
-        read = ~np.isnan(scores).all(axis=1)
+        read = heard(tracks, failures)
+        if lost := int((~np.isfinite(scores[read])).any(axis=1).sum()):
+            raise TaggingError(
+                f"{name} says something that is no number about {lost} of {read.sum()} {corpus.split} tracks: "
+                "its weights are lost, or too large for this precision"
+            )
         found[name] = Predictions(scores[read], corpus.vocabulary, labels[read], positives, groups[read], tracks[read])
     if remark := failures.remark():
         engine.print(remark)

@@ -11,14 +11,16 @@ import numpy as np
 
 from ..baseline.extraction import extract
 from ..baseline.trees import fit_trees
+from ..cache import locked
 from ..corpora import Corpus
+from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, read_record, write_record
 from ..report import duration
 from .data import first_tracks, open_split
 from .failures import Failures
-from .loop import claim, refuse_another_run
+from .folder import claim, refuse_another_run
 from .outcome import describe, run_name, train_positives
 from .settings import Settings
 
@@ -32,17 +34,37 @@ def train_trees(
     """Trees on hand-made features of whole tracks, each tag on its own; tested on the songs that networks are tested on.
 
     Of the settings it uses those that say which data: corpus, clips, validation and test clips, resamples, seed. Features
-    are kept in the cache, block by block, so that a run that was stopped loses little.
+    are kept in the cache, block by block, so that a run that was stopped while it made them loses little; the fitting of
+    trees, which takes longer, starts anew.
+
+    Args:
+        settings: which data.
+        folder: where the run lives: settings, and a folder ``gbt`` with record and scores.
+        progress: show a bar.
+
+    Returns:
+        The record; that of a complete run is only read.
 
     Raises:
-        ConfigError: the folder holds a run with other settings.
+        ConfigError: the folder holds a run with other settings, or they ask for what only networks do.
         CorpusError: a worker process died, or more than 5 % of the tracks of a split cannot be read.
+        TaggingError: another process is at work in this folder.
     """
     folder = Path(folder).expanduser()
+    usual = Settings()
+    for name in ("shuffled_labels", "loss"):
+        if (asked := getattr(settings, name)) != getattr(usual, name):
+            raise ConfigError(f"{name}={asked}: trees are not trained batch by batch; only networks know this setting")
     refuse_another_run(folder, settings)
     place = folder / "gbt"
     if (place / "record.json").exists():
         return read_record(place / "record.json")
+    with locked(folder, wait=False):
+        return _train_trees(settings, folder, place, progress)
+
+
+def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
+    """Extract, fit, test and record, in a folder that no other process works on."""
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
     tracks = {
@@ -63,7 +85,10 @@ def train_trees(
     extracting = time.perf_counter() - start
     vocabulary = corpora["train"].vocabulary
     start = time.perf_counter()
-    trees = fit_trees(found["train"], found["validation"], vocabulary, seed=settings.seed, progress=progress)
+    cores = os.cpu_count() or 1
+    trees = fit_trees(
+        found["train"], found["validation"], vocabulary, seed=settings.seed, workers=cores, progress=progress
+    )
     fitting = time.perf_counter() - start
 
     share = np.nanmean(found["train"].labels, axis=0)

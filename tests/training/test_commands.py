@@ -70,6 +70,32 @@ def test_evaluate_finds_what_the_run_found(trained, capsys, tmp_path):
     assert again["device"]
 
 
+def test_a_record_of_another_recipe_is_not_overwritten(trained, capsys, tmp_path):
+    record = json.loads((trained / "run" / "spectrogram" / "record.json").read_text())
+    root = record["settings"]["corpus_options"]["root"]
+    before = {path: path.read_bytes() for path in (trained / "records").iterdir()}
+    arguments = ["train", "spectrogram", "--clips", "40", "--cpu", "--quiet", "--output", str(tmp_path / "run")]
+    arguments += ["--records", str(trained / "records"), "--set", *FAST, f"corpus_options.root={root}"]
+    assert main([*arguments, "dropout=0.2"]) == 2
+    assert "is of a run with other settings; give --records another folder" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()  # said before the training, not after it
+    assert main(arguments) == 0  # the very same, though it was trained in company there
+    assert {path for path in before if before[path] != path.read_bytes()} == {
+        trained / "records" / f"{record['name']}.json"
+    }
+
+
+def test_scores_that_are_no_numbers_are_not_taken_for_unreadable_tracks(trained, tmp_path, capsys):
+    record = json.loads((trained / "run" / "spectrogram" / "record.json").read_text())
+    root = record["settings"]["corpus_options"]["root"]
+    tagger = tagging.load_tagger(trained / "run" / "spectrogram" / "tagger.safetensors")
+    next(tagger.parameters()).data.fill_(float("nan"))
+    tagger.save(tmp_path / "lost.safetensors")
+    options = ["--clips", "40", "--cpu", "--set", "segments_per_clip=2", f"corpus_options.root={root}", "workers=0"]
+    assert main(["evaluate", str(tmp_path / "lost.safetensors"), "--corpus", "tones", *options]) == 2
+    assert "says something that is no number about 40 of 40 test tracks" in capsys.readouterr().err
+
+
 def test_evaluate_refuses_a_tagger_of_other_tags(capsys, tmp_path):
     other = tagging.build_tagger("waveform", "dense", ["rock", "pop"], 0.5, width=0.1).save(
         tmp_path / "other.safetensors"
@@ -141,6 +167,8 @@ def test_runs_of_different_recipes_are_not_averaged(trained):
 def test_times_hold_the_features_of_trees_and_name_the_company_of_networks(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
     assert rows_of([record], "laptop")[0].time.endswith(" s for 2 models")
+    alone = {**record, "seed": 1, "seconds": 300.0, "settings": {**record["settings"], "models": ["waveform"]}}
+    assert rows_of([record, alone, {**alone, "seed": 2, "seconds": 900.0}], "laptop")[0].time == "10 min"
     alone = {**record["settings"], "models": ["gbt"]}
     trees = {**record, "model": "gbt", "settings": alone, "seconds": 100.0, "seconds_for_features": 3600.0}
     assert rows_of([trees], "laptop")[0].time == "62 min"
@@ -182,6 +210,9 @@ def test_report_of_nothing_says_so(tmp_path, capsys):
         (["waveform:attentio"], "unknown back-end 'attentio'"),
         (["waveform:dense:together:more"], "write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD"),
         (["gbt", "waveform"], "train it by itself"),
+        (["gbt", "--minutes", "5"], "gbt cannot be left off"),
+        (["gbt", "--set", "loss=focal"], "loss=focal: trees are not trained batch by batch"),
+        (["gbt", "--set", "shuffled_labels=true"], "only networks know this setting"),
         (["waveform", "--set", "learning_rate"], "write it as name=value"),
         (["waveform", "--settings", "nothing.toml"], "cannot be read"),
     ],

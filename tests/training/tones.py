@@ -24,7 +24,7 @@ class Tone(Track):
     def __init__(self, corpus: Tones, index: int) -> None:
         self._corpus, self._index = corpus, index
         self.id, self.group = f"{corpus.split}-{index}", f"family-{index // 2}"
-        self.seconds = float(1 + index % 3)
+        self.seconds = 0.5 if corpus.memorise else float(1 + index % 3)
 
     @property
     def labels(self) -> np.ndarray:
@@ -47,7 +47,7 @@ class Tones(Corpus):
         tracks: in each split.
         damaged: share of the files that are no sound files.
         damaged_splits: where.
-        memorise: labels have nothing to do with the sound.
+        memorise: labels have nothing to do with the sound, and a track is only the first half second of its file.
     """
 
     splits = ("train", "validation", "test")
@@ -57,7 +57,7 @@ class Tones(Corpus):
         memorise: bool = False,
     ) -> None:  # fmt: skip
         self.split, self.sample_rate, self.vocabulary = self._check_split(split), RATE, VOCABULARY
-        self._root, self._tracks, self._memorise = Path(root), tracks, memorise
+        self._root, self._tracks, self.memorise = Path(root), tracks, memorise
         self._damaged = round(damaged * tracks) if split in damaged_splits else 0
 
     @classmethod
@@ -80,7 +80,7 @@ class Tones(Corpus):
     def facts(self, index: int) -> np.ndarray:
         draws = self.random(index).random(8)
         labels = np.array([*(draws[:3] < 0.5), draws[3], draws[4] < 0.3, False], np.float32)
-        if self._memorise:
+        if self.memorise:
             labels[:3] = self.random(index + 10_000).random(3) < 0.5
         labels[int(6 * draws[5])] = np.nan
         return labels
