@@ -17,7 +17,7 @@ from accelerate import Accelerator
 
 from tagging.cache import sha256
 from tagging.corpora.scores.synthesizer import soundfont_path
-from tagging.evaluation import METRICS, difference, evaluate
+from tagging.evaluation import evaluate
 from tagging.pretrained import load_tagger
 from tagging.pretrained.own import list_own
 from tagging.training import Settings
@@ -53,6 +53,10 @@ def main() -> None:
             place: evaluate((heard := said[place][name]).labels, heard.scores, heard.vocabulary, groups=heard.groups)
             for place in fonts
         }
+        lost = {
+            part: {metric: other.minus(found["own"].parts[part][metric]) for metric, other in means.items()}
+            for part, means in found["other"].parts.items()
+        }
         models[name] = {
             "parts": {
                 place: {
@@ -60,15 +64,15 @@ def main() -> None:
                 }
                 for place, result in found.items()
             },
-            "change": {metric: difference(found["other"], found["own"], metric).to_dict() for metric in METRICS},
+            "change": {part: {metric: value.to_dict() for metric, value in lost[part].items()} for part in PARTS},
             "tags": [
                 {"name": tag.name, "own": tag.roc_auc.value, "other": other.roc_auc.value}
                 for tag, other in zip(found["own"].tags, found["other"].tags, strict=True)
                 if tag.roc_auc is not None
             ],
         }
-        for metric in METRICS:
-            print(f"{name}: {metric} {difference(found['other'], found['own'], metric):+.4f}")
+        for metric, change in lost["all"].items():
+            print(f"{name}: {metric} {change:+.4f}", flush=True)
     records.write("soundfont-transfer", {"clips": options.clips, "fonts": fonts, "models": models})
 
 

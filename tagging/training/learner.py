@@ -21,6 +21,13 @@ from .settings import Settings
 class Learner:
     """One model of a run, with its optimizer and the best it has been.
 
+    Args:
+        name: FRONTEND:BACKEND:HEAD or mel-statistics, one of the run's models.
+        settings: of the run.
+        corpus: the training split, for its tags and its sample rate.
+        share: float [tags]: of each tag among the training clips, where outputs start; nan where it is unknown.
+        engine: of the run.
+
     Attributes:
         plain: the model itself; ``model`` is what the engine made of it.
         best: mean validation ROC-AUC of the best weights so far; ``best_update`` when that was.
@@ -76,7 +83,20 @@ def step(
     learner: Learner, waveform: torch.Tensor, labels: torch.Tensor, known: torch.Tensor, rate: float, update: int,
     settings: Settings, engine: Any,
 ) -> torch.Tensor:  # fmt: skip
-    """One update of one model; its loss on this process's part of the batch."""
+    """One update of one model.
+
+    Args:
+        learner: the model, which is changed.
+        waveform: float [batch, samples] in [-1, 1], this process's part of the batch.
+        labels: float [batch, tags] in [0, 1], nan where unknown.
+        known: float [2]: known labels of bi-modal and of uniform tags in the whole batch, of all processes.
+        rate: learning rate.
+        update: its number, from 1, of which dropout is drawn.
+        settings, engine: of the run.
+
+    Returns:
+        float scalar: this process's part of the loss of the batch; the parts of all processes add up to it.
+    """
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     learner.model.train()
@@ -96,7 +116,14 @@ def step(
 
 
 def cost(settings: Settings, learners: list[Learner], engine: Any) -> str:
-    """What the run will take, from a step of each model that is thrown away."""
+    """What the run will take, in words for its user, from a step of each model that is thrown away.
+
+    Left out is what is small beside the steps or done by other processes meanwhile: making clips, and the optimizer.
+
+    Args:
+        settings, engine: of the run.
+        learners: its models, which are left as they are.
+    """
     count = min(settings.batch // settings.accumulate, 8)
     seconds = 0.0
     for learner in learners:

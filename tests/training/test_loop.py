@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,15 @@ def test_three_models_learn_from_one_stream(tones, tmp_path):
     assert tagger.card["record"] == records[0]["name"]
     with np.load(tmp_path / "waveform" / "predictions-test.npz", allow_pickle=False) as stored:
         assert stored["scores"].shape == stored["labels"].shape == (40, 6)
+
+
+def test_what_a_run_will_cost_is_said_before_it_starts(tones, tmp_path, capsys):
+    """Of the right size: a mistake between clips, segments and batches would be larger."""
+    (record,) = run(tones(models=["waveform"], clips_seen=320, segment_seconds=2.0, width=0.25), tmp_path)
+    said = re.match(
+        r"waveform: 40 updates of 8 segments of 2 s from 40 clips; about (\d+) s on cpu", capsys.readouterr().out
+    )
+    assert record["seconds"] / 8 < float(said[1]) < 8 * record["seconds"]
 
 
 def test_a_model_does_not_depend_on_its_company(tones, tmp_path):
