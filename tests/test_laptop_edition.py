@@ -110,19 +110,22 @@ def test_predictions_ship_of_one_seed_each():
 
 
 @pytest.mark.parametrize(
-    ("model", "clips", "seen", "name"),
+    ("model", "clips", "seen", "seed", "name"),
     [
-        ("waveform", 100_000, 102_400, "laptop-waveform-100k"),
-        ("spectrogram", 500_000, 512_000, "laptop-spectrogram-500k"),
-        ("spectrogram", 100_000, 512_000, None),  # each clip five times
-        ("spectrogram", 10_000, 10_240, None),
-        ("mel-statistics", 100_000, 102_400, None),
+        ("waveform", 100_000, 102_400, 0, "laptop-waveform-100k"),
+        ("spectrogram", 500_000, 512_000, 0, "laptop-spectrogram-500k"),
+        ("spectrogram", 100_000, 512_000, 0, None),  # each clip five times
+        ("spectrogram", 100_000, 102_400, 1, None),  # those of the first seed are there
+        ("spectrogram", 10_000, 10_240, 0, None),
+        ("mel-statistics", 100_000, 102_400, 0, None),
     ],
 )
-def test_weights_ship_of_the_pair_where_each_clip_passed_once(script, tmp_path, monkeypatch, model, clips, seen, name):
+def test_weights_ship_of_the_pair_where_each_clip_passed_once(
+    script, tmp_path, monkeypatch, model, clips, seen, seed, name
+):
     monkeypatch.setattr(script, "own_path", lambda name: tmp_path / f"{name}.safetensors")
     place = tmp_path / model
     place.mkdir()
     (place / "tagger.safetensors").write_bytes(b"weights")
-    script.ship_weights(place, replace(Settings(), models=(model,), clips=clips, clips_seen=seen))
+    script.ship_weights(place, replace(Settings(), models=(model,), clips=clips, clips_seen=seen, seed=seed))
     assert [path.stem for path in tmp_path.glob("*.safetensors")] == ([name] if name else [])
