@@ -182,7 +182,12 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
 
 def ship_weights(place: Path, settings: Settings) -> None:
     """Of the poster's pair, from its smallest scale on, where each clip passed once; those of the first seed."""
-    if settings.seed == 0 and place.name in PAIR and settings.clips >= 100_000 and settings.clips_seen // settings.clips == 1:
+    if (
+        settings.seed == 0
+        and place.name in PAIR
+        and settings.clips >= 100_000
+        and settings.clips_seen // settings.clips == 1
+    ):
         name = f"{settings.edition}-{place.name}-{short_count(settings.clips)}"
         shutil.copyfile(place / "tagger.safetensors", own_path(name))
 
