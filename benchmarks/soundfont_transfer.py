@@ -17,7 +17,7 @@ from accelerate import Accelerator
 
 from tagging.cache import sha256
 from tagging.corpora.scores.synthesizer import soundfont_path
-from tagging.evaluation import evaluate
+from tagging.evaluation import difference, evaluate
 from tagging.pretrained import load_tagger
 from tagging.pretrained.own import list_own
 from tagging.training import Settings
@@ -54,8 +54,8 @@ def main() -> None:
             for place in fonts
         }
         lost = {
-            part: {metric: other.minus(found["own"].parts[part][metric]) for metric, other in means.items()}
-            for part, means in found["other"].parts.items()
+            part: {metric: difference(found["other"], found["own"], metric, part) for metric in means}
+            for part, means in found["own"].parts.items()
         }
         models[name] = {
             "parts": {

@@ -327,29 +327,35 @@ def _tag_result(tag: Tag, labels: np.ndarray, member: np.ndarray, series: dict[s
     )
 
 
-def difference(first: Evaluation, second: Evaluation, metric: str) -> Interval:
+def difference(first: Evaluation, second: Evaluation, metric: str, part: str = "all") -> Interval:
     """How much higher a mean is in the first evaluation than in the second, with a paired interval.
 
     Both models were measured on the same resamples, so what makes a resample easy or hard for both cancels out.
 
     Args:
-        first, second: evaluations of the same songs; from records as good as fresh ones.
+        first, second: evaluations of the same songs; for the mean over all tags, from records as good as fresh ones.
         metric: ``"roc_auc"``, ``"pr_auc"`` or ``"sqrt_mse"``.
+        part: of the tags, one of ``Evaluation.parts``.
 
     Returns:
         First minus second; an interval without 0 is a difference at the level of about 5 %.
 
     Raises:
-        ConfigError: a metric that the evaluations lack; other songs, labels, groups, seed or number of resamples.
+        ConfigError: a metric or a part that the evaluations lack; other songs, labels, groups, seed or number of resamples;
+            evaluations from records, which hold no resamples of a part.
 
     Source: Davison & Hinkley 1997, section 5.2. Book: ``book/glossary``.
     """
-    if metric not in first.means:
-        raise unknown_name("metric", metric, first.means)
+    if part not in first.parts:
+        raise unknown_name("part", part, first.parts)
+    if metric not in first.parts[part]:
+        raise unknown_name("metric", metric, first.parts[part])
     if first.fingerprint != second.fingerprint:
         raise ConfigError(
             f"fingerprints {first.fingerprint} and {second.fingerprint} differ: the two evaluations differ in songs, labels, "
             "tags, groups, seed or number of resamples; evaluate both alike to compare them"
         )
+    if part != "all":
+        return first.parts[part][metric].minus(second.parts[part][metric])
     value = first.means[metric].value - second.means[metric].value
     return interval(value, first.resampled[metric] - second.resampled[metric])

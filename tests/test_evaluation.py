@@ -312,6 +312,10 @@ def test_difference_is_paired():
         assert [found.low, found.high] == pytest.approx(ends(found.value, resampled, least=-1))
         width = first.means[metric].high - first.means[metric].low
         assert found.high - found.low < 0.7 * width
+    parts = [difference(first, second, "roc_auc", part) for part in ("score", "instrument")]
+    for part, found in zip(("score", "instrument"), parts, strict=True):
+        assert found.value == first.parts[part]["roc_auc"].value - second.parts[part]["roc_auc"].value
+        assert found.low < found.value < found.high
     same = difference(first, first, "pr_auc")
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
@@ -367,6 +371,11 @@ def test_fingerprints_say_what_is_paired():
             difference(base, evaluation, "roc_auc")
     with pytest.raises(ConfigError, match="unknown metric 'roc-auc': did you mean 'roc_auc'"):
         difference(base, base, "roc-auc")
+    with pytest.raises(ConfigError, match="unknown part 'scores': did you mean 'score'"):
+        difference(base, base, "roc_auc", "scores")
+    recorded = Evaluation.from_dict(base.to_dict())
+    with pytest.raises(ConfigError, match="needs the resamples of both"):
+        difference(recorded, recorded, "roc_auc", "score")
 
 
 def test_another_way_of_drawing_shows_in_the_fingerprint(monkeypatch):

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from tagging.errors import ConfigError
+from tagging.cache import locked
+from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
 from tagging.training.trees import train_trees
 
@@ -15,6 +16,8 @@ from tagging.training.trees import train_trees
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
     settings = tones(models=["gbt"], clips=60, test_clips=40)
+    with locked(tmp_path / "gbt"), pytest.raises(TaggingError, match="another process is at work on"):
+        train_trees(settings, tmp_path / "gbt", progress=False)
     record = train_trees(settings, tmp_path / "gbt", progress=False)
     scores = {tag["name"]: tag for tag in record["test"]["tags"]}
     assert scores["noisy"]["roc_auc"]["value"] > 0.75
