@@ -67,6 +67,12 @@ STUDIES: dict[str, list[Settings]] = {
         *(plan(f"spectrogram:{backend}", 10_000, seed) for seed in (1, 2) for backend in BACKENDS),
         *(plan(model, 10_000, seed) for seed in (1, 2) for model in FRONTENDS),
     ],
+    "seeds-of-compositions": [
+        plan(model, 10_000, seed, train_options={"compositions": count})
+        for seed in (1, 2)
+        for count in (1_000, 3_000)
+        for model in PAIR
+    ],
     # Budgets that grow with the data, so that each clip passes once, as in the table's 100,000; and as many updates on
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
