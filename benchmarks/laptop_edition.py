@@ -101,6 +101,7 @@ def main() -> None:
     until = time.monotonic() + 60 * minutes
     # what takes many hours is only begun when it is asked for, but kept in any case
     studies = [options.study] if options.study else [name for name in STUDIES if options.keep or name != "long"]
+    failed = []
     for settings in (settings for study in studies for settings in STUDIES[study]):
         if not any(options.model in model for model in settings.models):
             continue
@@ -108,8 +109,12 @@ def main() -> None:
         print(f"{'done' if done else 'to do':<6} {settings.command()}", flush=True)
         if options.keep:
             keep(settings, runs)
-        elif not options.list and not done and (left := until - time.monotonic()) > 0:
-            train(settings, runs, left)
+        if options.keep or options.list or done:
+            continue
+        if (left := until - time.monotonic()) > 0 and not train(settings, runs, left):
+            failed.append(settings.command())
+    if failed:
+        raise SystemExit("\n".join(["failed:", *failed]))
 
 
 def names_of(settings: Settings) -> list[str]:
@@ -156,8 +161,8 @@ def keep(settings: Settings, runs: Path) -> None:
     print(f"       kept: {target / newest_state(target)}", flush=True)
 
 
-def train(settings: Settings, runs: Path, seconds: float) -> None:
-    """Train in a process of its own, with one thread, and ship what comes of it."""
+def train(settings: Settings, runs: Path, seconds: float) -> bool:
+    """Train in a process of its own, with one thread, and ship what comes of it; whether all went well."""
     place = place_of(settings, runs)
     take_up(settings, runs)
     command = [
@@ -174,8 +179,6 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
     code = subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode
     if code < 0 or code == 130:  # by a signal, or Ctrl-C
         raise SystemExit(f"stopped: {settings.command()}")
-    if code:
-        print(f"failed: {settings.command()}", file=sys.stderr, flush=True)
     for path in place.glob("*/record.json"):
         name = read_record(path)["name"]
         if settings.seed == 0:  # those of other seeds are on no page
@@ -184,6 +187,7 @@ def train(settings: Settings, runs: Path, seconds: float) -> None:
         shutil.copyfile(path, SHIPPED / f"{name}.json")  # last: where there is a record, all is there
     if is_shipped(settings):
         shutil.rmtree(place_of(settings, UNDER_WAY), ignore_errors=True)
+    return not code
 
 
 def ship_weights(place: Path, settings: Settings) -> None:

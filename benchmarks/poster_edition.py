@@ -68,7 +68,7 @@ def main() -> None:
 
     output = Path(options.output)
     settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)})
-    settings = settings.changed((TOY if options.toy else {}) | parse_overrides(options.set))
+    settings = parse_overrides(options.set, settings.changed(TOY if options.toy else {}))
     complete = True
     for clips in options.clips:
         left = options.minutes - (time.monotonic() - start) / 60

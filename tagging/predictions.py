@@ -29,7 +29,8 @@ class Predictions:
         scores: float [songs, tags] in [0, 1].
         vocabulary: the tags.
         labels: float [songs, tags], nan where unknown; None if there are none.
-        train_positives: int [tags]: how many training clips have each tag; None if unknown.
+        train_positives: int [tags]: how many training clips have each tag, in large corpora as a part of them tells; None if
+            unknown.
         groups: [songs]: what intervals resample; None for every song on its own.
         tracks: int [songs]: places in the split; None if the songs are of no corpus.
 

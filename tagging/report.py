@@ -37,10 +37,12 @@ class Row:
         resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences. Empty for a part of
             the tags: records keep those of all.
         fingerprint: says which rows were tested on the same songs.
-        seconds: mean time of training, of trees with that of their features. Where some of the runs trained fewer models at a
+        seconds: mean time of training, of trees with that of their features, as far as
+            these were not in the cache already. Where some of the runs trained fewer models at a
             time than others, those count alone. Machines differ, and so do their loads.
         company: how many models were trained in that time, on one stream of clips.
         variant: which settings set this row apart from others of the same model and scale; empty where there are none.
+        recipe: all settings that make it the experiment it is, as JSON: rows of one recipe may be compared.
         parameters: of the model; None for trees.
         device: where the first run was made.
     """
@@ -56,6 +58,7 @@ class Row:
     seconds: float
     company: int
     variant: str
+    recipe: str
     parameters: int | None
     device: str
 
@@ -103,7 +106,7 @@ def rows_of(
         recipe = json.dumps(_recipe(record), sort_keys=True)
         cells.setdefault(scale, {}).setdefault(recipe, {})[record["seed"]] = record
     rows = [
-        _row(model, clips, [runs[seed] for seed in sorted(runs)], part, _difference(recipe, recipes))
+        _row(model, clips, [runs[seed] for seed in sorted(runs)], part, recipe, _difference(recipe, recipes))
         for (model, clips, _), recipes in cells.items()
         for recipe, runs in recipes.items()
     ]
@@ -126,7 +129,7 @@ def _place(model: str) -> int:
     return ORDER.index(model) if model in ORDER else len(ORDER)
 
 
-def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant: str) -> Row:
+def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, recipe: str, variant: str) -> Row:
     tests = [run["test"] for run in runs]
     if len({test["fingerprint"] for test in tests}) > 1:
         raise ConfigError(f"{model} with {clips} clips: its runs were tested on different songs; report them apart")
@@ -158,6 +161,7 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, variant:
         seconds=float(np.mean(times)),
         company=company,
         variant=variant,
+        recipe=recipe,
         parameters=first.get("parameters"),
         device=first["device"],
     )
@@ -182,15 +186,24 @@ def gap(first: Row, second: Row, metric: str) -> Interval:
 def gaps(
     rows: Sequence[Row], first: str = "spectrogram", second: str = "waveform"
 ) -> dict[tuple[int, int], dict[str, Interval]]:
-    """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained.
+    """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained alike.
 
-    Rows that stand for a variant of the recipe are left out: of which two the difference should be, they do not say.
+    Rows that stand for a variant of the recipe are left out: of which two the difference should be, they do not say. So
+    are pairs of different recipes or test songs.
     """
+    found = {}
+    for scale, (one, other) in _pairs(rows, first, second).items():
+        if (one.recipe, one.fingerprint) == (other.recipe, other.fingerprint):
+            found[scale] = {metric: gap(one, other, metric) for metric in one.scores}
+    return found
+
+
+def _pairs(rows: Sequence[Row], first: str, second: str) -> dict[tuple[int, int], tuple[Row, Row]]:
     found, rows = {}, [row for row in rows if not row.variant]
     for scale in sorted({(row.clips, row.clips_seen) for row in rows}):
         here = {row.model: row for row in rows if (row.clips, row.clips_seen) == scale}
         if first in here and second in here:
-            found[scale] = {metric: gap(here[first], here[second], metric) for metric in here[first].scores}
+            found[scale] = here[first], here[second]
     return found
 
 
@@ -205,20 +218,25 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
     Raises:
         ConfigError: there are no records of this edition.
     """
+    records = list(records)
     rows = rows_of(records, edition)
     if not rows:
         raise ConfigError(f"no run of the {edition} edition among these records; make one with `tagging train`")
+    corpora = ", ".join(sorted({record["corpus"]["name"] for record in table_runs(records, edition)}))
     lines = [
-        f"{edition} edition: synthesized clips of scores, song-level scores, 95 % intervals over tune families",
+        f"{edition} edition, {corpora}: song-level scores, 95 % intervals over groups of test songs",
         _line("model", "clips", "seen", "seeds", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
     ]
     lines += [_line(*_runs(row), *(_cell(row, metric) for metric in METRICS), row.time) for row in rows]
     lines += ["time: on the machine of each run, which its record names, beside whatever else ran there"]
-    if between := gaps(rows):
+    if pairs := _pairs(rows, "spectrogram", "waveform"):
         lines += ["", "spectrogram minus waveform, paired"]
-        for (clips, seen), found in between.items():
+        between = gaps(rows)
+        for clips, seen in pairs:
+            found = between.get((clips, seen), {})
             cells = [f"{found[metric]:+.4f}" if metric in found else "-" for metric in METRICS]
-            lines.append(_line("", f"{clips:,}", f"{seen:,}", "", *cells, ""))
+            remark = "" if found else "not comparable: other settings, or other test songs"
+            lines.append(_line("", f"{clips:,}", f"{seen:,}", "", *cells, remark))
     if several := [row for row in rows if row.seeds > 1]:
         lines += ["", "runs that differ in their seed alone, lowest to highest"]
         lines += [_line(*_runs(row), *(_range(row, metric) for metric in METRICS), "") for row in several]

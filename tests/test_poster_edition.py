@@ -35,7 +35,7 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
     out = sitting(tmp_path, 5.0)
     assert "goes on after update" in out
     assert "all is done" in out
-    assert "poster edition: synthesized clips of scores" in out
+    assert "poster edition, scores: " in out
     assert "spectrogram minus waveform, paired" in out
     records = [json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")]
     assert sorted(record["model"] for record in records) == ["spectrogram", "waveform"]

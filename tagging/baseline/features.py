@@ -1,7 +1,7 @@
 """Hand-made features of a sound, as music information retrieval described music before networks learnt to.
 
-Some hundred numbers in five blocks: timbre, loudness, texture, rhythm and harmony. They feed the gradient-boosted trees that the
-poster sets against both networks (its row "GBT + features"). Book: ``book/baseline``.
+Some nine hundred numbers in five blocks: timbre, loudness, texture, rhythm and harmony. They feed the gradient-boosted trees
+that the poster sets against both networks (its row "GBT + features"). Book: ``book/baseline``.
 """
 
 from __future__ import annotations

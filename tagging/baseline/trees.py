@@ -99,8 +99,8 @@ def fit_trees(
     How many trees a tag gets is decided on the validation clips, which should share no group with the training clips:
     a random part of the training clips, as scikit-learn would take, has the same tune families in it and stops too late.
     An attribute or tag that has one value only in training, or of which nothing is known in training or validation, is
-    predicted by its mean and reported in ``Trees.constant``. The defaults were chosen on validation clips
-    (``tagging/runs/baseline-tuning.json``).
+    predicted by its mean and reported in ``Trees.constant``. What was compared on validation clips is in
+    ``tagging/runs/baseline-tuning.json``.
 
     Args:
         train, validation: features and labels, nan where unknown.
@@ -110,7 +110,7 @@ def fit_trees(
         leaves: of a tree, at most.
         leaf_samples: clips in a leaf, at least.
         share: of the features that are tried at a split, drawn anew for each.
-        bins: values of a feature that are told apart; 255 take three times as long on 1,000 clips, and score no better.
+        bins: values of a feature that are told apart.
         seed: of those draws.
         workers: processes.
         progress: show a progress bar on standard error.

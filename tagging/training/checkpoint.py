@@ -40,7 +40,11 @@ def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dic
 
 
 def newest_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
-    """Tensors, progress, and a remark on each damaged file that was passed over; None where there is no usable state."""
+    """Tensors, progress, and a remark on each damaged file that was passed over; None where there is no state.
+
+    Raises:
+        CheckpointError: there are some, and all are damaged.
+    """
     remarks = []
     for path in _states(folder):
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..records import SHIPPED, read_record, training_records, write_record
 from ..report import text_table
+from ..resampling import Interval
 from .settings import EDITIONS, PRECISIONS, Settings, edition, parse_overrides, read_overrides
 
 TREES = "gbt"
@@ -79,21 +80,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """The settings a command line asks for: edition, then file, then arguments."""
     settings = edition(options.edition).changed({"models": options.models})
     if options.settings:
-        settings = settings.changed(read_overrides(options.settings))
+        settings = read_overrides(options.settings, settings)
     for name in ("clips", "seed", "precision"):
         if (value := getattr(options, name)) is not None:
             settings = settings.changed({name: value})
-    return settings.changed(_nested(settings, parse_overrides(options.set)))
-
-
-def _nested(settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
-    """``mel.hop=256`` changes one entry and keeps the others."""
-    return {
-        name: {**there, **value}
-        if isinstance(value, dict) and isinstance(there := getattr(settings, name, None), dict)
-        else value
-        for name, value in values.items()
-    }
+    return parse_overrides(options.set, settings)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -121,11 +112,8 @@ def _train(options: argparse.Namespace) -> int:
             minutes=options.minutes,
         )
     for record in records:
-        means = record["test"]["means"]
-        scores = ", ".join(
-            f"{name} {mean['value']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}]" for name, mean in means.items()
-        )
-        print(f"{record['name']}: {scores}")
+        _say(record["name"], record["test"]["means"])
+        _say_undefined(record)
         if options.records:
             place = folder / record["model"].replace(":", "+") / "record.json"
             target = Path(options.records) / f"{record['name']}.json"
@@ -158,16 +146,26 @@ def _evaluate(options: argparse.Namespace) -> int:
     path = Path(options.tagger)
     tagger = load_tagger(str(path / "tagger.safetensors") if path.is_dir() else options.tagger)
     settings = Settings().changed({"corpus": options.corpus, "test_clips": options.clips})
-    settings = settings.changed(parse_overrides(options.set)).changed({"segment_seconds": tagger.segment_seconds})
+    settings = parse_overrides(options.set, settings).changed({"segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
     for part, means in record["test"]["parts"].items():
-        scores = ", ".join(
-            f"{name} {mean['value']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}]" for name, mean in means.items()
-        )
-        print(f"{part} tags: {scores}")
+        _say(f"{part} tags", means)
+    _say_undefined(record)
     if options.output:
         write_record(Path(options.output), record)
     return 0
+
+
+def _say(of: str, means: dict[str, Any]) -> None:
+    print(f"{of}: " + ", ".join(f"{metric} {Interval.from_dict(mean):.4f}" for metric, mean in means.items()))
+
+
+def _say_undefined(record: dict[str, Any]) -> None:
+    """Which tags are in no mean: a mean over fewer tags should not look like one over all."""
+    if names := record["test"]["undefined"]:
+        print(
+            f"in no mean, since the {record['test']['songs']:,} songs have one class of them only: {', '.join(names)}"
+        )
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -124,14 +124,18 @@ def cost(settings: Settings, learners: list[Learner], engine: Any) -> str:
         settings, engine: of the run.
         learners: its models, which are left as they are.
     """
-    count = min(settings.batch // settings.accumulate, 8)
+    # a GPU is only busy with a whole part of a batch; of a CPU a few segments tell enough
+    part = max(1, settings.batch // settings.accumulate // engine.num_processes)
+    count = min(part, 8) if engine.device.type == "cpu" else part
     seconds = 0.0
     for learner in learners:
         model = copy.deepcopy(learner.plain).train()
         heard = torch.randn(count, round(settings.segment_seconds * model.sample_rate), device=engine.device) * 0.1
         for _ in range(2):  # the first one warms up
             start = time.perf_counter()
-            model(heard).square().mean().backward()
+            with engine.autocast():
+                said = model(heard)
+            said.float().square().mean().backward()
             next(p for p in model.parameters() if p.grad is not None).grad.sum().item()  # waits for the device
             spent = time.perf_counter() - start
         seconds += spent / count

@@ -37,7 +37,7 @@ Event = dict[str, Any]
 
 
 class TrainingError(TaggingError):
-    """A run that cannot go on; the last good checkpoint is kept."""
+    """A run that cannot go on; its last good checkpoint, where there is one, is kept."""
 
 
 def train(
@@ -69,7 +69,8 @@ def train(
     Raises:
         ConfigError: the folder holds a run with other settings, or a setting is impossible.
         CorpusError: more than 5 % of the tracks cannot be read.
-        TrainingError: a loss, a weight or a score on validation clips is not a number; the last good checkpoint is kept.
+        TrainingError: a loss, a weight or a score on validation clips is not a number; the last good checkpoint, where there
+            is one, is kept.
         TaggingError: another process trains in this folder.
     """
     from accelerate import Accelerator
@@ -95,7 +96,10 @@ def _train(
     tracks = first_tracks(corpus, settings.clips, "clips")
     check_tracks = first_tracks(checks, settings.validation_clips, "validation_clips")
     check_labels = checks.labels_of(check_tracks)
-    first_tracks(open_split(settings, "test"), settings.test_clips, "test_clips")  # refused now, not after the training
+    # refused now, not after the training
+    _refuse_the_untellable(check_labels, checks, "validation_clips")
+    tests = open_split(settings, "test")
+    _refuse_the_untellable(tests.labels_of(first_tracks(tests, settings.test_clips, "test_clips")), tests, "test_clips")
     share = _shares(corpus.labels_of(tracks[:_SHARE_TRACKS]))
     learners = [Learner(name, settings, corpus, share, engine) for name in settings.models]
     _refuse_the_impossible(settings, corpus, tracks, engine)
@@ -213,6 +217,17 @@ def _shares(labels: np.ndarray) -> np.ndarray:
         return np.where(known, labels, 0).sum(axis=0) / known.sum(axis=0)
 
 
+def _refuse_the_untellable(labels: np.ndarray, corpus: Corpus, name: str) -> None:
+    """Raise ConfigError for clips that can tell no model from another: without a tag that some have and some have not."""
+    bimodal, uniform = labels[:, corpus.vocabulary.bimodal], labels[:, corpus.vocabulary.uniform]
+    told = ((bimodal == 1).any(axis=0) & (bimodal == 0).any(axis=0)).any() if bimodal.shape[1] else uniform.shape[1]
+    if not told:
+        raise ConfigError(
+            f"{name}={len(labels)}: no tag has clips with it and clips without it among these {corpus.split} clips, so no "
+            "model can be judged; take more"
+        )
+
+
 def _refuse_the_impossible(settings: Settings, corpus: Corpus, tracks: np.ndarray, engine: Any) -> None:
     """Raise ConfigError for what no batch could be made of."""
     share, rest = divmod(settings.batch, engine.num_processes)
@@ -267,9 +282,10 @@ def _look_at_losses(
 
 
 def _lost(what: str, folder: Path) -> TrainingError:
-    return TrainingError(
-        f"{what}; the last good checkpoint is kept in {folder}. Try a lower learning_rate, or precision=no."
+    kept = (
+        f"the last good checkpoint is kept in {folder}" if any(folder.glob("state-*")) else "there is no checkpoint yet"
     )
+    return TrainingError(f"{what}; {kept}. Try a lower learning_rate, or precision=no.")
 
 
 def _validate(
@@ -288,15 +304,17 @@ def _validate(
         read = heard(tracks, failures)
         if not np.isfinite(scores[read]).all():
             raise _lost(f"scores of {learner.name} on validation clips are no numbers after update {update}", folder)
-        means = {
-            name: float(np.nanmean(measure(labels[read][:, chosen], scores[read][:, chosen])))
-            for name, measure, chosen in (
-                ("roc_auc", roc_auc, corpus.vocabulary.bimodal),
-                ("pr_auc", pr_auc, corpus.vocabulary.bimodal),
-                ("sqrt_mse", sqrt_mse, corpus.vocabulary.uniform),
-            )
-            if chosen.any()
-        }
+        means = {}
+        for name, measure, chosen in (
+            ("roc_auc", roc_auc, corpus.vocabulary.bimodal),
+            ("pr_auc", pr_auc, corpus.vocabulary.bimodal),
+            ("sqrt_mse", sqrt_mse, corpus.vocabulary.uniform),
+        ):
+            if chosen.any():
+                each = measure(labels[read][:, chosen], scores[read][:, chosen])
+                # as the test scores have it: the root of the mean error over attributes, not the mean of their roots
+                mean = np.sqrt(np.nanmean(each**2)) if name == "sqrt_mse" else np.nanmean(each)
+                means[name] = float(mean)
         found[learner.name] = {name: round(value, 5) for name, value in means.items()}
         # attributes alone: the smaller the error, the better
         score = means.get("roc_auc", -means.get("sqrt_mse", math.nan))

@@ -23,6 +23,9 @@ from .settings import EDITIONS, Settings
 # Of weights, by what they were trained on. `scores` holds Essen and Palestrina unless it is opened with licence="open".
 LICENCES = {"scores": "MIT; some of the scores it was trained on may be used for non-commercial purposes only"}
 
+# What clips of a corpus are, for a reader.
+CLIPS = {"scores": "synthesized clips of scores"}
+
 
 class Trained(Protocol):
     """What is asked of a trained model here."""
@@ -182,6 +185,7 @@ def evaluate_tagger(
             f"this tagger hears {tagger.sample_rate} Hz, the corpus {settings.corpus!r} has {corpus.sample_rate} Hz: "
             "evaluate a tagger that was built for the corpus's sample rate"
         )
+    first_tracks(corpus, settings.test_clips, "clips")  # an error names the option, not a setting
     models = {"tagger": tagger.to(engine.device)}
     failures = Failures(corpus, settings.test_clips, engine=engine)
     found = predictions_of(models, corpus, settings.test_clips, settings, engine, failures)["tagger"]
@@ -232,16 +236,16 @@ def own_part(entry: dict[str, Any], name: str) -> dict[str, Any]:
 
 def card(record: dict[str, Any], result: Evaluation) -> dict[str, Any]:
     """What a user of the weights should know."""
-    means = result.means
+    means, corpus = result.means, record["corpus"]["name"]
     return {
-        "description": f"{record['model']}, trained on {record['clips']:,} synthesized clips of scores",
-        "dataset": record["corpus"]["name"],
+        "description": f"{record['model']}, trained on {record['clips']:,} {CLIPS.get(corpus, f'tracks of {corpus}')}",
+        "dataset": corpus,
         "split": f"{record['corpus']['train']}, tested on {record['corpus']['test']}",
         "scores": {
             title: round(float(means[name].value), 4)
             for title, name in (("ROC-AUC", "roc_auc"), ("PR-AUC", "pr_auc"), ("sqrt(MSE)", "sqrt_mse"))
             if name in means
         },
-        "licence": LICENCES.get(record["corpus"]["name"], "not stated by those who trained it"),
+        "licence": LICENCES.get(corpus, "not stated by those who trained it"),
         "record": record["name"],
     }

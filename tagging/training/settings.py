@@ -15,6 +15,7 @@ from ..errors import ConfigError, unknown_name
 from ..records import BEFORE
 
 PRECISIONS = ("no", "bf16")
+EDITION_NAMES = ("laptop", "poster")
 # The keys of tagging.losses.LOSSES, which would bring torch along
 WEIGHINGS = ("plain", "balanced", "focal")
 
@@ -86,6 +87,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
+        if self.edition not in EDITION_NAMES:
+            raise unknown_name("edition", self.edition, EDITION_NAMES)
         if not self.models:
             raise ConfigError("models: name at least one, for example spectrogram")
         if len(set(self.models)) < len(self.models):
@@ -152,8 +155,9 @@ class Settings:
         for name, value in self.to_dict().items():
             if name in ("edition", "workers") or value == there[name]:
                 continue
-            if isinstance(value, dict):
-                found += [f"{name}.{inner}={_toml(entry)}" for inner, entry in value.items()]
+            if isinstance(value, dict) and there[name].keys() <= value.keys():
+                changed = {inner: entry for inner, entry in value.items() if there[name].get(inner) != entry}
+                found += [f"{name}.{inner}={_toml(entry)}" for inner, entry in changed.items()]
             else:
                 found.append(f"{name}={_toml(value)}")
         return found
@@ -217,53 +221,88 @@ def edition(name: str) -> Settings:
     return EDITIONS[name]
 
 
-def read_overrides(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Settings from a TOML file: one ``name = value`` a line.
+def read_overrides(path: str | os.PathLike[str], settings: Settings) -> Settings:
+    """Settings changed by a TOML file: one ``name = value`` a line; a table changes the entries it names.
 
     Raises:
-        ConfigError: no such file, or not TOML.
+        ConfigError: no such file, not TOML, an unknown setting, or a value of the wrong kind.
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: not TOML ({error}); write one setting a line, e.g. learning_rate = 0.004"
         ) from error
+    for name, value in values.items():
+        if isinstance(value, dict):
+            values[name] = {**_entries(settings, name), **value}
+    return _overridden(settings, values)
 
 
-def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
-    """Settings from ``name=value`` arguments; values as in TOML, and bare words as strings.
+def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
+    """Settings changed by ``name=value`` arguments; values as in TOML, and bare words as strings.
+
+    ``mel.hop=256`` changes one entry, ``mel={hop=256}`` all of them.
 
     Raises:
-        ConfigError: an argument without ``=``.
+        ConfigError: an argument without ``=``, an unknown setting, or a value of the wrong kind.
     """
     values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"{assignment!r}: write it as name=value, e.g. learning_rate=0.004")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = None if text == "none" else text
+        value = _parsed(text)
         name, dot, inner = name.strip().partition(".")
-        if dot:  # mel.hop=256
-            if not isinstance(values.setdefault(name, {}), dict):
+        if dot:
+            if not isinstance(values.setdefault(name, _entries(settings, name)), dict):
                 raise ConfigError(f"{assignment!r}: {name} was given a value as a whole before; give one or the other")
             values[name][inner] = value
         else:
             values[name] = value
-    return values
+    return _overridden(settings, values)
+
+
+def _overridden(settings: Settings, values: dict[str, Any]) -> Settings:
+    for name in ("edition", "models"):
+        if name in values:
+            raise ConfigError(
+                f"{name}: is no override; a command names it itself, `tagging train MODEL --edition NAME`"
+            )
+    return settings.changed(values)
+
+
+def _entries(settings: Settings, name: str) -> dict[str, Any]:
+    """What a setting that holds further ones holds; nothing of any other."""
+    there = getattr(settings, name, None)
+    return dict(there) if isinstance(there, Mapping) else {}
+
+
+def _parsed(text: str) -> Any:
+    """The value that an argument stands for."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return None if text == "none" else text
 
 
 def _toml(value: Any) -> str:
     """A value as :func:`parse_overrides` reads it."""
     if value is None:
         return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_quoted(entry)}" for name, entry in value.items()) + "}"
+    if isinstance(value, str) and _parsed(value) == value:
+        return value  # needs no quotes
+    return _quoted(value)
+
+
+def _quoted(value: Any) -> str:
+    """A value as TOML has it; JSON writes strings, numbers, truth and lists alike."""
+    return json.dumps(value)
 
 
 _KINDS = {"int": int, "float": (int, float), "bool": bool, "str": str}
@@ -278,7 +317,10 @@ def _checked(name: str, kind: str, value: Any) -> Any:
     if kind.startswith("tuple"):
         if not isinstance(value, str | list | tuple):
             raise ConfigError(f"{name}={value!r}: give names, with commas between them")
-        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+        names = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+        if not all(isinstance(entry, str) for entry in names):
+            raise ConfigError(f"{name}={value!r}: give names, with commas between them")
+        return names
     if kind.startswith("Mapping"):
         right = isinstance(value, Mapping)
     else:

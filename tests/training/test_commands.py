@@ -64,7 +64,9 @@ def test_evaluate_finds_what_the_run_found(trained, capsys, tmp_path):
     again = json.loads(target.read_text())
     for metric, mean in record["test"]["means"].items():
         assert again["test"]["means"][metric]["value"] == pytest.approx(mean["value"], abs=1e-6)
-    assert "all tags: roc_auc" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "all tags: roc_auc" in said
+    assert "one class of them only: never" in said
     assert again["command"].startswith("tagging evaluate TAGGER --corpus tones --split test --clips 40 --set ")
     assert " segments_per_clip=2 " in again["command"]
     assert again["device"]
@@ -181,16 +183,28 @@ def test_controls_and_other_editions_stay_out_of_the_table(trained):
     assert rows_of([record], "poster") == []
 
 
-def test_report_prints_the_shipped_records(capsys):
-    shipped = training_records()
-    code = main(["report"])
-    if not rows_of(shipped, "laptop"):
-        assert code == 2
-        assert "no run of the laptop edition" in capsys.readouterr().err
-        return
-    out = capsys.readouterr().out
-    for row in rows_of(shipped, "laptop"):
-        assert row.model in out
+def test_report_prints_every_cell_of_the_shipped_records(capsys):
+    """Row by row: what was trained on what, and three scores with their intervals."""
+    assert main(["report"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = rows_of(training_records(), "laptop")
+    assert len(rows) > 15
+    assert {row.model for row in rows} == {"gbt", "mel-statistics", "waveform", "spectrogram"}
+    for row, line in zip(rows, lines[2:], strict=False):
+        assert line.split()[:3] == [row.model, f"{row.clips:,}", f"{row.clips_seen:,}"]
+        for found in (row.scores[metric] for metric in ("roc_auc", "pr_auc", "sqrt_mse")):
+            assert f" {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]" in line
+
+
+def test_what_was_not_trained_and_tested_alike_is_not_compared(trained):
+    records = {r["model"]: as_table_run(r) for r in training_records([trained / "records"])}
+    waveform, spectrogram = records["waveform"], records["spectrogram"]
+    for other in (
+        {**spectrogram, "settings": {**spectrogram["settings"], "learning_rate": 0.002}},
+        {**spectrogram, "test": {**spectrogram["test"], "fingerprint": "of other songs"}},
+    ):
+        assert gaps(rows_of([waveform, other], "laptop")) == {}
+        assert "not comparable: other settings, or other test songs" in text_table([waveform, other], "laptop")
 
 
 def test_report_of_nothing_says_so(tmp_path, capsys):

@@ -16,15 +16,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch import nn
 
 import tagging
 from tagging.cache import locked
 from tagging.errors import ConfigError, TaggingError
-from tagging.evaluation import Evaluation
+from tagging.evaluation import Evaluation, evaluate
+from tagging.losses import known_labels
+from tagging.predictions import read_run
 from tagging.tags import Vocabulary
 from tagging.training import TrainingError, train
+from tagging.training.data import open_split
+from tagging.training.learner import Learner, step
 from tagging.training.models import build_model
 from tagging.training.outcome import evaluate_tagger
 
@@ -347,7 +352,7 @@ def test_a_loss_that_is_no_number_is_named_and_the_last_state_kept(tones, tmp_pa
 def test_weights_that_are_lost_at_a_checkpoint_are_not_kept(tones, tmp_path, rate, what):
     """The loss of the update was a number; what it made of the weights is none."""
     settings = tones(models=["spectrogram"], learning_rate=rate, log_every=1, validate_every=8, dropout=0.0)
-    with pytest.raises(TrainingError, match=f"{what} no numbers after update 1; the last good"):
+    with pytest.raises(TrainingError, match=f"{what} no numbers after update 1; there is no checkpoint yet"):
         run(settings, tmp_path, minutes=1e-9)
     assert not list(tmp_path.glob("state-*"))
 
@@ -359,15 +364,47 @@ def test_patience_ends_a_run_that_gets_no_better(tones, tmp_path):
     assert record["updates"] - record["best"]["update"] == 3 * settings.validate_updates
 
 
-def test_parts_of_a_batch_add_up(tones, tmp_path):
-    """Without batch normalisation between them, parts would give the very same; with it, nearly the same losses."""
-    losses = {}
+def test_parts_of_a_batch_add_up(tones):
+    """Where nothing is normalised over the batch, gradients of four parts are together those of the whole."""
+    gradients, losses = {}, {}
     for parts in (1, 4):
-        settings = tones(clips_seen=160, batch=16, accumulate=parts, log_every=1, dropout=0.0)
-        (record,) = run(settings, tmp_path / str(parts))
-        losses[parts] = [entry["loss"] for entry in record["history"]]
-    assert losses[1][0] == pytest.approx(losses[4][0], rel=0.2)
-    assert np.corrcoef(losses[1], losses[4])[0, 1] > 0.8
+        settings = tones(batch=16, accumulate=parts, dropout=0.0)
+        corpus = open_split(settings, "train")
+        learner = Learner("spectrogram", settings, corpus, np.full(6, 0.3), engine := Accelerator(cpu=True))
+        for module in learner.plain.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train = lambda mode=True, norm=module: norm  # stays in evaluation
+                module.training = False
+        random = torch.Generator().manual_seed(0)
+        waveform = 0.1 * torch.randn(16, 8000, generator=random)
+        labels = (torch.rand(16, 6, generator=random) < 0.3).float()
+        losses[parts] = step(
+            learner, waveform, labels, known_labels(labels, corpus.vocabulary), 1e-3, 1, settings, engine
+        )
+        # Adam's average after one step is a tenth of the gradient
+        gradients[parts] = [state["exp_avg"] for state in learner.optimizer.state.values()]
+    assert float(losses[1]) == pytest.approx(float(losses[4]), rel=1e-5)
+    largest = max(float(whole.abs().max()) for whole in gradients[1])
+    assert largest > 0
+    for whole, summed in zip(gradients[1], gradients[4], strict=True):
+        assert torch.allclose(whole, summed, rtol=1e-4, atol=1e-6 * largest)
+
+
+def test_clips_that_tell_no_model_from_another_are_refused_before_the_training(tones, tmp_path):
+    for name in ("validation_clips", "test_clips"):
+        with pytest.raises(ConfigError, match=f"{name}=1: no tag has clips with it and clips without it"):
+            run(tones(**{name: 1}), tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_validation_measures_what_the_test_measures(tones, tmp_path):
+    """On the very same clips; the means over attributes too."""
+    settings = tones(models=["spectrogram"], clips_seen=80)
+    (record,) = run(settings, tmp_path)
+    checked = next(e["validation"] for e in record["history"] if e["update"] == record["best"]["update"])
+    said = read_run(tmp_path / "spectrogram", "validation")
+    found = evaluate(said.labels, said.scores, said.vocabulary, groups=said.groups, resamples=1)
+    assert checked == pytest.approx({name: mean.value for name, mean in found.means.items()}, abs=1e-5)
 
 
 def test_outputs_start_at_the_share_of_each_tag(tones, tmp_path):

@@ -35,6 +35,8 @@ def test_settings_survive_json(name):
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"models": []}, "name at least one"),
         ({"models": 3}, "models=3: give names"),
+        ({"models": [3]}, r"models=\[3\]: give names"),
+        ({"edition": "posters"}, "unknown edition 'posters': did you mean 'poster'"),
         ({"clips": {"x": 3}}, "clips={'x': 3}: a value of the kind int"),
         ({"seed": -1}, "seed=-1: 0 or a positive number"),
         ({"weight_decay": float("nan")}, "weight_decay=nan: 0 or a positive number"),
@@ -58,13 +60,29 @@ def test_overrides_from_arguments_and_files_agree(tmp_path):
         'learning_rate = 0.004\nprecision = "bf16"\nclips = 500\nstart_at_share = false\n[mel]\nhop = 128\n'
     )
     arguments = ["learning_rate=0.004", "precision=bf16", "clips=500", "start_at_share=false", "mel.hop=128"]
-    assert parse_overrides(arguments) == read_overrides(path)
-    assert Settings().changed(parse_overrides(["clips=none"])).clips is None
+    changed = parse_overrides(arguments, Settings())
+    assert changed == read_overrides(path, Settings())
+    assert (changed.learning_rate, changed.mel) == (0.004, {"n_fft": 1024, "hop": 128})
+    assert parse_overrides(["clips=none"], Settings()).clips is None
+
+
+def test_a_table_as_a_whole_replaces_what_was_there():
+    assert parse_overrides(["mel={}"], Settings()).mel == {}
+    assert parse_overrides(["mel={hop = 128}"], Settings()).mel == {"hop": 128}
 
 
 def test_a_setting_as_a_whole_and_in_part_is_refused():
     with pytest.raises(ConfigError, match=r"'mel.hop=4': mel was given a value as a whole"):
-        parse_overrides(["mel=3", "mel.hop=4"])
+        parse_overrides(["mel=3", "mel.hop=4"], Settings())
+
+
+@pytest.mark.parametrize("name", ["edition", "models"])
+def test_what_a_command_names_itself_is_no_override(name, tmp_path):
+    (tmp_path / "other.toml").write_text(f'{name} = "poster"')
+    with pytest.raises(ConfigError, match=f"{name}: is no override; a command names it itself"):
+        parse_overrides([f"{name}=poster"], Settings())
+    with pytest.raises(ConfigError, match=f"{name}: is no override"):
+        read_overrides(tmp_path / "other.toml", Settings())
 
 
 changes = st.fixed_dictionaries(
@@ -77,9 +95,11 @@ changes = st.fixed_dictionaries(
         "learning_rate": st.floats(1e-6, 1.0),
         "patience": st.none() | st.integers(1, 9),
         "shuffled_labels": st.booleans(),
-        "mel": st.fixed_dictionaries({"hop": st.integers(1, 999)}),
+        "mel": st.fixed_dictionaries({}, optional={"hop": st.integers(1, 999), "n_fft": st.sampled_from([512, 1024])}),
         "train_options": st.fixed_dictionaries({"compositions": st.integers(1, 999)}),
-        "corpus_options": st.fixed_dictionaries({"root": st.sampled_from(["music", "my music; $HOME", "mother's"])}),
+        "corpus_options": st.fixed_dictionaries(
+            {"root": st.sampled_from(["music", "my music; $HOME", "mother's", "2026", "true"])}
+        ),
     },
 )
 
@@ -87,8 +107,6 @@ changes = st.fixed_dictionaries(
 @given(name=st.sampled_from(sorted(EDITIONS)), changes=changes)
 def test_the_command_of_a_run_asks_for_that_run(name, changes):
     settings = edition(name).changed(changes)
-    # the options of a corpus and of the spectrogram are named one by one: what is not named stays
-    settings = settings.changed({"mel": {**edition(name).mel, **settings.mel}})
     parser = argparse.ArgumentParser()
     add_training_commands(parser.add_subparsers())
     assert settings_of(parser.parse_args(shlex.split(settings.command())[1:])) == settings
@@ -96,12 +114,12 @@ def test_the_command_of_a_run_asks_for_that_run(name, changes):
 
 def test_bad_files_and_arguments(tmp_path):
     with pytest.raises(ConfigError, match="write it as name=value"):
-        parse_overrides(["learning_rate"])
+        parse_overrides(["learning_rate"], Settings())
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_overrides(tmp_path / "nothing.toml")
+        read_overrides(tmp_path / "nothing.toml", Settings())
     (tmp_path / "bad.toml").write_text("learning_rate 0.004")
     with pytest.raises(ConfigError, match="not TOML"):
-        read_overrides(tmp_path / "bad.toml")
+        read_overrides(tmp_path / "bad.toml", Settings())
 
 
 @given(batches=st.integers(2, 500), warm_up=st.floats(0, 0.9))
