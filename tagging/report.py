@@ -37,9 +37,9 @@ class Row:
         resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences. Empty for a part of
             the tags: records keep those of all.
         fingerprint: says which rows were tested on the same songs.
-        seconds: mean time of training, of trees with that of their features, as far as
-            these were not in the cache already. Where some of the runs trained fewer models at a
-            time than others, those count alone. Machines differ, and so do their loads.
+        seconds: mean time of training, of trees with that of their features, as far as these were not in the cache already.
+            Where some of the runs trained fewer models at a time than others, those count alone. Machines differ, and so do
+            their loads.
         company: how many models were trained in that time, on one stream of clips.
         variant: which settings set this row apart from others of the same model and scale; empty where there are none.
         recipe: all settings that make it the experiment it is, as JSON: rows of one recipe may be compared.

@@ -19,7 +19,7 @@ from torch import nn
 from ..cache import locked
 from ..corpora import Corpus, stream
 from ..errors import ConfigError, TaggingError
-from ..evaluation import pr_auc, roc_auc, sqrt_mse
+from ..evaluation import evaluate
 from ..losses import known_labels
 from ..records import read_record
 from .checkpoint import newest_state, save_state
@@ -306,17 +306,8 @@ def _validate(
         read = heard(tracks, failures)
         if not np.isfinite(scores[read]).all():
             raise _lost(f"scores of {learner.name} on validation clips are no numbers after update {update}", folder)
-        means = {}
-        for name, measure, chosen in (
-            ("roc_auc", roc_auc, corpus.vocabulary.bimodal),
-            ("pr_auc", pr_auc, corpus.vocabulary.bimodal),
-            ("sqrt_mse", sqrt_mse, corpus.vocabulary.uniform),
-        ):
-            if chosen.any():
-                each = measure(labels[read][:, chosen], scores[read][:, chosen])
-                # as the test scores have it: the root of the mean error over attributes, not the mean of their roots
-                mean = np.sqrt(np.nanmean(each**2)) if name == "sqrt_mse" else np.nanmean(each)
-                means[name] = float(mean)
+        said = evaluate(labels[read], scores[read], corpus.vocabulary, resamples=1)
+        means = {name: mean.value for name, mean in said.means.items()}
         found[learner.name] = {name: round(value, 5) for name, value in means.items()}
         # attributes alone: the smaller the error, the better
         score = means.get("roc_auc", -means.get("sqrt_mse", math.nan))

@@ -293,16 +293,11 @@ def _toml(value: Any) -> str:
     """A value as :func:`parse_overrides` reads it."""
     if value is None:
         return "none"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(name)} = {_quoted(entry)}" for name, entry in value.items()) + "}"
     if isinstance(value, str) and _parsed(value) == value:
         return value  # needs no quotes
-    return _quoted(value)
-
-
-def _quoted(value: Any) -> str:
-    """A value as TOML has it; JSON writes strings, numbers, truth and lists alike."""
-    return json.dumps(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(entry)}" for name, entry in value.items()) + "}"
+    return json.dumps(value)  # which writes strings, numbers, truth and lists as TOML does
 
 
 _KINDS = {"int": int, "float": (int, float), "bool": bool, "str": str}

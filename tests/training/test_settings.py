@@ -13,7 +13,7 @@ from tagging.errors import ConfigError
 from tagging.training import EDITIONS, Settings, edition
 from tagging.training.commands import add_training_commands, settings_of
 from tagging.training.learner import learning_rate
-from tagging.training.settings import parse_overrides, read_overrides
+from tagging.training.settings import EDITION_NAMES, parse_overrides, read_overrides
 
 
 @pytest.mark.parametrize("name", sorted(EDITIONS))
@@ -50,6 +50,7 @@ def test_wrong_settings_are_named(changes, message):
 
 
 def test_an_unknown_edition_suggests_one():
+    assert set(EDITION_NAMES) == set(EDITIONS)
     with pytest.raises(ConfigError, match="did you mean 'laptop'"):
         edition("laptops")
 
