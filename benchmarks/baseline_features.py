@@ -11,10 +11,13 @@ from __future__ import annotations
 import argparse
 import statistics
 
+import records
+from timing import in_turn, machine  # before NumPy: it sets the number of threads
+
+# isort: split
+
 import librosa
 import numpy as np
-import records
-from timing import in_turn, machine  # first: it sets the number of threads
 
 import tagging
 from tagging.baseline.features import BLOCKS, VERSION, describe, feature_names

@@ -46,7 +46,7 @@ STUDIES: dict[str, list[Settings]] = {
     "table": [
         *(plan(model, clips) for clips in (10_000, 100_000, 1_000) for model in PAIR),
         *(plan("mel-statistics", clips) for clips in (1_000, 100_000)),
-        *(plan("gbt", clips) for clips in (1_000, 10_000)),
+        *(plan("gbt", clips) for clips in (1_000, 10_000, 100_000)),
     ],
     "front-ends": [plan(model, 10_000) for model in FRONTENDS],
     "back-ends": [plan(f"spectrogram:{backend}", 10_000) for backend in BACKENDS],
@@ -62,6 +62,7 @@ STUDIES: dict[str, list[Settings]] = {
     "seeds": [
         *(plan("mel-statistics", clips, seed) for clips in (1_000, 10_000, 100_000) for seed in (1, 2)),
         *(plan(model, clips, seed) for seed in (1, 2) for clips in (10_000, 100_000, 1_000) for model in PAIR),
+        *(plan("gbt", 1_000, seed) for seed in (1, 2)),
     ],
     "seeds-of-parts": [
         *(plan(f"spectrogram:{backend}", 10_000, seed) for seed in (1, 2) for backend in BACKENDS),
@@ -174,7 +175,7 @@ def train(settings: Settings, runs: Path, seconds: float) -> bool:
         str(place),
         "--cpu",
     ]
-    if seconds < float("inf") and "gbt" not in settings.models:  # trees cannot be gone on with
+    if seconds < float("inf") and "gbt" not in settings.models:  # trees are stopped by hand
         command += ["--minutes", f"{seconds / 60:.2f}"]
     code = subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode
     if code < 0 or code == 130:  # by a signal, or Ctrl-C

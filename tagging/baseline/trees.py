@@ -6,14 +6,16 @@ Book: ``book/baseline``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..tags import Vocabulary
+from .binning import Binning
 from .extraction import Features
 from .parallel import Tick, spread
 
@@ -26,7 +28,7 @@ class Trees:
     """A fitted set of trees, one ensemble for each tag. Made by :func:`fit_trees`.
 
     They cannot be saved: scikit-learn's only format is a pickle, and this package writes and reads none. What a run keeps
-    are its predictions and its record; fitting again with the same seed gives the same trees.
+    are its predictions and its record; fitting again with the same seed to the same features gives the same trees.
 
     Attributes:
         vocabulary: the tags, in the order of the scores.
@@ -39,8 +41,8 @@ class Trees:
     vocabulary: Vocabulary
     iterations: np.ndarray
     constant: dict[str, str]
-    _features: int = field(repr=False)
-    _ensembles: tuple[_Ensemble, ...] = field(repr=False)
+    _ensembles: tuple[Ensemble, ...] = field(repr=False)
+    _binning: Binning = field(repr=False)
 
     def predict(self, values: np.ndarray) -> np.ndarray:
         """Scores of clips.
@@ -54,53 +56,47 @@ class Trees:
         Raises:
             ConfigError: another number of features.
         """
-        values = np.asarray(values)
-        if values.ndim != 2 or values.shape[1] != self._features:
-            raise ConfigError(f"values {values.shape}: these trees need [clips, {self._features}]")
-        return np.stack([ensemble.predict(values) for ensemble in self._ensembles], axis=1)
+        binned = self._binning(values)
+        return np.stack([ensemble.predict(binned) for ensemble in self._ensembles], axis=1)
 
 
 @dataclass(frozen=True)
-class _Ensemble:
-    """The first ``iterations`` trees of a model; a constant where there is no model."""
+class Ensemble:
+    """The trees of one tag: the first ``iterations`` of a model; a constant where there is no model.
+
+    Attributes:
+        base: share or mean of the tag in training.
+        model: of scikit-learn, fitted to binned features.
+        iterations: how many of its trees are used.
+        why_constant: why there is no model.
+        seconds: what fitting took.
+
+    Book: ``book/baseline``.
+    """
 
     base: float
     model: Any = None
     iterations: int = 0
     why_constant: str = ""
+    seconds: float = 0.0
 
-    def predict(self, values: np.ndarray) -> np.ndarray:
-        """float32 [clips]."""
-        if self.model is None or len(values) == 0:
-            return np.full(len(values), self.base, np.float32)
-        raw = next(itertools.islice(_stages(self.model, values), self.iterations - 1, None))
+    def predict(self, binned: np.ndarray) -> np.ndarray:
+        """float32 [clips] in [0, 1], of the features of clips as :class:`Binning` gives them."""
+        if self.model is None or len(binned) == 0:
+            return np.full(len(binned), self.base, np.float32)
+        raw = next(itertools.islice(_stages(self.model, binned), self.iterations - 1, None))
         if hasattr(self.model, "classes_"):
             raw = 1 / (1 + np.exp(-raw))
         return np.clip(raw, 0, 1).astype(np.float32)
 
 
-def fit_trees(
-    train: Features,
-    validation: Features,
-    vocabulary: Vocabulary,
-    *,
-    iterations: int = 600,
-    learning_rate: float = 0.05,
-    leaves: int = 15,
-    leaf_samples: int = 20,
-    share: float = 0.3,
-    bins: int = 64,
-    seed: int = 0,
-    workers: int = 2,
-    progress: bool = True,
-) -> Trees:
-    """Fit a classifier to every bi-modal tag and a regressor to every attribute, each by itself.
+class TreeFitter:
+    """Fits a classifier to every bi-modal tag and a regressor to every attribute, each by itself.
 
     How many trees a tag gets is decided on the validation clips, which should share no group with the training clips:
     a random part of the training clips, as scikit-learn would take, has the same tune families in it and stops too late.
     An attribute or tag that has one value only in training, or of which nothing is known in training or validation, is
-    predicted by its mean and reported in ``Trees.constant``. What was compared on validation clips is in
-    ``tagging/runs/baseline-tuning.json``.
+    predicted by its mean, and says why. What was compared on validation clips is in ``tagging/runs/baseline-tuning.json``.
 
     Args:
         train, validation: features and labels, nan where unknown.
@@ -112,50 +108,147 @@ def fit_trees(
         share: of the features that are tried at a split, drawn anew for each.
         bins: values of a feature that are told apart.
         seed: of those draws.
+
+    Attributes:
+        binning: what turns features into those that the trees were fitted to.
+
+    Raises:
+        ConfigError: an argument outside what is allowed, or features and labels that do not fit each other.
+
+    Source: the poster's "GBT + features", "predicting each tag independently"; trees after Ke et al. 2017 (LightGBM).
+    Book: ``book/baseline``.
+    """
+
+    def __init__(
+        self,
+        train: Features,
+        validation: Features,
+        vocabulary: Vocabulary,
+        *,
+        iterations: int = 600,
+        learning_rate: float = 0.05,
+        leaves: int = 15,
+        leaf_samples: int = 20,
+        share: float = 0.3,
+        bins: int = 64,
+        seed: int = 0,
+    ) -> None:
+        if min(iterations, leaf_samples) < 1 or leaves < 2:
+            raise ConfigError(
+                f"iterations={iterations}, leaves={leaves}, leaf_samples={leaf_samples}: at least 1 is needed, and 2 leaves"
+            )
+        if not (0 < learning_rate <= 1 and 0 < share <= 1 and 2 <= bins <= 255):
+            raise ConfigError(
+                f"learning_rate={learning_rate}, share={share}, bins={bins}: the first two must be above 0 and up to 1, "
+                "the last from 2 to 255"
+            )
+        _check("train", train, vocabulary)
+        _check("validation", validation, vocabulary)
+        if train.values.shape[1] != validation.values.shape[1]:
+            raise ConfigError(
+                f"{train.values.shape[1]} features in training, {validation.values.shape[1]} in validation"
+            )
+        self.binning = Binning(train.values, bins)
+        self._train = self.binning(train.values), train.labels
+        self._validation = self.binning(validation.values), validation.labels
+        self._vocabulary, self._iterations = vocabulary, iterations
+        self._options = {
+            "learning_rate": learning_rate,
+            "max_leaf_nodes": leaves,
+            "min_samples_leaf": leaf_samples,
+            "max_features": share,
+            "max_bins": bins,
+            "random_state": seed,
+        }
+
+    def fit(self, tag: int) -> Ensemble:
+        """The trees of one tag, by its place in the vocabulary."""
+        start = time.perf_counter()
+        return replace(self._fit(tag), seconds=time.perf_counter() - start)
+
+    def _fit(self, tag: int) -> Ensemble:
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        bimodal = bool(self._vocabulary.bimodal[tag])
+        (x, y), (validation_x, validation_y) = _known(*self._train, tag), _known(*self._validation, tag)
+        if len(y) == 0:
+            return Ensemble(0.5, why_constant="nothing is known in training")
+        base = float(y.mean())
+        if np.ptp(y) == 0:
+            return Ensemble(base, why_constant=f"always {base:g} in training")
+        if len(validation_y) == 0:
+            return Ensemble(base, why_constant="nothing is known in validation")
+        kind = HistGradientBoostingClassifier if bimodal else HistGradientBoostingRegressor
+        model = kind(warm_start=True, early_stopping=False, **self._options)
+        steps = (FIRST_LOOK * 2**step for step in itertools.count())
+        for look in (*itertools.takewhile(lambda look: look < self._iterations, steps), self._iterations):
+            model.set_params(max_iter=look)
+            model.fit(x, y)
+            losses = [_loss(raw, validation_y, bimodal) for raw in _stages(model, validation_x)]
+            best = int(np.argmin(losses)) + 1
+            # the second half of the trees has brought nothing: more will not either
+            if best <= look // 2:
+                break
+        return Ensemble(base, model, best)
+
+    def fit_all(
+        self, tags: Sequence[int], then: Callable[[int, Ensemble], Any], *, workers: int, progress: bool = True
+    ) -> dict[int, Any]:
+        """Fit many tags, several at a time.
+
+        Args:
+            tags: their places in the vocabulary.
+            then: what is done with each as soon as it is fitted, in the process that has fitted it.
+            workers: processes.
+            progress: show a progress bar on standard error.
+
+        Returns:
+            For each tag, what ``then`` has given.
+
+        Raises:
+            TaggingError: a worker process died.
+        """
+        # imported before workers are forked, so that they share it
+        import sklearn.ensemble  # noqa: F401
+        from tqdm import tqdm
+
+        def work(tag: int, tick: Tick) -> Any:
+            result = then(tag, self.fit(tag))
+            tick(1)
+            return result
+
+        with tqdm(total=len(tags), desc="trees", unit="tag", disable=not progress) as bar:
+            return dict(spread(work, tags, workers, bar.update))
+
+
+def fit_trees(
+    train: Features,
+    validation: Features,
+    vocabulary: Vocabulary,
+    *,
+    workers: int = 2,
+    progress: bool = True,
+    **settings: Any,
+) -> Trees:
+    """Fit trees to every tag, several at a time.
+
+    Args:
+        train, validation: features and labels, nan where unknown.
+        vocabulary: the tags, in the order of the labels.
         workers: processes.
         progress: show a progress bar on standard error.
+        settings: of the trees, see :class:`TreeFitter`.
 
     Raises:
         ConfigError: an argument outside what is allowed, or features and labels that do not fit each other.
         TaggingError: a worker process died.
 
-    Source: the poster's "GBT + features", "predicting each tag independently"; trees after Ke et al. 2017 (LightGBM).
     Book: ``book/baseline``.
     """
-    if min(iterations, workers, leaf_samples) < 1 or leaves < 2:
-        raise ConfigError(
-            f"iterations={iterations}, leaves={leaves}, leaf_samples={leaf_samples}, workers={workers}: "
-            "at least 1 is needed, and 2 leaves"
-        )
-    if not (0 < learning_rate <= 1 and 0 < share <= 1 and 2 <= bins <= 255):
-        raise ConfigError(
-            f"learning_rate={learning_rate}, share={share}, bins={bins}: the first two must be above 0 and up to 1, "
-            "the last from 2 to 255"
-        )
-    _check("train", train, vocabulary)
-    _check("validation", validation, vocabulary)
-    if train.values.shape[1] != validation.values.shape[1]:
-        raise ConfigError(f"{train.values.shape[1]} features in training, {validation.values.shape[1]} in validation")
-    options = {
-        "learning_rate": learning_rate,
-        "max_leaf_nodes": leaves,
-        "min_samples_leaf": leaf_samples,
-        "max_features": share,
-        "max_bins": bins,
-        "random_state": seed,
-    }
-
-    def work(tag: int, tick: Tick) -> _Ensemble:
-        ensemble = _fit(train, validation, tag, bool(vocabulary.bimodal[tag]), iterations, options)
-        tick(1)
-        return ensemble
-
-    # imported before workers are forked, so that they share it
-    import sklearn.ensemble  # noqa: F401
-    from tqdm import tqdm
-
-    with tqdm(total=len(vocabulary), desc="trees", unit="tag", disable=not progress) as bar:
-        fitted = dict(spread(work, range(len(vocabulary)), workers, bar.update))
+    if workers < 1:
+        raise ConfigError(f"workers={workers}: at least 1 is needed")
+    fitter = TreeFitter(train, validation, vocabulary, **settings)
+    fitted = fitter.fit_all(range(len(vocabulary)), lambda tag, ensemble: ensemble, workers=workers, progress=progress)
     ensembles = tuple(fitted[tag] for tag in range(len(vocabulary)))
     return Trees(
         vocabulary=vocabulary,
@@ -165,8 +258,8 @@ def fit_trees(
             for tag, ensemble in zip(vocabulary, ensembles, strict=True)
             if ensemble.model is None
         },
-        _features=train.values.shape[1],
         _ensembles=ensembles,
+        _binning=fitter.binning,
     )
 
 
@@ -180,34 +273,10 @@ def _check(name: str, features: Features, vocabulary: Vocabulary) -> None:
         raise ConfigError(f"{name}: features that are not finite; take them from tagging.baseline.extraction.extract")
 
 
-def _fit(
-    train: Features, validation: Features, tag: int, bimodal: bool, iterations: int, options: dict[str, Any]
-) -> _Ensemble:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    truth, validation_truth = train.labels[:, tag], validation.labels[:, tag]
-    known, heard = ~np.isnan(truth), ~np.isnan(validation_truth)
-    if not known.any():
-        return _Ensemble(0.5, why_constant="nothing is known in training")
-    y, validation_y = truth[known].astype(np.float64), validation_truth[heard].astype(np.float64)
-    base = float(y.mean())
-    if np.ptp(y) == 0:
-        return _Ensemble(base, why_constant=f"always {base:g} in training")
-    if not heard.any():
-        return _Ensemble(base, why_constant="nothing is known in validation")
-    kind = HistGradientBoostingClassifier if bimodal else HistGradientBoostingRegressor
-    model = kind(warm_start=True, early_stopping=False, **options)
-    x, validation_x = train.values[known], validation.values[heard]
-    looks = itertools.takewhile(lambda look: look < iterations, (FIRST_LOOK * 2**step for step in itertools.count()))
-    for look in (*looks, iterations):
-        model.set_params(max_iter=look)
-        model.fit(x, y)
-        losses = [_loss(raw, validation_y, bimodal) for raw in _stages(model, validation_x)]
-        best = int(np.argmin(losses)) + 1
-        # the second half of the trees has brought nothing: more will not either
-        if best <= look // 2:
-            break
-    return _Ensemble(base, model, best)
+def _known(features: np.ndarray, labels: np.ndarray, tag: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and float64 labels of the clips of which a tag is known."""
+    known = ~np.isnan(labels[:, tag])
+    return features if known.all() else features[known], labels[known, tag].astype(np.float64)
 
 
 def _stages(model: Any, values: np.ndarray) -> Iterator[np.ndarray]:

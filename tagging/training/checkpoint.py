@@ -22,7 +22,7 @@ KEPT = 2
 
 
 def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dict[str, Any]) -> Path:
-    """Write the state after ``update`` updates, and remove all but the two newest.
+    """Write the state after ``update`` updates, and remove all but the two newest. One process at a time may do so.
 
     Raises:
         TaggingError: it cannot be written; what was there before is untouched.
@@ -34,7 +34,10 @@ def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dic
     path = folder / f"state-{update:08d}.safetensors"
     with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata={"about": text, "digest": _digest(tensors, text)}))
-    for old in _states(folder)[KEPT:]:
+    for old in (
+        *_states(folder)[KEPT:],
+        *folder.glob(".state-*.part"),
+    ):  # the latter: of a process that died as it wrote
         old.unlink(missing_ok=True)
     return path
 

@@ -99,7 +99,9 @@ def _train(options: argparse.Namespace) -> int:
         if len(settings.models) > 1:
             raise ConfigError(f"{TREES} hears no stream of clips: train it by itself")
         if options.minutes is not None:
-            raise ConfigError(f"--minutes: {TREES} cannot be left off and gone on with; leave this option out")
+            raise ConfigError(
+                f"--minutes: {TREES} knows no updates to stop after; stop it by hand, it goes on tag by tag"
+            )
         from .trees import train_trees
 
         records = [train_trees(settings, folder, progress=not options.quiet)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..baseline.extraction import extract
-from ..baseline.trees import fit_trees
-from ..cache import locked
+from ..baseline.trees import Ensemble, TreeFitter
+from ..cache import atomic_write, locked
 from ..corpora import Corpus
 from ..errors import ConfigError
 from ..evaluation import evaluate
@@ -24,6 +26,8 @@ from .folder import claim, refuse_another_run
 from .outcome import describe, run_name, train_positives
 from .settings import Settings
 
+TESTED = ("test", "validation")
+
 
 def train_trees(
     settings: Settings,
@@ -34,8 +38,8 @@ def train_trees(
     """Trees on hand-made features of whole tracks, each tag on its own; tested on the songs that networks are tested on.
 
     Of the settings it uses those that say which data: corpus, clips, validation and test clips, resamples, seed. Features
-    are kept in the cache, block by block, so that a run that was stopped while it made them loses little; the fitting of
-    trees, which takes longer, starts anew.
+    are kept in the cache, block by block, and the scores of each tag in the folder, as soon as its trees are fitted: a run
+    that was stopped goes on with the blocks or tags that it was at.
 
     Args:
         settings: which data.
@@ -86,18 +90,23 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
     vocabulary = corpora["train"].vocabulary
     start = time.perf_counter()
     cores = os.cpu_count() or 1
-    trees = fit_trees(
-        found["train"], found["validation"], vocabulary, seed=settings.seed, workers=cores, progress=progress
-    )
-    fitting = time.perf_counter() - start
+    fitter = TreeFitter(found["train"], found["validation"], vocabulary, seed=settings.seed)
+    finished = _FinishedTags(place / "tags", {split: fitter.binning(found[split].values) for split in TESTED})
+    binning = time.perf_counter() - start
+    tags = range(len(vocabulary))
+    left = [tag for tag in tags if not finished.read(tag)]
+    if len(left) < len(tags):
+        print(f"{len(tags) - len(left)} of {len(tags)} tags are fitted: going on with the others")
+    fitter.fit_all(left, finished.write, workers=cores, progress=progress)
+    fitted = [finished.read(tag) for tag in tags]
 
     share = np.nanmean(found["train"].labels, axis=0)
     positives = train_positives(share, len(found["train"]))
     said = {}
-    for split in ("test", "validation"):
+    for split in TESTED:
         heard = found[split]
         groups = corpora[split].groups()[heard.indices]
-        scores = trees.predict(heard.values)
+        scores = np.stack([tag[split] for tag in fitted], axis=1)
         said[split] = Predictions(scores, vocabulary, heard.labels, positives, groups, heard.indices)
     test = said["test"]
     result = evaluate(test.labels, test.scores, vocabulary, groups=test.groups, resamples=settings.resamples)
@@ -113,8 +122,9 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
         "features": int(found["train"].values.shape[1]),
         "settings": settings.to_dict(),
         "corpus": describe(corpora["train"], corpora["test"]),
-        "seconds": round(fitting, 1),
+        "seconds": round(binning + sum(float(tag["seconds"]) for tag in fitted) / min(cores, len(tags)), 1),
         "seconds_for_features": round(extracting, 1),
+        "trees": [int(tag["trees"]) for tag in fitted],
         "failed_tracks": {split: len(features.failed) for split, features in found.items()},
         "history": [],
         "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
@@ -125,7 +135,38 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
     for split, predictions in said.items():
         write_predictions(place / f"predictions-{split}.npz", predictions)
     write_record(place / "record.json", record)
+    shutil.rmtree(place / "tags")
     return record
+
+
+class _FinishedTags:
+    """Scores of the tags whose trees are fitted, a file for each.
+
+    Args:
+        folder: where they are.
+        binned: features of the clips of each split that is tested.
+    """
+
+    def __init__(self, folder: Path, binned: dict[str, np.ndarray]) -> None:
+        self._folder, self._binned = folder, binned
+
+    def _path(self, tag: int) -> Path:
+        return self._folder / f"{tag:03d}.npz"
+
+    def write(self, tag: int, ensemble: Ensemble) -> None:
+        """Score the clips of all splits, and keep that."""
+        scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self._path(tag)) as part, part.open("wb") as file:
+            np.savez(file, trees=ensemble.iterations, seconds=ensemble.seconds, **scores)
+
+    def read(self, tag: int) -> dict[str, np.ndarray]:
+        """What was kept of a tag; nothing if there is none, or it is damaged."""
+        try:
+            with np.load(self._path(tag), allow_pickle=False) as stored:
+                return {name: stored[name] for name in ("trees", "seconds", *self._binned)}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return {}
 
 
 def _cost(corpus: Corpus, tracks: int) -> str:

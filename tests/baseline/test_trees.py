@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tagging.baseline.binning import Binning
 from tagging.baseline.extraction import Features
 from tagging.baseline.trees import FIRST_LOOK, fit_trees
 from tagging.errors import ConfigError
@@ -32,8 +35,8 @@ TRAIN, VALIDATION, TEST = clips(600, 0), clips(200, 1), clips(300, 2)
 
 
 def fit(**options):
-    settings = {"iterations": 100, "learning_rate": 0.1, "share": 1.0, "workers": 1, "progress": False, **options}
-    return fit_trees(settings.pop("train", TRAIN), settings.pop("validation", VALIDATION), VOCABULARY, **settings)
+    chosen = {"iterations": 100, "learning_rate": 0.1, "share": 1.0, "workers": 1, "progress": False, **options}
+    return fit_trees(chosen.pop("train", TRAIN), chosen.pop("validation", VALIDATION), VOCABULARY, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +66,43 @@ def test_noise_is_left_early(trees):
     assert abs(scores - 0.3).max() < 0.25
 
 
-def test_the_number_of_trees_is_the_best_on_validation(trees):
-    """Compared with scikit-learn's own models of each size, fitted in one go."""
+def test_the_number_of_trees_is_the_best_on_validation():
+    """Compared with scikit-learn's own models of each size, which find the bins themselves, fitted in one go."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import log_loss
 
     rows, heard = ~np.isnan(TRAIN.labels[:, LEARNABLE]), ~np.isnan(VALIDATION.labels[:, LEARNABLE])
+    known = Features(TRAIN.values[rows], TRAIN.labels[rows], TRAIN.groups[rows], TRAIN.indices[rows])
+    trees = fit(train=known)
     model = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=15, max_bins=64, early_stopping=False)
-    model.fit(TRAIN.values[rows], TRAIN.labels[rows, LEARNABLE])
+    model.fit(known.values, known.labels[:, LEARNABLE])
     truth = VALIDATION.labels[heard, LEARNABLE]
     losses = [log_loss(truth, p[:, 1]) for p in model.staged_predict_proba(VALIDATION.values[heard])]
     best = trees.iterations[LEARNABLE]
     assert best == np.argmin(losses) + 1
     expected = list(model.staged_predict_proba(TEST.values))[best - 1][:, 1]
     np.testing.assert_allclose(trees.predict(TEST.values)[:, LEARNABLE], expected, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 5, 64]), st.sampled_from([1, 3, 40, 1000]))
+def test_trees_of_binned_features_are_those_of_scikit_learn(seed, bins, levels):
+    """Of other clips, whatever the bins: with fewer levels than bins, a frequent value, a feature that never changes."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    random = np.random.default_rng(seed)
+
+    def clips(count):
+        values = (random.normal(size=(count, 3)) * levels).round() / levels
+        values[random.random(count) < 0.3, 0] = 0.5  # a frequent value
+        return (values * [1, 1e-6, 0] + [0, 1e3, 7]).astype(np.float32)
+
+    values, others = clips(320), clips(3000) + random.normal(size=(3000, 3)).astype(np.float32) / 10
+    truth = values[:, 0] + random.normal(size=320)
+    binning = Binning(values, bins)
+    model = HistGradientBoostingRegressor(max_iter=10, max_bins=bins, early_stopping=False)
+    expected = model.fit(values, truth).predict(others)
+    np.testing.assert_array_equal(model.fit(binning(values), truth).predict(binning(others)), expected)
 
 
 def test_tags_of_one_class_or_unknown_are_constant_and_named(trees):

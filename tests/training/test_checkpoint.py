@@ -25,9 +25,14 @@ def fill(folder, count=3):
 
 
 def test_the_newest_two_are_kept(tmp_path):
+    """And nothing of what a process had begun to write when it was killed."""
     assert newest_state(tmp_path) is None
+    (tmp_path / ".state-00000001.safetensors-0a1b2c3d.part").write_bytes(b"half a state")
     fill(tmp_path)
-    assert [path.name for path in states(tmp_path)] == ["state-00000002.safetensors", "state-00000003.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "state-00000002.safetensors",
+        "state-00000003.safetensors",
+    ]
     tensors, about, remarks = newest_state(tmp_path)
     assert about == {"update": 3}
     assert remarks == []

@@ -224,7 +224,7 @@ def test_report_of_nothing_says_so(tmp_path, capsys):
         (["waveform:attentio"], "unknown back-end 'attentio'"),
         (["waveform:dense:together:more"], "write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD"),
         (["gbt", "waveform"], "train it by itself"),
-        (["gbt", "--minutes", "5"], "gbt cannot be left off"),
+        (["gbt", "--minutes", "5"], "gbt knows no updates"),
         (["gbt", "--set", "loss=focal"], "loss=focal: trees are not trained batch by batch"),
         (["gbt", "--set", "shuffled_labels=true"], "only networks know this setting"),
         (["waveform", "--set", "learning_rate"], "write it as name=value"),

@@ -32,5 +32,31 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
         assert stored["train_positives"].shape == (6,)
     assert json.loads((tmp_path / "gbt" / "gbt" / "record.json").read_text()) == record
     assert train_trees(settings, tmp_path / "gbt", progress=False) == record
+    assert not (tmp_path / "gbt" / "gbt" / "tags").exists()
     with pytest.raises(ConfigError, match="holds a run with other settings"):
         train_trees(settings.changed({"seed": 1}), tmp_path / "gbt", progress=False)
+
+
+def test_finished_tags_are_not_fitted_again(tones, tmp_path, monkeypatch, capsys):
+    """Of a run that was stopped: what it kept counts, what is damaged is made anew, and the rest is as in a run of one go."""
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    settings = tones(models=["gbt"], clips=60, test_clips=40)
+    whole = train_trees(settings, tmp_path / "whole", progress=False)
+    kept = tmp_path / "stopped" / "gbt" / "tags"
+    kept.mkdir(parents=True)
+    found = {split: load(tmp_path / "whole", split)["scores"][:, 1] for split in ("test", "validation")}
+    np.savez(kept / "001.npz", trees=7, seconds=1e4, **{split: 1 - scores for split, scores in found.items()})
+    (kept / "002.npz").write_bytes(b"half a file")
+    record = train_trees(settings, tmp_path / "stopped", progress=False)
+    assert "1 of 6 tags are fitted" in capsys.readouterr().out
+    for split, scores in found.items():
+        expected = load(tmp_path / "whole", split)["scores"]
+        expected[:, 1] = 1 - scores
+        np.testing.assert_array_equal(load(tmp_path / "stopped", split)["scores"], expected)
+    assert record["trees"] == [*whole["trees"][:1], 7, *whole["trees"][2:]]
+    assert record["seconds"] > 1e4 / 6  # those of the stopped run are in it
+
+
+def load(run, split):
+    with np.load(run / "gbt" / f"predictions-{split}.npz", allow_pickle=False) as stored:
+        return dict(stored)
