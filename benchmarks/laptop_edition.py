@@ -138,28 +138,35 @@ def is_shipped(settings: Settings) -> bool:
     return True
 
 
-def newest_state(place: Path) -> str:
-    """The name of the newest state of a run, which says its update; empty where there is none."""
-    return max((path.name for path in place.glob("state-*.safetensors")), default="")
+def come_so_far(place: Path) -> list[Path]:
+    """The files a run would go on from: its newest state, whose name says its update, or the tags whose trees are fitted."""
+    return sorted(place.glob("state-*.safetensors"))[-1:] or sorted(place.glob("gbt/tags/*.npz"))
+
+
+def is_further(place: Path, other: Path) -> bool:
+    """Whether a run has come further in one folder than in another."""
+    here, there = ([path.name for path in come_so_far(folder)] for folder in (place, other))
+    return (len(here), here) > (len(there), there)
 
 
 def take_up(settings: Settings, runs: Path) -> None:
-    """Copy what was kept of a run to where runs live, unless it has come further there."""
+    """Copy what was kept of a run to where runs live, unless it has come as far there."""
     place, kept = place_of(settings, runs), place_of(settings, UNDER_WAY)
-    if newest_state(kept) > newest_state(place):
+    if is_further(kept, place):
         shutil.copytree(kept, place, dirs_exist_ok=True)
 
 
 def keep(settings: Settings, runs: Path) -> None:
     """Copy settings and newest state of a run that is under way to where a clone finds them, unless it has a newer one."""
     place, target = place_of(settings, runs), place_of(settings, UNDER_WAY)
-    if is_shipped(settings) or newest_state(place) <= newest_state(target):
+    if is_shipped(settings) or not is_further(place, target):
         return
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for name in ("settings.json", newest_state(place)):
-        shutil.copy(place / name, target)
-    print(f"       kept: {target / newest_state(target)}", flush=True)
+    for path in (place / "settings.json", *come_so_far(place)):
+        copy = target / path.relative_to(place)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    print(f"       kept: {copy}", flush=True)
 
 
 def train(settings: Settings, runs: Path, seconds: float) -> bool:

@@ -93,7 +93,8 @@ def test_what_has_come_further_is_not_overwritten(script, tmp_path):
     state(script.place_of(settings, there), 500)
     script.keep(settings, there)
     script.keep(settings, here)
-    assert script.newest_state(script.place_of(settings, script.UNDER_WAY)) == "state-00000500.safetensors"
+    (kept,) = script.come_so_far(script.place_of(settings, script.UNDER_WAY))
+    assert kept.name == "state-00000500.safetensors"
     state(script.place_of(settings, here), 700)
     script.take_up(settings, here)
     assert not (script.place_of(settings, here) / "state-00000500.safetensors").exists()
@@ -101,6 +102,19 @@ def test_what_has_come_further_is_not_overwritten(script, tmp_path):
     shutil.rmtree(script.UNDER_WAY)
     script.keep(settings, here)  # done: there is nothing to carry on
     assert not script.UNDER_WAY.exists()
+
+
+def test_trees_are_carried_on_by_the_tag(script, tmp_path):
+    settings, here, there = script.plan("gbt", 1_000), tmp_path / "here", tmp_path / "there"
+    tags = script.place_of(settings, here) / "gbt" / "tags"
+    tags.mkdir(parents=True)
+    (script.place_of(settings, here) / "settings.json").write_text("{}")
+    for tag in (0, 3, 1):
+        (tags / f"{tag:03d}.npz").write_bytes(str(tag).encode())
+        script.keep(settings, here)
+    script.take_up(settings, there)
+    taken = script.come_so_far(script.place_of(settings, there))
+    assert [path.read_bytes() for path in taken] == [b"0", b"1", b"3"]
 
 
 def test_predictions_ship_of_one_seed_each():
