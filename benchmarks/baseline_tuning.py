@@ -21,12 +21,12 @@ import records
 import tagging
 from tagging.baseline.extraction import extract
 from tagging.baseline.features import BLOCKS, VERSION, feature_names
-from tagging.baseline.trees import fit_trees
+from tagging.baseline.trees import TreeSettings, fit_trees
 from tagging.evaluation import evaluate
 from tagging.records import SHIPPED
 
 STOPPING, JUDGING = 500, 500
-# a first guess, then changes of it: what is best becomes the defaults of fit_trees
+# a first guess, then changes of it: what is best becomes the defaults of TreeSettings
 BASE = {"iterations": 300, "learning_rate": 0.1, "leaves": 15, "leaf_samples": 20, "share": 1.0, "bins": 64}
 SLOWLY = {"learning_rate": 0.05, "iterations": 600}
 CHOICES = {
@@ -69,7 +69,7 @@ def main() -> None:
         kept = np.array([not name.startswith(f"{changes.get('without')}.") for name in feature_names()])
         settings = BASE | {name: value for name, value in changes.items() if name != "without"}
         start = time.process_time()
-        trees = fit_trees(only(train, kept), only(stopping, kept), vocabulary, **settings, workers=1)
+        trees = fit_trees(only(train, kept), only(stopping, kept), vocabulary, TreeSettings(**settings), workers=1)
         seconds = time.process_time() - start
         result = evaluate(
             judging.labels, trees.predict(judging.values[:, kept]), vocabulary, groups=judging.groups, resamples=200

@@ -4,8 +4,9 @@
     python benchmarks/laptop_edition.py table waveform        # the runs of a study whose model's name holds this word
 
 Stop it whenever you like: a run whose record ships with the package is skipped, and one that is under way goes on from its
-last checkpoint. With `--minutes` it leaves off by itself. A run of many hours can change machines: `--keep` copies the newest
-state of what is under way into `benchmarks/under_way`, and a clone that finds one there goes on from it.
+last checkpoint, or with the tags that have no trees yet. With `--minutes` it leaves off by itself. A run of many hours can
+change machines: `--keep` copies what a run that is under way goes on from into `benchmarks/under_way`, and a clone that
+finds one there takes it up.
 
 On two cores, two of these beside each other, one with ``waveform`` and one with ``spectrogram``, are the fastest: a single
 thread each (the threads of one training wait for each other).
@@ -22,6 +23,7 @@ import sys
 import time
 from pathlib import Path
 
+from tagging.cache import atomic_write
 from tagging.predictions import ship_predictions
 from tagging.pretrained.own import own_path
 from tagging.records import SHIPPED, read_record
@@ -138,35 +140,40 @@ def is_shipped(settings: Settings) -> bool:
     return True
 
 
-def come_so_far(place: Path) -> list[Path]:
-    """The files a run would go on from: its newest state, whose name says its update, or the tags whose trees are fitted."""
-    return sorted(place.glob("state-*.safetensors"))[-1:] or sorted(place.glob("gbt/tags/*.npz"))
+def newest_state(place: Path) -> str:
+    """The name of the newest state of a run, which says its update; empty where there is none."""
+    return max((path.name for path in place.glob("state-*.safetensors")), default="")
 
 
-def is_further(place: Path, other: Path) -> bool:
-    """Whether a run has come further in one folder than in another."""
-    here, there = ([path.name for path in come_so_far(folder)] for folder in (place, other))
-    return (len(here), here) > (len(there), there)
+def carry(place: Path, target: Path) -> list[Path]:
+    """Copy what a run goes on from into another of its folders: its newest state, if it is newer than what is there; of trees,
+    the tags that are not there. Returns the copies."""
+    state = [place / newest_state(place)] if newest_state(place) > newest_state(target) else []
+    tags = [path for path in place.glob("gbt/tags-*/*.npz") if not (target / path.relative_to(place)).exists()]
+    copies = []
+    for path in (*state, *tags):
+        copy = target / path.relative_to(place)
+        with atomic_write(copy) as part:
+            shutil.copyfile(path, part)
+        copies.append(copy)
+    if copies:
+        shutil.copyfile(place / "settings.json", target / "settings.json")
+    return copies
 
 
 def take_up(settings: Settings, runs: Path) -> None:
     """Copy what was kept of a run to where runs live, unless it has come as far there."""
-    place, kept = place_of(settings, runs), place_of(settings, UNDER_WAY)
-    if is_further(kept, place):
-        shutil.copytree(kept, place, dirs_exist_ok=True)
+    carry(place_of(settings, UNDER_WAY), place_of(settings, runs))
 
 
 def keep(settings: Settings, runs: Path) -> None:
-    """Copy settings and newest state of a run that is under way to where a clone finds them, unless it has a newer one."""
-    place, target = place_of(settings, runs), place_of(settings, UNDER_WAY)
-    if is_shipped(settings) or not is_further(place, target):
+    """Copy what a run that is under way goes on from to where a clone finds it."""
+    target = place_of(settings, UNDER_WAY)
+    if is_shipped(settings) or not (copies := carry(place_of(settings, runs), target)):
         return
-    shutil.rmtree(target, ignore_errors=True)
-    for path in (place / "settings.json", *come_so_far(place)):
-        copy = target / path.relative_to(place)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    print(f"       kept: {copy}", flush=True)
+    for old in sorted(target.glob("state-*.safetensors"))[:-1]:
+        old.unlink()
+    print(f"       kept: {', '.join(str(copy.relative_to(UNDER_WAY)) for copy in copies)}", flush=True)
 
 
 def train(settings: Settings, runs: Path, seconds: float) -> bool:
@@ -182,9 +189,17 @@ def train(settings: Settings, runs: Path, seconds: float) -> bool:
         str(place),
         "--cpu",
     ]
-    if seconds < float("inf") and "gbt" not in settings.models:  # trees are stopped by hand
-        command += ["--minutes", f"{seconds / 60:.2f}"]
-    code = subprocess.run(command, env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}, check=False).returncode
+    limit = None
+    if seconds < float("inf"):
+        if "gbt" in settings.models:
+            limit = seconds  # trees do not look at the clock, and keep what they have
+        else:
+            command += ["--minutes", f"{seconds / 60:.2f}"]
+    environment = {**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1"}
+    try:
+        code = subprocess.run(command, env=environment, timeout=limit, check=False).returncode
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"left off: {settings.command()}") from None
     if code < 0 or code == 130:  # by a signal, or Ctrl-C
         raise SystemExit(f"stopped: {settings.command()}")
     for path in place.glob("*/record.json"):

@@ -93,8 +93,7 @@ def test_what_has_come_further_is_not_overwritten(script, tmp_path):
     state(script.place_of(settings, there), 500)
     script.keep(settings, there)
     script.keep(settings, here)
-    (kept,) = script.come_so_far(script.place_of(settings, script.UNDER_WAY))
-    assert kept.name == "state-00000500.safetensors"
+    assert script.newest_state(script.place_of(settings, script.UNDER_WAY)) == "state-00000500.safetensors"
     state(script.place_of(settings, here), 700)
     script.take_up(settings, here)
     assert not (script.place_of(settings, here) / "state-00000500.safetensors").exists()
@@ -104,17 +103,21 @@ def test_what_has_come_further_is_not_overwritten(script, tmp_path):
     assert not script.UNDER_WAY.exists()
 
 
-def test_trees_are_carried_on_by_the_tag(script, tmp_path):
+def test_of_trees_all_finished_tags_are_kept(script, tmp_path):
     settings, here, there = script.plan("gbt", 1_000), tmp_path / "here", tmp_path / "there"
-    tags = script.place_of(settings, here) / "gbt" / "tags"
-    tags.mkdir(parents=True)
-    (script.place_of(settings, here) / "settings.json").write_text("{}")
-    for tag in (0, 3, 1):
-        (tags / f"{tag:03d}.npz").write_bytes(str(tag).encode())
-        script.keep(settings, here)
-    script.take_up(settings, there)
-    taken = script.come_so_far(script.place_of(settings, there))
-    assert [path.read_bytes() for path in taken] == [b"0", b"1", b"3"]
+    for runs, tags in ((here, (0, 3)), (there, (0, 1))):
+        folder = script.place_of(settings, runs) / "gbt" / "tags-0123"
+        folder.mkdir(parents=True)
+        (script.place_of(settings, runs) / "settings.json").write_text("{}")
+        for tag in tags:
+            (folder / f"{tag:03d}.npz").write_bytes(str(tag).encode())
+        script.keep(settings, runs)
+    script.take_up(settings, here)
+    assert {path.name: path.read_bytes() for path in here.rglob("*.npz")} == {
+        "000.npz": b"0",
+        "001.npz": b"1",
+        "003.npz": b"3",
+    }
 
 
 def test_predictions_ship_of_one_seed_each():

@@ -5,6 +5,6 @@ Book: ``book/baseline``.
 
 from .extraction import Features, extract
 from .features import describe, feature_names
-from .trees import TreeFitter, Trees, fit_trees
+from .trees import TreeFitter, Trees, TreeSettings, fit_trees
 
-__all__ = ["Features", "TreeFitter", "Trees", "describe", "extract", "feature_names", "fit_trees"]
+__all__ = ["Features", "TreeFitter", "TreeSettings", "Trees", "describe", "extract", "feature_names", "fit_trees"]

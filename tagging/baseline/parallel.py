@@ -15,6 +15,13 @@ from ..errors import TaggingError
 Tick = Callable[[int], Any]
 
 
+def processes(workers: int, jobs: int) -> int:
+    """How many processes will do so many jobs, where so many are wanted."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return 1
+    return max(1, min(workers, jobs))
+
+
 def spread(
     work: Callable[[int, Tick], Any], jobs: Sequence[int], workers: int, tick: Tick
 ) -> Iterator[tuple[int, Any]]:
@@ -32,30 +39,30 @@ def spread(
     Raises:
         TaggingError: a worker died, or met an error.
     """
-    workers = min(workers, len(jobs))
-    if workers <= 1 or "fork" not in multiprocessing.get_all_start_methods():
+    workers = processes(workers, len(jobs))
+    if workers == 1:
         for job in jobs:
             yield job, work(job, tick)
         return
     context = multiprocessing.get_context("fork")
     # steps done by each worker; without a lock, which a worker that is killed could keep
     done = context.RawArray("q", workers)
-    processes = {}
+    running = {}
     for number in range(workers):
         receiving, sending = context.Pipe(duplex=False)
         mine = jobs[number::workers]
         process = context.Process(target=_work, args=(work, mine, sending, done, number), daemon=True)
         process.start()
         sending.close()
-        processes[receiving] = process
+        running[receiving] = process
     shown = 0
     try:
-        while processes:
-            for end in multiprocessing.connection.wait(list(processes), timeout=0.5):
+        while running:
+            for end in multiprocessing.connection.wait(list(running), timeout=0.5):
                 try:
                     message = end.recv()
                 except EOFError:
-                    _check_end(processes.pop(end))
+                    _check_end(running.pop(end))
                     continue
                 if isinstance(message, str):
                     raise TaggingError(message)
@@ -64,7 +71,7 @@ def spread(
             tick(finished - shown)
             shown = finished
     finally:
-        for process in processes.values():
+        for process in running.values():
             process.kill()
             process.join()
 

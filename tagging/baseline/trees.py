@@ -24,6 +24,46 @@ FIRST_LOOK = 25
 
 
 @dataclass(frozen=True)
+class TreeSettings:
+    """How trees are grown. What was compared on validation clips is in ``tagging/runs/baseline-tuning.json``.
+
+    Attributes:
+        iterations: the most trees for a tag.
+        learning_rate: how much of each tree is added.
+        leaves: of a tree, at most.
+        leaf_samples: clips in a leaf, at least.
+        share: of the features that are tried at a split, drawn anew for each.
+        bins: values of a feature that are told apart.
+        seed: of those draws.
+
+    Raises:
+        ConfigError: a value outside what is allowed.
+
+    Book: ``book/baseline``.
+    """
+
+    iterations: int = 600
+    learning_rate: float = 0.05
+    leaves: int = 15
+    leaf_samples: int = 20
+    share: float = 0.3
+    bins: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.iterations, self.leaf_samples) < 1 or self.leaves < 2:
+            raise ConfigError(
+                f"iterations={self.iterations}, leaves={self.leaves}, leaf_samples={self.leaf_samples}: "
+                "at least 1 is needed, and 2 leaves"
+            )
+        if not (0 < self.learning_rate <= 1 and 0 < self.share <= 1 and 2 <= self.bins <= 255):
+            raise ConfigError(
+                f"learning_rate={self.learning_rate}, share={self.share}, bins={self.bins}: the first two must be above 0 "
+                "and up to 1, the last from 2 to 255"
+            )
+
+
+@dataclass(frozen=True)
 class Trees:
     """A fitted set of trees, one ensemble for each tag. Made by :func:`fit_trees`.
 
@@ -96,77 +136,43 @@ class TreeFitter:
     How many trees a tag gets is decided on the validation clips, which should share no group with the training clips:
     a random part of the training clips, as scikit-learn would take, has the same tune families in it and stops too late.
     An attribute or tag that has one value only in training, or of which nothing is known in training or validation, is
-    predicted by its mean, and says why. What was compared on validation clips is in ``tagging/runs/baseline-tuning.json``.
+    predicted by its mean, and says why.
 
     Args:
         train, validation: features and labels, nan where unknown.
         vocabulary: the tags, in the order of the labels.
-        iterations: the most trees for a tag.
-        learning_rate: how much of each tree is added.
-        leaves: of a tree, at most.
-        leaf_samples: clips in a leaf, at least.
-        share: of the features that are tried at a split, drawn anew for each.
-        bins: values of a feature that are told apart.
-        seed: of those draws.
+        settings: of the trees.
 
     Attributes:
-        binning: what turns features into those that the trees were fitted to.
+        binning: what turns features into those that the trees are fitted to.
 
     Raises:
-        ConfigError: an argument outside what is allowed, or features and labels that do not fit each other.
+        ConfigError: features and labels that do not fit each other, or the vocabulary.
 
     Source: the poster's "GBT + features", "predicting each tag independently"; trees after Ke et al. 2017 (LightGBM).
     Book: ``book/baseline``.
     """
 
     def __init__(
-        self,
-        train: Features,
-        validation: Features,
-        vocabulary: Vocabulary,
-        *,
-        iterations: int = 600,
-        learning_rate: float = 0.05,
-        leaves: int = 15,
-        leaf_samples: int = 20,
-        share: float = 0.3,
-        bins: int = 64,
-        seed: int = 0,
+        self, train: Features, validation: Features, vocabulary: Vocabulary, settings: TreeSettings | None = None
     ) -> None:
-        if min(iterations, leaf_samples) < 1 or leaves < 2:
-            raise ConfigError(
-                f"iterations={iterations}, leaves={leaves}, leaf_samples={leaf_samples}: at least 1 is needed, and 2 leaves"
-            )
-        if not (0 < learning_rate <= 1 and 0 < share <= 1 and 2 <= bins <= 255):
-            raise ConfigError(
-                f"learning_rate={learning_rate}, share={share}, bins={bins}: the first two must be above 0 and up to 1, "
-                "the last from 2 to 255"
-            )
         _check("train", train, vocabulary)
         _check("validation", validation, vocabulary)
         if train.values.shape[1] != validation.values.shape[1]:
             raise ConfigError(
                 f"{train.values.shape[1]} features in training, {validation.values.shape[1]} in validation"
             )
-        self.binning = Binning(train.values, bins)
+        self._vocabulary, self._settings = vocabulary, settings or TreeSettings()
+        self.binning = Binning(train.values, self._settings.bins)
         self._train = self.binning(train.values), train.labels
         self._validation = self.binning(validation.values), validation.labels
-        self._vocabulary, self._iterations = vocabulary, iterations
-        self._options = {
-            "learning_rate": learning_rate,
-            "max_leaf_nodes": leaves,
-            "min_samples_leaf": leaf_samples,
-            "max_features": share,
-            "max_bins": bins,
-            "random_state": seed,
-        }
 
-    def fit(self, tag: int) -> Ensemble:
-        """The trees of one tag, by its place in the vocabulary."""
+    def fit(self, tag: int, tick: Tick = lambda steps: None) -> Ensemble:
+        """The trees of one tag, by its place in the vocabulary; ``tick(0)`` is called now and then."""
         start = time.perf_counter()
-        return replace(self._fit(tag), seconds=time.perf_counter() - start)
+        return replace(self._fit(tag, tick), seconds=time.perf_counter() - start)
 
-    def _fit(self, tag: int) -> Ensemble:
+    def _fit(self, tag: int, tick: Tick) -> Ensemble:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         bimodal = bool(self._vocabulary.bimodal[tag])
@@ -179,9 +185,20 @@ class TreeFitter:
         if len(validation_y) == 0:
             return Ensemble(base, why_constant="nothing is known in validation")
         kind = HistGradientBoostingClassifier if bimodal else HistGradientBoostingRegressor
-        model = kind(warm_start=True, early_stopping=False, **self._options)
-        steps = (FIRST_LOOK * 2**step for step in itertools.count())
-        for look in (*itertools.takewhile(lambda look: look < self._iterations, steps), self._iterations):
+        grown = self._settings
+        model = kind(
+            warm_start=True,
+            early_stopping=False,
+            learning_rate=grown.learning_rate,
+            max_leaf_nodes=grown.leaves,
+            min_samples_leaf=grown.leaf_samples,
+            max_features=grown.share,
+            max_bins=grown.bins,
+            random_state=grown.seed,
+        )
+        looks = (FIRST_LOOK * 2**step for step in itertools.count())
+        for look in (*itertools.takewhile(lambda look: look < grown.iterations, looks), grown.iterations):
+            tick(0)
             model.set_params(max_iter=look)
             model.fit(x, y)
             losses = [_loss(raw, validation_y, bimodal) for raw in _stages(model, validation_x)]
@@ -206,14 +223,17 @@ class TreeFitter:
             For each tag, what ``then`` has given.
 
         Raises:
+            ConfigError: no worker.
             TaggingError: a worker process died.
         """
+        if workers < 1:
+            raise ConfigError(f"workers={workers}: at least 1 is needed")
         # imported before workers are forked, so that they share it
         import sklearn.ensemble  # noqa: F401
         from tqdm import tqdm
 
         def work(tag: int, tick: Tick) -> Any:
-            result = then(tag, self.fit(tag))
+            result = then(tag, self.fit(tag, tick))
             tick(1)
             return result
 
@@ -225,29 +245,27 @@ def fit_trees(
     train: Features,
     validation: Features,
     vocabulary: Vocabulary,
+    settings: TreeSettings | None = None,
     *,
     workers: int = 2,
     progress: bool = True,
-    **settings: Any,
 ) -> Trees:
     """Fit trees to every tag, several at a time.
 
     Args:
-        train, validation: features and labels, nan where unknown.
+        train, validation: features and labels, nan where unknown. They should share no group.
         vocabulary: the tags, in the order of the labels.
+        settings: of the trees.
         workers: processes.
         progress: show a progress bar on standard error.
-        settings: of the trees, see :class:`TreeFitter`.
 
     Raises:
-        ConfigError: an argument outside what is allowed, or features and labels that do not fit each other.
+        ConfigError: features and labels that do not fit each other, or no worker.
         TaggingError: a worker process died.
 
     Book: ``book/baseline``.
     """
-    if workers < 1:
-        raise ConfigError(f"workers={workers}: at least 1 is needed")
-    fitter = TreeFitter(train, validation, vocabulary, **settings)
+    fitter = TreeFitter(train, validation, vocabulary, settings)
     fitted = fitter.fit_all(range(len(vocabulary)), lambda tag, ensemble: ensemble, workers=workers, progress=progress)
     ensembles = tuple(fitted[tag] for tag in range(len(vocabulary)))
     return Trees(
@@ -269,14 +287,13 @@ def _check(name: str, features: Features, vocabulary: Vocabulary) -> None:
         raise ConfigError(f"{name}: no clips; {len(features.failed)} could not be read")
     if features.labels.shape != (rows, tags):
         raise ConfigError(f"{name}: labels {features.labels.shape} for {rows} clips and a vocabulary of {tags} tags")
-    if not np.isfinite(features.values).all():
-        raise ConfigError(f"{name}: features that are not finite; take them from tagging.baseline.extraction.extract")
 
 
 def _known(features: np.ndarray, labels: np.ndarray, tag: int) -> tuple[np.ndarray, np.ndarray]:
     """Features and float64 labels of the clips of which a tag is known."""
     known = ~np.isnan(labels[:, tag])
-    return features if known.all() else features[known], labels[known, tag].astype(np.float64)
+    rows = features if known.all() else features.T[:, known].T  # feature after feature in memory, as it was
+    return rows, labels[known, tag].astype(np.float64)
 
 
 def _stages(model: Any, values: np.ndarray) -> Iterator[np.ndarray]:

@@ -32,6 +32,8 @@ def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dic
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(about)
     path = folder / f"state-{update:08d}.safetensors"
+    for left_over in folder.glob(".state-*.part"):  # of a process that died as it wrote
+        left_over.unlink(missing_ok=True)
     with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata={"about": text, "digest": _digest(tensors, text)}))
     for old in (

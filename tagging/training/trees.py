@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -11,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..baseline.extraction import extract
-from ..baseline.trees import Ensemble, TreeFitter
+from ..baseline.extraction import Features, extract
+from ..baseline.parallel import processes
+from ..baseline.trees import Ensemble, TreeFitter, TreeSettings
 from ..cache import atomic_write, locked
 from ..corpora import Corpus
 from ..errors import ConfigError
@@ -61,13 +63,15 @@ def train_trees(
             raise ConfigError(f"{name}={asked}: trees are not trained batch by batch; only networks know this setting")
     refuse_another_run(folder, settings)
     place = folder / "gbt"
-    if (place / "record.json").exists():
-        return read_record(place / "record.json")
     with locked(folder, wait=False):
-        return _train_trees(settings, folder, place, progress)
+        if not (place / "record.json").exists():
+            _train_trees(settings, folder, place, progress)
+        for finished in place.glob("tags-*"):
+            shutil.rmtree(finished, ignore_errors=True)
+    return read_record(place / "record.json")
 
 
-def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
+def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) -> None:
     """Extract, fit, test and record, in a folder that no other process works on."""
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
@@ -88,17 +92,20 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
             print(remark)
     extracting = time.perf_counter() - start
     vocabulary = corpora["train"].vocabulary
-    start = time.perf_counter()
-    cores = os.cpu_count() or 1
-    fitter = TreeFitter(found["train"], found["validation"], vocabulary, seed=settings.seed)
-    finished = _FinishedTags(place / "tags", {split: fitter.binning(found[split].values) for split in TESTED})
-    binning = time.perf_counter() - start
     tags = range(len(vocabulary))
+    start = time.perf_counter()
+    fitter = TreeFitter(found["train"], found["validation"], vocabulary, TreeSettings(seed=settings.seed))
+    binned = {split: fitter.binning(found[split].values) for split in TESTED}
+    binning = time.perf_counter() - start
+    finished = _FinishedTags(place / f"tags-{_digest(found)}", binned)
     left = [tag for tag in tags if not finished.read(tag)]
-    if len(left) < len(tags):
+    if 0 < len(left) < len(tags):
         print(f"{len(tags) - len(left)} of {len(tags)} tags are fitted: going on with the others")
+    cores = os.cpu_count() or 1
     fitter.fit_all(left, finished.write, workers=cores, progress=progress)
     fitted = [finished.read(tag) for tag in tags]
+    # as if they were fitted in one go
+    fitting = binning + sum(float(tag["seconds"]) for tag in fitted) / processes(cores, len(tags))
 
     share = np.nanmean(found["train"].labels, axis=0)
     positives = train_positives(share, len(found["train"]))
@@ -122,7 +129,7 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
         "features": int(found["train"].values.shape[1]),
         "settings": settings.to_dict(),
         "corpus": describe(corpora["train"], corpora["test"]),
-        "seconds": round(binning + sum(float(tag["seconds"]) for tag in fitted) / min(cores, len(tags)), 1),
+        "seconds": round(fitting, 1),
         "seconds_for_features": round(extracting, 1),
         "trees": [int(tag["trees"]) for tag in fitted],
         "failed_tracks": {split: len(features.failed) for split, features in found.items()},
@@ -135,15 +142,25 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
     for split, predictions in said.items():
         write_predictions(place / f"predictions-{split}.npz", predictions)
     write_record(place / "record.json", record)
-    shutil.rmtree(place / "tags")
-    return record
+
+
+def _digest(found: dict[str, Features]) -> str:
+    """Of all that trees are fitted to and tested on, and of what fits them: another one makes other trees."""
+    import sklearn
+
+    digest = hashlib.sha256(sklearn.__version__.encode())
+    for split in sorted(found):
+        for array in (found[split].values, found[split].labels, found[split].indices):
+            digest.update(f"{split} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()[:12]
 
 
 class _FinishedTags:
     """Scores of the tags whose trees are fitted, a file for each.
 
     Args:
-        folder: where they are.
+        folder: where they are, of trees for these very clips.
         binned: features of the clips of each split that is tested.
     """
 
@@ -156,7 +173,6 @@ class _FinishedTags:
     def write(self, tag: int, ensemble: Ensemble) -> None:
         """Score the clips of all splits, and keep that."""
         scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
-        self._folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self._path(tag)) as part, part.open("wb") as file:
             np.savez(file, trees=ensemble.iterations, seconds=ensemble.seconds, **scores)
 

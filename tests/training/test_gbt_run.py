@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +16,16 @@ from tagging.cache import locked
 from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
 from tagging.training.trees import train_trees
+
+HERE = Path(__file__).parent
+KILLED = """
+import sys
+sys.path.insert(0, {here!r})
+import tones
+from tagging.training import Settings
+from tagging.training.trees import train_trees
+train_trees(Settings().changed({settings!r}), {folder!r}, progress=False)
+"""
 
 
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
@@ -32,29 +47,57 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
         assert stored["train_positives"].shape == (6,)
     assert json.loads((tmp_path / "gbt" / "gbt" / "record.json").read_text()) == record
     assert train_trees(settings, tmp_path / "gbt", progress=False) == record
-    assert not (tmp_path / "gbt" / "gbt" / "tags").exists()
+    assert not list(tmp_path.glob("gbt/gbt/tags*"))
     with pytest.raises(ConfigError, match="holds a run with other settings"):
         train_trees(settings.changed({"seed": 1}), tmp_path / "gbt", progress=False)
 
 
-def test_finished_tags_are_not_fitted_again(tones, tmp_path, monkeypatch, capsys):
-    """Of a run that was stopped: what it kept counts, what is damaged is made anew, and the rest is as in a run of one go."""
+def test_a_killed_run_goes_on_with_the_tags_left(tones, tmp_path, monkeypatch, capsys):
+    """What it kept counts, what is damaged is made anew, and the rest is as in a run of one go."""
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
     settings = tones(models=["gbt"], clips=60, test_clips=40)
     whole = train_trees(settings, tmp_path / "whole", progress=False)
-    kept = tmp_path / "stopped" / "gbt" / "tags"
-    kept.mkdir(parents=True)
-    found = {split: load(tmp_path / "whole", split)["scores"][:, 1] for split in ("test", "validation")}
-    np.savez(kept / "001.npz", trees=7, seconds=1e4, **{split: 1 - scores for split, scores in found.items()})
-    (kept / "002.npz").write_bytes(b"half a file")
-    record = train_trees(settings, tmp_path / "stopped", progress=False)
-    assert "1 of 6 tags are fitted" in capsys.readouterr().out
-    for split, scores in found.items():
+    place = kill_at_first_tag(settings, tmp_path / "killed")
+    said = {split: np.full(count, 0.25, np.float32) for split, count in (("test", 40), ("validation", 20))}
+    np.savez(place / "001.npz", trees=7, seconds=1e4, **said)
+    (place / "002.npz").write_bytes(b"half a file")
+    capsys.readouterr()
+    record = train_trees(settings, tmp_path / "killed", progress=False)
+    assert "of 6 tags are fitted: going on with the others" in capsys.readouterr().out
+    for split, scores in said.items():
         expected = load(tmp_path / "whole", split)["scores"]
-        expected[:, 1] = 1 - scores
-        np.testing.assert_array_equal(load(tmp_path / "stopped", split)["scores"], expected)
+        expected[:, 1] = scores
+        np.testing.assert_array_equal(load(tmp_path / "killed", split)["scores"], expected)
     assert record["trees"] == [*whole["trees"][:1], 7, *whole["trees"][2:]]
-    assert record["seconds"] > 1e4 / 6  # those of the stopped run are in it
+    assert record["seconds"] > 1e4 / 6  # those of the killed run are in it
+
+
+def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monkeypatch):
+    """As when a track that could be read cannot be read any more."""
+    settings = tones(models=["gbt"], clips=60, test_clips=40)
+    damaged = settings.changed(
+        {"corpus_options": {**settings.corpus_options, "damaged": 0.05, "damaged_splits": ["train"]}}
+    )
+    places = []
+    for name, wanted in (("whole", settings), ("damaged", damaged)):
+        monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / name / "cache"))
+        places.append(kill_at_first_tag(wanted, tmp_path / name))
+    assert places[0].name != places[1].name
+
+
+def kill_at_first_tag(settings, folder):
+    """Kill -9 as soon as one of six tags is kept; returns the folder of those that are."""
+    code = KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(folder))
+    process = subprocess.Popen([sys.executable, "-c", code])
+    late = time.monotonic() + 120
+    while not (kept := list(folder.glob("gbt/tags-*/*.npz"))) and process.poll() is None and time.monotonic() < late:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    with locked(folder):  # its workers hold the lock, and end by themselves
+        pass
+    (place,) = {path.parent for path in kept}
+    return place
 
 
 def load(run, split):
