@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -86,16 +87,14 @@ def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monk
 
 
 def kill_at_first_tag(settings, folder):
-    """Kill -9 as soon as one of six tags is kept; returns the folder of those that are."""
+    """Kill -9, workers and all, as soon as one of six tags is kept; returns the folder of those that are."""
     code = KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(folder))
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     late = time.monotonic() + 120
     while not (kept := list(folder.glob("gbt/tags-*/*.npz"))) and process.poll() is None and time.monotonic() < late:
         time.sleep(0.001)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    with locked(folder):  # its workers hold the lock, and end by themselves
-        pass
     (place,) = {path.parent for path in kept}
     return place
 
