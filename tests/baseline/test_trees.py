@@ -89,7 +89,7 @@ def test_the_number_of_trees_is_the_best_on_validation():
 def test_trees_of_binned_features_are_those_of_scikit_learn(seed, bins, levels):
     """Of other clips, whatever the bins: with fewer levels than bins, a frequent value, a feature that never changes.
 
-    (Of scikit-learn from 1.8 on; before, it took other quantiles.)
+    (Of scikit-learn from 1.9 on; before, it took other quantiles.)
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
