@@ -76,6 +76,10 @@ STUDIES: dict[str, list[Settings]] = {
         for count in (1_000, 3_000)
         for model in PAIR
     ],
+    "seeds-of-bias": [
+        *(plan("mel-statistics:per-tag mel-statistics:exclusive", 10_000, seed) for seed in (1, 2)),
+        *(plan("mel-statistics", 10_000, seed, loss=loss) for seed in (1, 2) for loss in LOSSES),
+    ],
     # Budgets that grow with the data, so that each clip passes once, as in the table's 100,000; and as many updates on
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
