@@ -94,7 +94,7 @@ class Trees:
             float32 [clips, tags] in [0, 1].
 
         Raises:
-            ConfigError: another number of features.
+            ConfigError: another number of features, or features that are not finite.
         """
         binned = self._binning(values)
         return np.stack([ensemble.predict(binned) for ensemble in self._ensembles], axis=1)

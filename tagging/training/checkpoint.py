@@ -36,10 +36,7 @@ def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dic
         left_over.unlink(missing_ok=True)
     with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata={"about": text, "digest": _digest(tensors, text)}))
-    for old in (
-        *_states(folder)[KEPT:],
-        *folder.glob(".state-*.part"),
-    ):  # the latter: of a process that died as it wrote
+    for old in _states(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return path
 

@@ -63,15 +63,16 @@ def train_trees(
             raise ConfigError(f"{name}={asked}: trees are not trained batch by batch; only networks know this setting")
     refuse_another_run(folder, settings)
     place = folder / "gbt"
+    if (place / "record.json").exists():
+        return read_record(place / "record.json")
     with locked(folder, wait=False):
-        if not (place / "record.json").exists():
-            _train_trees(settings, folder, place, progress)
+        record = _train_trees(settings, folder, place, progress)
         for finished in place.glob("tags-*"):
             shutil.rmtree(finished, ignore_errors=True)
-    return read_record(place / "record.json")
+    return record
 
 
-def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) -> None:
+def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
     """Extract, fit, test and record, in a folder that no other process works on."""
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
@@ -142,6 +143,7 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
     for split, predictions in said.items():
         write_predictions(place / f"predictions-{split}.npz", predictions)
     write_record(place / "record.json", record)
+    return record
 
 
 def _digest(found: dict[str, Features]) -> str:
