@@ -22,7 +22,7 @@ from .errors import TaggingError
 _NUMBERS = re.compile(r"\[(?:\s*(?:-?[\d.]+(?:e[-+]?\d+)?|null),?)+\s*\]")
 SHIPPED = Path(__file__).parent / "runs"
 # Settings that came later than the first records, as these, which do not name them, were made.
-BEFORE = {"loss": "plain", "onednn": False}
+BEFORE = {"loss": "plain", "onednn": False, "trees": {}}
 PACKAGES = ("torch", "torchaudio", "numpy", "accelerate", "numba", "scikit-learn", "librosa")
 
 

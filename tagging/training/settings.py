@@ -52,6 +52,8 @@ class Settings:
     # Parts a batch is cut into, to fit into memory. Batch normalisation then sees a part at a time.
     accumulate: int = 1
     learning_rate: float = 8e-3
+    # Of gbt, what differs from tagging.baseline.TreeSettings: none of the settings around this one are for trees.
+    trees: Mapping[str, Any] = field(default_factory=dict)
     # Share of the run in which the rate rises from 0; after it, it falls along a half cosine.
     warm_up: float = 0.1
     weight_decay: float = 1e-3
@@ -93,6 +95,8 @@ class Settings:
             raise ConfigError("models: name at least one, for example spectrogram")
         if len(set(self.models)) < len(self.models):
             raise ConfigError(f"models={list(self.models)}: one is named twice")
+        if self.trees and "gbt" not in self.models:
+            raise ConfigError(f"trees={dict(self.trees)}: only gbt grows trees, not {', '.join(self.models)}")
         at_least_one = (
             "clips", "clips_seen", "batch", "accumulate", "validate_every", "validation_clips", "test_clips",
             "segments_per_clip", "patience", "resamples", "log_every",

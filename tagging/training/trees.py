@@ -39,7 +39,8 @@ def train_trees(
 ) -> dict[str, Any]:
     """Trees on hand-made features of whole tracks, each tag on its own; tested on the songs that networks are tested on.
 
-    Of the settings it uses those that say which data: corpus, clips, validation and test clips, resamples, seed. Features
+    Of the settings it uses those that say which data: corpus, clips, validation and test clips, resamples, seed; and the
+    table ``trees``, which changes some of :class:`~tagging.baseline.TreeSettings`. Features
     are kept in the cache, block by block, and the scores of each tag in the folder, as soon as its trees are fitted: a run
     that was stopped goes on with the blocks or tags that it was at.
 
@@ -52,12 +53,14 @@ def train_trees(
         The record; that of a complete run is only read.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, or they ask for what only networks do.
+        ConfigError: the folder holds a run with other settings, or they ask for what only networks do, or for trees that
+            cannot be.
         CorpusError: a worker process died, or more than 5 % of the tracks of a split cannot be read.
         TaggingError: another process is at work in this folder.
     """
     folder = Path(folder).expanduser()
     usual = Settings()
+    grown = _tree_settings(settings)
     for name in ("shuffled_labels", "loss"):
         if (asked := getattr(settings, name)) != getattr(usual, name):
             raise ConfigError(f"{name}={asked}: trees are not trained batch by batch; only networks know this setting")
@@ -66,13 +69,21 @@ def train_trees(
     if (place / "record.json").exists():
         return read_record(place / "record.json")
     with locked(folder, wait=False):
-        record = _train_trees(settings, folder, place, progress)
+        record = _train_trees(settings, grown, folder, place, progress)
         for finished in place.glob("tags-*"):
             shutil.rmtree(finished, ignore_errors=True)
     return record
 
 
-def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
+def _tree_settings(settings: Settings) -> TreeSettings:
+    try:
+        return TreeSettings(**settings.trees, seed=settings.seed)
+    except TypeError as error:
+        known = ", ".join(name for name in TreeSettings.__dataclass_fields__ if name != "seed")
+        raise ConfigError(f"trees={dict(settings.trees)}: {error}; its entries are {known}") from error
+
+
+def _train_trees(settings: Settings, grown: TreeSettings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
     """Extract, fit, test and record, in a folder that no other process works on."""
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
@@ -95,16 +106,17 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
     vocabulary = corpora["train"].vocabulary
     tags = range(len(vocabulary))
     start = time.perf_counter()
-    fitter = TreeFitter(found["train"], found["validation"], vocabulary, TreeSettings(seed=settings.seed))
+    fitter = TreeFitter(found["train"], found["validation"], vocabulary, grown)
     binned = {split: fitter.binning(found[split].values) for split in TESTED}
     binning = time.perf_counter() - start
-    finished = _FinishedTags(place / f"tags-{_digest(found)}", binned)
-    left = [tag for tag in tags if not finished.read(tag)]
-    if 0 < len(left) < len(tags):
-        print(f"{len(tags) - len(left)} of {len(tags)} tags are fitted: going on with the others")
+    finished = _FinishedTags(place / f"tags-{_digest(found, grown)}", binned)
+    kept = {tag: scores for tag in tags if (scores := finished.read(tag))}
+    if 0 < len(kept) < len(tags):
+        print(f"{len(kept)} of {len(tags)} tags are fitted: going on with the others")
     cores = os.cpu_count() or 1
-    fitter.fit_all(left, finished.write, workers=cores, progress=progress)
-    fitted = [finished.read(tag) for tag in tags]
+    left = [tag for tag in tags if tag not in kept]
+    kept |= fitter.fit_all(left, finished.write, workers=cores, progress=progress)
+    fitted = [kept[tag] for tag in tags]
     # as if they were fitted in one go
     fitting = binning + sum(float(tag["seconds"]) for tag in fitted) / processes(cores, len(tags))
 
@@ -146,11 +158,11 @@ def _train_trees(settings: Settings, folder: Path, place: Path, progress: bool) 
     return record
 
 
-def _digest(found: dict[str, Features]) -> str:
+def _digest(found: dict[str, Features], grown: TreeSettings) -> str:
     """Of all that trees are fitted to and tested on, and of what fits them: another one makes other trees."""
     import sklearn
 
-    digest = hashlib.sha256(sklearn.__version__.encode())
+    digest = hashlib.sha256(f"{sklearn.__version__} {grown}".encode())
     for split in sorted(found):
         for array in (found[split].values, found[split].labels, found[split].indices):
             digest.update(f"{split} {array.dtype} {array.shape}".encode())
@@ -172,13 +184,15 @@ class _FinishedTags:
     def _path(self, tag: int) -> Path:
         return self._folder / f"{tag:03d}.npz"
 
-    def write(self, tag: int, ensemble: Ensemble) -> None:
-        """Score the clips of all splits, and keep that."""
+    def write(self, tag: int, ensemble: Ensemble) -> dict[str, Any]:
+        """Score the clips of all splits, keep that and return it."""
         scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
+        kept = {"trees": ensemble.iterations, "seconds": ensemble.seconds, **scores}
         with atomic_write(self._path(tag)) as part, part.open("wb") as file:
-            np.savez(file, trees=ensemble.iterations, seconds=ensemble.seconds, **scores)
+            np.savez(file, **kept)
+        return kept
 
-    def read(self, tag: int) -> dict[str, np.ndarray]:
+    def read(self, tag: int) -> dict[str, Any]:
         """What was kept of a tag; nothing if there is none, or it is damaged."""
         try:
             with np.load(self._path(tag), allow_pickle=False) as stored:

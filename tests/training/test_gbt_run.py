@@ -53,6 +53,24 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
         train_trees(settings.changed({"seed": 1}), tmp_path / "gbt", progress=False)
 
 
+def test_trees_can_be_told_how_to_grow(tones, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    settings = tones(models=["gbt"], clips=60, test_clips=40, trees={"iterations": 3})
+    record = train_trees(settings, tmp_path, progress=False)
+    assert 1 <= max(record["trees"]) <= 3
+    assert "trees.iterations=3" in record["command"].split()
+    for trees, message in (
+        ({"leafs": 7}, "leafs.*; its entries are iterations, learning_rate"),
+        ({"seed": 7}, "multiple values.*'seed'"),
+        ({"leaves": 1}, "2 leaves"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            train_trees(settings.changed({"trees": trees}), tmp_path / "refused", progress=False)
+    assert not (tmp_path / "refused").exists()
+    with pytest.raises(ConfigError, match="only gbt grows trees, not spectrogram"):
+        settings.changed({"models": ["spectrogram"]})
+
+
 def test_a_killed_run_goes_on_with_the_tags_left(tones, tmp_path, monkeypatch, capsys):
     """What it kept counts, what is damaged is made anew, and the rest is as in a run of one go."""
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
