@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import subprocess
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,19 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, Any]]:
-    """All records of training runs in some folders, by default those that ship with the package; sorted by name."""
+    """All records of training runs in some folders, by default those that ship with the package; sorted by name.
+
+    A file that cannot be read is left out with a warning that names it.
+    """
     paths = [path for folder in folders or [SHIPPED] for path in sorted(Path(folder).rglob("*.json"))]
     records = []
     for path in paths:
         try:
             record = read_record(path)
-        except TaggingError:
-            continue  # settings, vocabularies and other files of a run's folder
+        except TaggingError as error:
+            if error.__cause__:  # else it is sound, but no record: settings and other files of a run's folder
+                warnings.warn(f"left out: {error}", stacklevel=2)
+            continue
         if record.get("kind") == "training":
             records.append(record)
     return sorted(records, key=lambda record: record["name"])
