@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,17 +92,18 @@ def test_a_killed_run_goes_on_with_the_tags_left(tones, tmp_path, monkeypatch, c
     assert record["seconds"] > 1e4 / 6  # those of the killed run are in it
 
 
-def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monkeypatch):
+def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monkeypatch, capsys):
     """As when a track that could be read cannot be read any more."""
-    settings = tones(models=["gbt"], clips=60, test_clips=40)
-    damaged = settings.changed(
-        {"corpus_options": {**settings.corpus_options, "damaged": 0.05, "damaged_splits": ["train"]}}
-    )
-    places = []
-    for name, wanted in (("whole", settings), ("damaged", damaged)):
-        monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / name / "cache"))
-        places.append(kill_at_first_tag(wanted, tmp_path / name))
-    assert places[0].name != places[1].name
+    settings = tones(models=["gbt"], clips=60, test_clips=40, trees={"iterations": 3})
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache of all clips"))
+    kept = kill_at_first_tag(settings, tmp_path / "whole")
+    damaged = {**settings.corpus_options, "damaged": 0.05, "damaged_splits": ["train"]}
+    shutil.copytree(kept, tmp_path / "damaged" / "gbt" / kept.name)
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    capsys.readouterr()
+    record = train_trees(settings.changed({"corpus_options": damaged}), tmp_path / "damaged", progress=False)
+    assert record["failed_tracks"]["train"] > 0
+    assert "tags are fitted: going on" not in capsys.readouterr().out
 
 
 def kill_at_first_tag(settings, folder):
