@@ -40,9 +40,9 @@ def train_trees(
     """Trees on hand-made features of whole tracks, each tag on its own; tested on the songs that networks are tested on.
 
     Of the settings it uses those that say which data: corpus, clips, validation and test clips, resamples, seed; and the
-    table ``trees``, which changes some of :class:`~tagging.baseline.TreeSettings`. Features
-    are kept in the cache, block by block, and the scores of each tag in the folder, as soon as its trees are fitted: a run
-    that was stopped goes on with the blocks or tags that it was at.
+    table ``trees``, which changes some of :class:`~tagging.baseline.TreeSettings`. Features are kept in the cache, block by
+    block, and the scores of each tag in the folder, as soon as its trees are fitted: a run that was stopped goes on with
+    the blocks or tags that it was at.
 
     Args:
         settings: which data.

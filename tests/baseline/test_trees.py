@@ -60,7 +60,7 @@ def test_they_learn_what_can_be_learnt(trees):
 
 
 def test_noise_is_left_early(trees):
-    assert trees.iterations[NOISE] <= FIRST_LOOK // 2 < trees.iterations[LEARNABLE]
+    assert trees.iterations[NOISE] <= 25 < FIRST_LOOK // 2 < trees.iterations[LEARNABLE]
     scores = trees.predict(TEST.values)[:, NOISE]
     # near its share, not sure of what nobody can know
     assert abs(scores - 0.3).max() < 0.25
