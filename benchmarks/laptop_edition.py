@@ -66,7 +66,7 @@ STUDIES: dict[str, list[Settings]] = {
     "seeds": [
         *(plan("mel-statistics", clips, seed) for clips in (1_000, 10_000, 100_000) for seed in (1, 2)),
         *(plan(model, clips, seed) for seed in (1, 2) for clips in (10_000, 100_000, 1_000) for model in PAIR),
-        *(plan("gbt", 1_000, seed) for seed in (1, 2)),
+        *(plan("gbt", clips, seed) for clips in (1_000, 10_000) for seed in (1, 2)),
     ],
     "seeds-of-parts": [
         *(plan(f"spectrogram:{backend}", 10_000, seed) for seed in (1, 2) for backend in BACKENDS),
