@@ -83,3 +83,27 @@ def published_results(version: str) -> PublishedTable:
     if version not in _tables():
         raise unknown_name("version of the paper", version, _tables())
     return _tables()[version]
+
+
+def published_gaps(version: str, first: str = "spectrogram", second: str = "waveform") -> dict[int, dict[str, float]]:
+    """Songs -> metric -> how far one published model is ahead of the other, wherever a version has both.
+
+    Args:
+        version: one of :func:`list_published`.
+        first, second: models of :data:`MODELS`.
+
+    Raises:
+        ConfigError: no such version; the message suggests the nearest.
+
+    Book: ``book/results``.
+    """
+    rows = {(row.model, row.examples): row for row in published_results(version).rows}
+    songs = sorted(examples for model, examples in rows if model == first and (second, examples) in rows)
+    return {
+        count: {
+            # a difference of printed numbers has as many decimals as they have
+            metric: round(getattr(rows[first, count], metric) - getattr(rows[second, count], metric), 6)
+            for metric in ("roc_auc", "pr_auc", "sqrt_mse")
+        }
+        for count in songs
+    }

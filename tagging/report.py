@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .errors import ConfigError
-from .published import list_published, published_results
+from .published import list_published, published_gaps, published_results
 from .records import BEFORE
 from .resampling import Interval, interval
 
@@ -36,12 +36,13 @@ class Row:
         by_run: metric -> the score of each run, in the order of seeds. The interval says nothing about how far these are apart.
         resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences. Empty for a part of
             the tags: records keep those of all.
-        fingerprint: says which rows were tested on the same songs.
+        fingerprint: says which rows were tested on the same songs, of which there are ``songs``.
         seconds: mean time of training, of trees with that of their features, as far as these were not in the cache already.
             Where some of the runs trained fewer models at a time than others, those count alone. Machines differ, and so do
             their loads.
         company: how many models were trained in that time, on one stream of clips.
-        variant: which settings set this row apart from others of the same model and scale; empty where there are none.
+        variant: what sets this row apart from others of the same model, be they of another scale: settings, or test songs;
+            empty where nothing does.
         recipe: all settings that make it the experiment it is, as JSON: rows of one recipe may be compared.
         parameters: of the model; None for trees.
         device: where the first run was made.
@@ -55,6 +56,7 @@ class Row:
     by_run: dict[str, tuple[float, ...]]
     resampled: dict[str, np.ndarray]
     fingerprint: str
+    songs: int
     seconds: float
     company: int
     variant: str
@@ -94,21 +96,23 @@ def rows_of(
 ) -> list[Row]:
     """One row for each model, scale, budget and recipe among :func:`table_runs`; seeds are averaged.
 
-    Of several records of one run the newest counts.
+    Of several records of one run the newest counts. Runs that were tested on different songs are rows of their own.
 
     Args:
         records, edition, models: as for :func:`table_runs`.
         part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
     """
-    cells: dict[tuple[str, int, int], dict[str, dict[int, dict[str, Any]]]] = {}
+    found: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
     for record in sorted(table_runs(records, edition, models), key=lambda record: record["date"]):
-        scale = (record["model"], record["clips"], record["clips_seen"])
         recipe = json.dumps(_recipe(record), sort_keys=True)
-        cells.setdefault(scale, {}).setdefault(recipe, {})[record["seed"]] = record
+        key = (record["model"], record["clips"], record["clips_seen"], recipe, record["test"]["fingerprint"])
+        found.setdefault(key, {})[record["seed"]] = record
     rows = [
-        _row(model, clips, [runs[seed] for seed in sorted(runs)], part, recipe, _difference(recipe, recipes))
-        for (model, clips, _), recipes in cells.items()
-        for recipe, runs in recipes.items()
+        _row(model, clips, [runs[seed] for seed in sorted(runs)], part, recipe)
+        for (model, clips, _, recipe, _), runs in found.items()
+    ]
+    rows = [
+        replace(row, variant=_difference(row, [other for other in rows if other.model == row.model])) for row in rows
     ]
     return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model, row.variant))
 
@@ -118,24 +122,33 @@ def _recipe(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (BEFORE | record["settings"]).items() if name not in _INDIFFERENT}
 
 
-def _difference(recipe: str, recipes: Iterable[str]) -> str:
-    """``learning_rate=0.002, dropout=0.1``: the settings in which one recipe is not like all the others."""
-    own, others = json.loads(recipe), [json.loads(other) for other in recipes]
-    names = [name for name in own if any(other.get(name) != own[name] for other in others)]
-    return ", ".join(f"{name}={own[name]}" for name in names)
+def _difference(row: Row, rows: Iterable[Row]) -> str:
+    """``learning_rate=0.002, trees.leaves=31, 1,999 test songs``: in what a row is not like all the others."""
+    own, others = json.loads(row.recipe), [json.loads(other.recipe) for other in rows]
+    found = []
+    for name, value in own.items():
+        if all(other.get(name) == value for other in others):
+            continue
+        found += (
+            [f"{name}.{key}={entry}" for key, entry in value.items()]
+            if isinstance(value, dict)
+            else [f"{name}={value}"]
+        )
+    if any(other.fingerprint != row.fingerprint for other in rows):
+        found.append(f"{row.songs:,} test songs")
+    return ", ".join(found)
 
 
 def _place(model: str) -> int:
     return ORDER.index(model) if model in ORDER else len(ORDER)
 
 
-def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, recipe: str, variant: str) -> Row:
+def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, recipe: str) -> Row:
+    """One row, before it is known what sets it apart."""
     tests = [run["test"] for run in runs]
-    if len({test["fingerprint"] for test in tests}) > 1:
-        raise ConfigError(f"{model} with {clips} clips: its runs were tested on different songs; report them apart")
     scores, by_run, resampled = {}, {}, {}
     for metric in METRICS:
-        if metric not in tests[0]["means"]:
+        if metric not in tests[0]["parts"][part]:
             continue
         values = [test["parts"][part][metric] for test in tests]
         by_run[metric] = tuple(value["value"] for value in values)
@@ -158,9 +171,10 @@ def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, recipe: 
         by_run=by_run,
         resampled=resampled,
         fingerprint=tests[0]["fingerprint"],
+        songs=tests[0]["songs"],
         seconds=float(np.mean(times)),
         company=company,
-        variant=variant,
+        variant="",
         recipe=recipe,
         parameters=first.get("parameters"),
         device=first["device"],
@@ -188,7 +202,7 @@ def gaps(
 ) -> dict[tuple[int, int], dict[str, Interval]]:
     """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained alike.
 
-    Rows that stand for a variant of the recipe are left out: of which two the difference should be, they do not say. So
+    Where a model has several rows at one scale, of which two the difference should be, they do not say: they are left out. So
     are pairs of different recipes or test songs.
     """
     found = {}
@@ -199,11 +213,14 @@ def gaps(
 
 
 def _pairs(rows: Sequence[Row], first: str, second: str) -> dict[tuple[int, int], tuple[Row, Row]]:
-    found, rows = {}, [row for row in rows if not row.variant]
+    found = {}
     for scale in sorted({(row.clips, row.clips_seen) for row in rows}):
-        here = {row.model: row for row in rows if (row.clips, row.clips_seen) == scale}
-        if first in here and second in here:
-            found[scale] = here[first], here[second]
+        one, other = (
+            [row for row in rows if row.model == model and (row.clips, row.clips_seen) == scale]
+            for model in (first, second)
+        )
+        if len(one) == len(other) == 1:
+            found[scale] = one[0], other[0]
     return found
 
 
@@ -227,7 +244,7 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
         f"{edition} edition, {corpora}: song-level scores, 95 % intervals over groups of test songs",
         _line("model", "clips", "seen", "seeds", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
     ]
-    lines += [_line(*_runs(row), *(_cell(row, metric) for metric in METRICS), row.time) for row in rows]
+    lines += [_line(*_runs(row), *(_cell(row, metric) for metric in METRICS), _remark(row.time, row)) for row in rows]
     lines += ["time: on the machine of each run, which its record names, beside whatever else ran there"]
     if pairs := _pairs(rows, "spectrogram", "waveform"):
         lines += ["", "spectrogram minus waveform, paired"]
@@ -239,7 +256,7 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
             lines.append(_line("", f"{clips:,}", f"{seen:,}", "", *cells, remark))
     if several := [row for row in rows if row.seeds > 1]:
         lines += ["", "runs that differ in their seed alone, lowest to highest"]
-        lines += [_line(*_runs(row), *(_range(row, metric) for metric in METRICS), "") for row in several]
+        lines += [_line(*_runs(row), *(_range(row, metric) for metric in METRICS), _remark("", row)) for row in several]
     for version in list_published():
         table = published_results(version)
         lines += [
@@ -250,13 +267,20 @@ def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
         for row in table.rows:
             scores = (f"{row.roc_auc:.4f}", f"{row.pr_auc:.4f}", f"{row.sqrt_mse:.4f}")
             lines.append(_line(row.model, f"{row.examples:,}", "", "", *scores, row.training_time or "-"))
+        lines += ["spectrogram minus waveform"]
+        for songs, found in published_gaps(version).items():
+            lines.append(_line("", f"{songs:,}", "", "", *(f"{found[metric]:+.4f}" for metric in METRICS), ""))
     return "\n".join(lines)
 
 
 def _runs(row: Row) -> tuple[object, ...]:
     """The columns that say what was trained."""
-    name = f"{row.model} ({row.variant})" if row.variant else row.model
-    return name, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds
+    return row.model, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds
+
+
+def _remark(text: str, row: Row) -> str:
+    """A last cell, with what sets the row apart."""
+    return f"{text} ({row.variant})".lstrip() if row.variant else text
 
 
 def _range(row: Row, metric: str) -> str:

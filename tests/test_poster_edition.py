@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,14 @@ pytestmark = [
 ]
 
 
-def sitting(folder: Path, minutes: float, *more: str, environment: Mapping[str, str] = os.environ) -> str:
-    command = [sys.executable, str(SCRIPT), "--toy", "--clips", "100000", "--minutes", str(minutes)]
+def sitting(
+    folder: Path,
+    minutes: float,
+    *more: str,
+    scales: Sequence[str] = ("100000",),
+    environment: Mapping[str, str] = os.environ,
+) -> str:
+    command = [sys.executable, str(SCRIPT), "--toy", "--clips", *scales, "--minutes", str(minutes)]
     command += ["--output", str(folder / "runs"), "--records", str(folder / "records"), *more]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False, env={**environment, "OMP_NUM_THREADS": "1"}
@@ -41,6 +48,15 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
     assert sorted(record["model"] for record in records) == ["spectrogram", "waveform"]
     assert len({record["test"]["fingerprint"] for record in records}) == 1
     assert len(list((tmp_path / "records").glob("*.safetensors"))) == 2
+
+    # then the next scale, whose first sitting shows the table so far
+    out = sitting(tmp_path, 0.0, scales=["100000", "1000000", "500000"])
+    assert "left off after update" in out
+    assert "not done yet: give the same command again" in out
+    for model in ("waveform", "spectrogram"):
+        (line,) = (line for line in out.splitlines() if re.match(rf"{model} +64 +256 +1 ", line))
+        assert line.count("[") == 3
+    assert sorted(path.name for path in (tmp_path / "runs").glob("*0/")) == ["100000", "1000000"]
 
 
 # Of the environment of these tests a machine with torch, NumPy, safetensors and accelerate alone would have none.

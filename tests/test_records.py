@@ -81,3 +81,18 @@ def test_controls_know_nothing():
         mean = record["test"]["means"]["roc_auc"]
         assert abs(mean["value"] - 0.5) < 0.01, record["name"]
         assert mean["high"] - mean["low"] < 0.03  # enough songs to say so
+
+
+def test_training_is_as_fast_as_was_asked_for():
+    """On the machine of the record, two cores: both models at once, and clips that are there when they are needed."""
+    speeds = read_record(SHIPPED / "training-speed.json")["speeds"]
+    for precision, models in speeds.items():
+        assert sum(model["clips_per_second"] for model in models.values()) >= 250, precision
+        assert all(model["share_waiting_for_clips"] <= 0.05 for model in models.values()), precision
+
+
+def test_evaluation_is_as_fast_and_as_exact_as_was_asked_for():
+    record = read_record(SHIPPED / "evaluation-speed.json")
+    assert (record["config"]["songs"], record["config"]["tags"], record["config"]["resamples"]) == (100_000, 70, 1_000)
+    assert record["times_as_fast"] >= 20
+    assert record["largest_difference"] < 1e-9

@@ -5,11 +5,12 @@ Book: ``book/million_clips``.
 
 from .base import Corpus, Segment, Track, list_corpora, open_corpus, prepare_corpus
 from .scores import corpus as _scores  # noqa: F401  (registers itself)
-from .streaming import Batch, random_starts, stream
+from .streaming import Batch, NothingReadableError, random_starts, stream
 
 __all__ = [
     "Batch",
     "Corpus",
+    "NothingReadableError",
     "Segment",
     "Track",
     "list_corpora",

@@ -23,9 +23,21 @@ from .base import Corpus, Segment
 
 # Batches each worker may be ahead of the training loop.
 _AHEAD = 3
-# Tracks of which one has to be readable for a stream to begin.
-_TRIED = 50
+# Of the tracks that are asked for, one among so many, or so large a share of them, has to be readable for a stream to begin.
+_TRIED, _TRIED_SHARE = 50, 0.1
 _GRID = 64
+
+
+class NothingReadableError(CorpusError):
+    """So many of the first tracks that are asked for cannot be read that a stream does not begin.
+
+    Attributes:
+        failed: track -> why it could not be read.
+    """
+
+    def __init__(self, failed: dict[int, str]) -> None:
+        self.failed = failed
+        super().__init__(f"none of the first {len(failed)} tracks can be read; the last one: {[*failed.values()][-1]}")
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,7 @@ def stream(
         ConfigError: a size below 1.
         CorpusError: a worker was stuck or died, or met an error that is not the fault of one track; the message names
             the clip. Tracks that cannot be read are no error: see ``Batch.failed``.
+        NothingReadableError: not one of the first tenth of the tracks can be read, and of the first 50.
     """
     if batch_size < 1 or workers < 0 or patience <= 0:
         raise ConfigError(f"batch_size={batch_size}, workers={workers}, patience={patience}: out of range")
@@ -125,15 +138,17 @@ def stream(
 def _first_readable(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, seconds: float) -> Segment:
     """Made here so that what a first segment needs (compiled code, bank, tables) is there before workers are started."""
     # each track once, however many of its segments are asked for
-    first = np.sort(np.unique(indices, return_index=True)[1])[:_TRIED]
-    for place in first:
+    places = np.sort(np.unique(indices, return_index=True)[1])
+    failed = {}
+    for place in places[: max(_TRIED, round(_TRIED_SHARE * len(places)))]:
+        track = int(indices[place])
         try:
-            return corpus.segment(int(indices[place]), float(starts[place]), seconds)
+            return corpus.segment(track, float(starts[place]), seconds)
         except ConfigError:
             raise  # a wrong length is wrong for every track
         except TaggingError as error:
-            message = error
-    raise CorpusError(f"none of the first {len(first)} tracks can be read; the last one: {message}")
+            failed[track] = str(error)
+    raise NothingReadableError(failed)
 
 
 @dataclass(frozen=True)
@@ -293,7 +308,7 @@ def _work(plan: _Plan, number: int, count: int, slots: list, free, sending, row_
         row_at[number] = row
 
     for turn, batch in enumerate(range(number, plan.batches, count)):
-        while not free.acquire(timeout=5):
+        while not free.acquire(timeout=1):
             if os.getppid() != parent:
                 return  # nobody is waiting any more
         arrays = plan.shaped(memoryview(slots[turn % _AHEAD]).cast("B"))

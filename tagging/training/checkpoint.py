@@ -24,6 +24,8 @@ KEPT = 2
 def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dict[str, Any]) -> Path:
     """Write the state after ``update`` updates, and remove all but the two newest. One process at a time may do so.
 
+    States of later updates are removed: a run that comes to this one has passed over them, since they were damaged.
+
     Raises:
         TaggingError: it cannot be written; what was there before is untouched.
     """
@@ -36,8 +38,10 @@ def save_state(folder: Path, update: int, tensors: dict[str, Tensor], about: dic
         left_over.unlink(missing_ok=True)
     with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata={"about": text, "digest": _digest(tensors, text)}))
-    for old in _states(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    states = _states(folder)
+    newest = states.index(path)
+    for other in (*states[:newest], *states[newest + KEPT :]):
+        other.unlink(missing_ok=True)
     return path
 
 

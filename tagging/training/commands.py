@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ..cache import atomic_write
 from ..errors import ConfigError
 from ..records import SHIPPED, read_record, training_records, write_record
-from ..report import text_table
+from ..report import duration, text_table
 from ..resampling import Interval
 from .settings import EDITIONS, PRECISIONS, Settings, edition, parse_overrides, read_overrides
 
@@ -88,6 +89,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from .engine import is_main_process
     from .loop import train
     from .outcome import run_name
 
@@ -113,14 +115,20 @@ def _train(options: argparse.Namespace) -> int:
             progress=not options.quiet,
             minutes=options.minutes,
         )
+        if not is_main_process():
+            return 0  # one of them says and copies what all have found
     for record in records:
         _say(record["name"], record["test"]["means"])
         _say_undefined(record)
+        if "share_waiting_for_clips" in record:
+            seen, speed = record["clips_seen"], record["clips_per_second"]
+            waiting = f"{record['share_waiting_for_clips']:.1%} of the time waiting for them"
+            print(f"{seen:,} clips seen in {duration(record['seconds'])}, {speed:.0f} a second, {waiting}")
         if options.records:
             place = folder / record["model"].replace(":", "+") / "record.json"
             target = Path(options.records) / f"{record['name']}.json"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(place, target)
+            with atomic_write(target) as part:
+                shutil.copyfile(place, part)
     return 0
 
 

@@ -111,7 +111,7 @@ def predict(
     try:
         for model in models.values():
             model.eval()
-        with torch.inference_mode(), engine.autocast():
+        with failures.listed(), torch.inference_mode(), engine.autocast():
             for batch in batches:
                 audio = torch.from_numpy(batch.audio).to(engine.device)
                 waveform = finish(audio, torch.from_numpy(batch.draws).to(engine.device))

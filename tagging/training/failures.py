@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 from ..cache import atomic_write
-from ..corpora import Corpus
+from ..corpora import Corpus, NothingReadableError
 from ..errors import CorpusError
 
-# More than this, and the run would be about another corpus than it says; of so few tracks at least, until all have been
-# tried, lest one bad file among the first should end a run.
+# More than this, and the run would be about another corpus than it says.
 WORST_SHARE = 0.05
-_FEW_TRACKS = 100
 
 
 class Failures:
@@ -24,7 +23,7 @@ class Failures:
 
     Args:
         corpus: the split.
-        tracks: how many of its tracks the run uses.
+        tracks: how many of its tracks the run asks for, from its beginning to its end.
         folder: where they are listed, as ``failed-SPLIT.txt``; None makes no list.
         engine: of the run; what one of its processes meets, all of them count. None for a single process.
 
@@ -43,25 +42,45 @@ class Failures:
         self.messages |= failed
 
     def check(self, tried: int) -> None:
-        """Exchange with the other processes, renew the list, and stop a run that misses too much.
+        """Exchange with the other processes, renew the list, and stop a run that is sure to miss too much in the end.
 
         Args:
-            tried: how many tracks have been asked for so far; more than the run uses where it repeats them.
+            tried: how many tracks have been asked for so far; more than there are where the run repeats them.
 
         Raises:
-            CorpusError: more than 5 % cannot be read; the message names the first and says where the others are listed.
+            CorpusError: these are more than 5 % of all the run asks for, whatever may follow; the message names the first
+                and says where the others are listed.
         """
         self._exchange()
-        self._tried = tried = min(tried, self._tracks)
-        lines = [f"{self._corpus[track].id}: {message}" for track, message in sorted(self.messages.items())]
-        if self._list is not None and (self._engine is None or self._engine.is_main_process):
-            self._write(lines)
-        if len(lines) > WORST_SHARE * min(max(tried, _FEW_TRACKS), self._tracks):
-            raise CorpusError(f"{self._share()}, more than {WORST_SHARE:.0%}{self._where()}; the first: {lines[0]}")
+        self._tried = min(tried, self._tracks)
+        self._write()
+        if len(self.messages) > WORST_SHARE * self._tracks:
+            self._stop()
+
+    @contextlib.contextmanager
+    def listed(self) -> Iterator[None]:
+        """Around the reading of a stream: where it cannot even begin, what it tried is listed, too.
+
+        Raises:
+            CorpusError: as :meth:`check` does.
+        """
+        try:
+            yield
+        except NothingReadableError as error:  # the other processes may be far from it: nothing is exchanged
+            self.add(error.failed)
+            self._tried = len(error.failed)
+            self._write()
+            self._stop()
 
     def remark(self) -> str:
         """What a user should know at the end; empty if all could be read."""
         return f"{self._share()}{self._where()}" if self.messages else ""
+
+    def _stop(self) -> NoReturn:
+        raise CorpusError(f"{self._share()}, more than {WORST_SHARE:.0%}{self._where()}; the first: {self._lines()[0]}")
+
+    def _lines(self) -> list[str]:
+        return [f"{self._corpus[track].id}: {message}" for track, message in sorted(self.messages.items())]
 
     def _share(self) -> str:
         count = len(self.messages)
@@ -82,10 +101,12 @@ class Failures:
             told = json.loads(bytes(row.tolist()).rstrip(b"\0"))
             self.messages |= {int(track): message for track, message in told.items()}
 
-    def _write(self, lines: list[str]) -> None:
+    def _write(self) -> None:
         """The list as it is now; none where nothing has failed, not that of an earlier try either."""
-        if not lines:
+        if self._list is None or not (self._engine is None or self._engine.is_main_process):
+            return
+        if not self.messages:
             self._list.unlink(missing_ok=True)
             return
         with atomic_write(self._list) as part:
-            part.write_text("\n".join([*lines, ""]), encoding="utf-8")
+            part.write_text("\n".join([*self._lines(), ""]), encoding="utf-8")

@@ -21,9 +21,10 @@ from ..corpora import Corpus, stream
 from ..errors import ConfigError, TaggingError
 from ..evaluation import evaluate
 from ..losses import known_labels
-from ..records import read_record
+from ..records import circumstances, read_record
 from .checkpoint import newest_state, save_state
 from .data import Order, first_tracks, heard, open_split, predict
+from .engine import build_engine
 from .failures import Failures
 from .folder import claim, refuse_another_run, refuse_folders_apart
 from .learner import Learner, cost, learning_rate, step
@@ -73,9 +74,7 @@ def train(
             is one, is kept.
         TaggingError: another process trains in this folder.
     """
-    from accelerate import Accelerator
-
-    engine = Accelerator(cpu=cpu_only, mixed_precision=settings.precision)
+    engine = build_engine(settings.precision, cpu_only)
     folder = Path(folder).expanduser()
     refuse_another_run(folder, settings)
     places = [folder / name.replace(":", "+") for name in settings.models]
@@ -92,6 +91,7 @@ def _train(
     """Go on with a run that is not complete, in a folder that no other process works on."""
     from tqdm import tqdm
 
+    now = circumstances()  # the code may have changed when the run ends
     corpus, checks = open_split(settings, "train"), open_split(settings, "validation")
     tracks = first_tracks(corpus, settings.clips, "clips")
     check_tracks = first_tracks(checks, settings.validation_clips, "validation_clips")
@@ -108,8 +108,8 @@ def _train(
         claim(folder, settings)
     engine.wait_for_everyone()
 
-    done, seconds, waited, history = 0, 0.0, 0.0, []
-    failures = Failures(corpus, len(tracks), folder, engine)
+    done, seconds, waited, history, sittings = 0, 0.0, 0.0, [], []
+    failures = Failures(corpus, min(len(tracks), settings.updates * settings.batch), folder, engine)
     state = newest_state(folder)
     refuse_folders_apart(folder, state[1]["update"] if state else 0, engine)
     if state is not None:
@@ -117,12 +117,14 @@ def _train(
         for remark in remarks:
             engine.print(f"passed over: {remark}")
         done, seconds, waited, history = (about[name] for name in ("update", "seconds", "waited", "history"))
+        sittings = about.get("sittings", [])
         failures.add({int(track): message for track, message in about["failed"].items()})
         for learner in learners:
             learner.restore(tensors, about["learners"][learner.name])
         engine.print(f"{folder}: goes on after update {done} of {settings.updates}")
     else:
         engine.print(cost(settings, learners, engine))
+    sittings.append({"after_update": done, "commit": now["commit"], "date": now["date"]})
 
     finish = corpus.finish()
     finish = finish.to(engine.device) if isinstance(finish, nn.Module) else finish
@@ -136,7 +138,7 @@ def _train(
     began = asked = time.perf_counter()
     over = _is_over(learners, done, settings)
     paused = False
-    with bar, contextlib.closing(batches):
+    with bar, failures.listed(), contextlib.closing(batches):
         for update, batch in enumerate(batches if not over else (), start=done + 1):
             # the first one is waited for while the workers start
             waited += time.perf_counter() - asked if update > done + 1 else 0.0
@@ -177,7 +179,8 @@ def _train(
             if (checking or paused) and engine.is_main_process:
                 about = {
                     "update": update, "seconds": seconds + time.perf_counter() - began, "waited": waited,
-                    "history": history, "failed": failures.messages, "learners": {x.name: x.progress() for x in learners},
+                    "history": history, "sittings": sittings, "failed": failures.messages,
+                    "learners": {x.name: x.progress() for x in learners},
                 }  # fmt: skip
                 save_state(folder, update, {k: v for x in learners for k, v in x.tensors().items()}, about)
             if looking and engine.is_main_process:
@@ -201,6 +204,8 @@ def _train(
         "share_waiting_for_clips": round(waited / seconds, 4),
         "failed_tracks": len(failures.messages),
         "history": history,
+        "sittings": sittings,
+        **now,
     }
     failures.check(update * settings.batch)
     if remark := failures.remark():
@@ -278,7 +283,7 @@ def _look_at_losses(
         "update": update,
         "rate": float(f"{rate:.4g}"),
         "loss": {
-            learner.name: float(f"{value:.5g}") for learner, value in zip(learners, table.mean(axis=0), strict=True)
+            learner.name: float(f"{value:.7g}") for learner, value in zip(learners, table.mean(axis=0), strict=True)
         },
     }
 
@@ -310,7 +315,12 @@ def _validate(
         means = {name: mean.value for name, mean in said.means.items()}
         found[learner.name] = {name: round(value, 5) for name, value in means.items()}
         # attributes alone: the smaller the error, the better
-        score = means.get("roc_auc", -means.get("sqrt_mse", math.nan))
+        score = means.get("roc_auc", math.nan) if corpus.vocabulary.bimodal.any() else -means["sqrt_mse"]
+        if math.isnan(score):
+            raise TrainingError(
+                f"of the {len(tracks)} validation clips {read.sum()} can be read, and no tag has clips with it and clips "
+                "without it among them; take more validation_clips, or mend the others"
+            )
         if score > learner.best:
             learner.best, learner.best_update, learner.best_weights = score, update, learner.weights()
     return found

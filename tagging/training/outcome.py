@@ -17,6 +17,7 @@ from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, write_record
 from ..tagger import Tagger
 from .data import first_tracks, heard, open_split, predict
+from .engine import build_engine
 from .failures import Failures
 from .settings import EDITIONS, Settings
 
@@ -103,7 +104,6 @@ def report_models(
             "test": result.to_dict(),
             "device": _device(engine),
             "processes": engine.num_processes,
-            **circumstances(),
         }
         if engine.is_main_process:
             place.mkdir(parents=True, exist_ok=True)
@@ -171,9 +171,7 @@ def evaluate_tagger(
         ConfigError: the tagger has other tags, or another sample rate, than the corpus.
         CorpusError: more than 5 % of the tracks cannot be read.
     """
-    from accelerate import Accelerator
-
-    engine = Accelerator(cpu=cpu_only, mixed_precision=settings.precision)
+    engine = build_engine(settings.precision, cpu_only)
     corpus = open_split(settings, split)
     if tagger.vocabulary.names != corpus.vocabulary.names:
         raise ConfigError(

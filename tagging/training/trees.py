@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..evaluation import evaluate
 from ..predictions import Predictions, write_predictions
 from ..records import circumstances, cpu, read_record, write_record
 from ..report import duration
+from ..tags import Vocabulary
 from .data import first_tracks, open_split
 from .failures import Failures
 from .folder import claim, refuse_another_run
@@ -85,6 +87,7 @@ def _tree_settings(settings: Settings) -> TreeSettings:
 
 def _train_trees(settings: Settings, grown: TreeSettings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
     """Extract, fit, test and record, in a folder that no other process works on."""
+    now = circumstances()  # the code may have changed when the run ends
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
     tracks = {
@@ -92,7 +95,7 @@ def _train_trees(settings: Settings, grown: TreeSettings, folder: Path, place: P
         for split, corpus in corpora.items()
     }
     claim(folder, settings)
-    print(_cost(corpora["train"], sum(map(len, tracks.values()))))
+    print(_cost(corpora["train"], {split: len(found) for split, found in tracks.items()}, grown))
     start = time.perf_counter()
     found = {}
     for split, corpus in corpora.items():
@@ -150,7 +153,7 @@ def _train_trees(settings: Settings, grown: TreeSettings, folder: Path, place: P
         "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
         "test": result.to_dict(),
         "device": cpu(),
-        **circumstances(),
+        **now,
     }
     for split, predictions in said.items():
         write_predictions(place / f"predictions-{split}.npz", predictions)
@@ -201,17 +204,30 @@ class _FinishedTags:
             return {}
 
 
-def _cost(corpus: Corpus, tracks: int) -> str:
-    """What features will take, from those of one track; trees come on top, and are not known before the features are."""
-    spent = 0.0
+def _cost(corpus: Corpus, tracks: dict[str, int], grown: TreeSettings) -> str:
+    """What features will take, from those of one track, and then the trees, from a few of them."""
+    spent, width = 0.0, 1
     for index in range(min(len(corpus), 20)):
         start = time.perf_counter()
-        if len(extract(corpus, [index], workers=1, cache=False, progress=False)):
-            spent = time.perf_counter() - start
+        if len(found := extract(corpus, [index], workers=1, cache=False, progress=False)):
+            spent, width = time.perf_counter() - start, found.values.shape[1]
             if index:  # the first one loads libraries
                 break
-    workers = os.cpu_count() or 1
+    cores, tags, count = os.cpu_count() or 1, len(corpus.vocabulary), sum(tracks.values())
+    trees = _seconds_a_tree(tracks["train"], width, grown) * grown.iterations * tags
     return (
-        f"gbt: features of {tracks:,} whole clips, about {duration(spent * tracks / workers)} on {workers} cores less what "
-        "the cache holds; then the trees"
+        f"gbt: features of {count:,} whole clips, about {duration(spent * count / cores)} on {cores} cores less what the cache "
+        f"holds; then up to {grown.iterations} trees for each of {tags} tags, {duration(trees / cores)} at most"
     )
+
+
+def _seconds_a_tree(clips: int, features: int, grown: TreeSettings) -> float:
+    """Measured on some random numbers: how long trees take hardly depends on what features mean."""
+    few, count = 10, min(clips, 20_000)
+    random = np.random.default_rng(0)
+    values = random.standard_normal((count, features), dtype=np.float32)
+    labels = (values[:, :1] + random.standard_normal((count, 1), dtype=np.float32) > 1).astype(np.float32)
+    clip = Features(values, labels, np.arange(count).astype(str), np.arange(count))
+    fitter = TreeFitter(clip, clip, Vocabulary(["any"]), replace(grown, iterations=few))
+    fitter.fit(0)  # loads libraries
+    return fitter.fit(0).seconds / few * clips / count

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagging.corpora import Segment, stream
+from tagging.corpora import NothingReadableError, Segment, stream
 from tagging.corpora.scores.corpus import Scores
 from tagging.corpora.streaming import random_starts
 from tagging.errors import AudioError, ConfigError, CorpusError
@@ -115,12 +115,15 @@ def test_bad_tracks_are_told_and_add_nothing(workers: int):
 @pytest.mark.usefixtures("cache")
 def test_a_corpus_that_cannot_be_read_at_all_says_so():
     class Gone(Damaged):
-        bad = range(100)
+        bad = range(800)
 
-    with pytest.raises(
-        CorpusError, match="none of the first 50 tracks can be read; the last one: clip-49.wav: damaged"
-    ):
-        next(stream(Gone(clips=100), range(100), batch_size=4, seconds=3.0))
+    for asked, tried in ((30, 30), (100, 50), (800, 80)):
+        with pytest.raises(
+            NothingReadableError,
+            match=f"none of the first {tried} tracks can be read; the last one: clip-{tried - 1}.wav: d",
+        ) as told:
+            next(stream(Gone(clips=800), range(asked), batch_size=4, seconds=3.0))
+        assert told.value.failed == {track: f"clip-{track}.wav: damaged" for track in range(tried)}
 
 
 @pytest.mark.usefixtures("cache")

@@ -53,6 +53,18 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path_factory, place, bit):
     assert str(damaged) in remarks[0]
 
 
+def test_a_damaged_file_takes_no_place_from_a_sound_one(tmp_path):
+    """A run that had to go on from update 2 leaves, at its next states, two that can be read."""
+    fill(tmp_path)
+    states(tmp_path)[-1].write_bytes(b"nothing")
+    assert newest_state(tmp_path)[1] == {"update": 2}
+    save_state(tmp_path, 2, {"w": torch.zeros(1)}, {"update": 2, "again": True})  # as a sitting of no update would
+    assert [path.name for path in states(tmp_path)] == ["state-00000002.safetensors"]
+    save_state(tmp_path, 3, {"w": torch.zeros(1)}, {"update": 3})
+    states(tmp_path)[-1].write_bytes(b"nothing")
+    assert newest_state(tmp_path)[1] == {"update": 2, "again": True}
+
+
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_half_written_file_is_passed_over(tmp_path_factory, share):
     folder = tmp_path_factory.mktemp("state")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import tones as _registers  # noqa: F401
 
 import tagging
 from tagging.cli import main
-from tagging.published import list_published, published_results
+from tagging.published import list_published, published_gaps, published_results
 from tagging.records import SHIPPED, training_records, write_record
 from tagging.report import cell, gaps, rows_of, text_table
 from tagging.resampling import Interval
@@ -82,6 +83,9 @@ def test_a_record_of_another_recipe_is_not_overwritten(trained, capsys, tmp_path
     assert "is of a run with other settings; give --records another folder" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()  # said before the training, not after it
     assert main(arguments) == 0  # the very same, though it was trained in company there
+    assert re.search(
+        r"80 clips seen in \d+ s, \d+ a second, \d+\.\d% of the time waiting for them", capsys.readouterr().out
+    )
     assert {path for path in before if before[path] != path.read_bytes()} == {
         trained / "records" / f"{record['name']}.json"
     }
@@ -131,6 +135,8 @@ def test_the_table_shows_every_cell_with_its_interval(trained):
         assert published_results(version).title in text
         for row in published_results(version).rows:
             assert f"{row.roc_auc:.4f}" in text
+        for found in published_gaps(version).values():
+            assert f"{found['pr_auc']:+.4f}" in text
 
 
 def test_seeds_are_averaged(trained):
@@ -163,7 +169,23 @@ def test_runs_of_different_recipes_are_not_averaged(trained):
     older = {**record, "seed": 1, "settings": {k: v for k, v in record["settings"].items() if k != "loss"}}
     rows = rows_of([record, slower, older], "laptop")
     assert [(row.variant, row.seeds) for row in rows] == [("learning_rate=0.002", 1), ("learning_rate=0.008", 2)]
-    assert "waveform (learning_rate=0.002)" in text_table([record, slower], "laptop")
+    assert " (learning_rate=0.002)\n" in text_table([record, slower], "laptop")
+
+
+def test_a_row_says_in_what_it_is_not_like_those_of_other_scales(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    trees = {**record, "model": "gbt", "settings": {**record["settings"], "models": ["gbt"]}}
+    more = {**trees, "clips": 80, "clips_seen": 90, "settings": {**trees["settings"], "trees": {"leaves": 31}}}
+    assert [row.variant for row in rows_of([trees, more], "laptop")] == ["", "trees.leaves=31"]
+    assert [row.variant for row in rows_of([trees, {**trees, "clips": 80}, record], "laptop")] == ["", "", ""]
+
+
+def test_runs_tested_on_other_songs_have_a_row_of_their_own(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "songs": 39}}
+    rows = rows_of([record, lost], "laptop")
+    assert [(row.variant, row.seeds) for row in rows] == [("39 test songs", 1), ("40 test songs", 1)]
+    assert "(39 test songs)" in text_table([record, lost], "laptop")
 
 
 def test_times_hold_the_features_of_trees_and_name_the_company_of_networks(trained):

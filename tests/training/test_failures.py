@@ -37,15 +37,43 @@ def test_one_bad_file_of_few_does_not_stop_and_one_in_twenty_of_many_does(tones)
         failures.check(2000)  # passes over the tracks do not make them more
 
 
+@pytest.mark.parametrize("tracks", [1_000, 10_000])
+def test_five_in_a_hundred_are_enough_in_whatever_order_they_come(tones, tracks):
+    """A run is stopped when it has missed too much, and not because its bad tracks happen to come early."""
+    corpus, few = open_split(tones(corpus_options={"tracks": tracks}), "train"), tracks // 20
+    draw = np.random.default_rng(0)
+    for bad in (np.arange(few), draw.choice(tracks, few, replace=False)):
+        failures, order = (
+            Failures(corpus, tracks),
+            draw.permutation(tracks) if bad[-1] != few - 1 else np.arange(tracks),
+        )
+        for tried in range(100, tracks + 1, 100):
+            failures.add(dict.fromkeys(np.intersect1d(order[tried - 100 : tried], bad).tolist(), "gone"))
+            failures.check(tried)
+        assert len(failures.messages) == few
+        failures.add({int(next(track for track in range(tracks) if track not in failures.messages)): "gone"})
+        with pytest.raises(CorpusError, match=rf"^{few + 1} of {tracks} train tracks"):
+            failures.check(tracks)
+
+
+def test_what_a_run_will_never_ask_for_does_not_excuse_what_it_misses(tones, tmp_path):
+    """Of 600 tracks it hears 80, of which some eight cannot be read: few of the 600, too many of the 80."""
+    options = {"corpus_options": {"tracks": 600, "damaged": 0.1}, "clips": 600, "clips_seen": 80}
+    with pytest.raises(CorpusError, match=r"train tracks cannot be read \(.*more than 5%"):
+        train(tones(**options), tmp_path, cpu_only=True, progress=False)
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_a_run_counts_lists_and_says_what_it_could_not_read(tones, tmp_path, capsys, split):
+@pytest.mark.parametrize("what", ["damaged", "missing"])
+def test_a_run_counts_lists_and_says_what_it_could_not_read(tones, tmp_path, capsys, split, what):
     # the bad tracks come first, and with two segments of each
-    settings = tones(clips=60, test_clips=60, validation_clips=60, corpus_options=damaged(0.05, split))
+    options = damaged(0.05, split) | {"missing": what == "missing"}
+    settings = tones(clips=60, test_clips=60, validation_clips=60, corpus_options=options)
     (record,) = train(settings, tmp_path, cpu_only=True, progress=False)
     assert record["failed_tracks"] == {name: 3 * (name == split) for name in ("train", "validation", "test")}
     listed = (tmp_path / f"failed-{split}.txt").read_text().splitlines()
     assert [line.split(":")[0] for line in listed] == [f"{split}-{number}" for number in range(3)]
-    assert all(f"damaged-{split}-" in line for line in listed)
+    assert all(f"{what}-{split}-" in line for line in listed)
     assert f"3 of 60 {split} tracks cannot be read (5.0%); they are listed in " in capsys.readouterr().out
 
 
@@ -55,6 +83,14 @@ def test_too_many_stop_the_run_with_the_list(tones, tmp_path, split):
     with pytest.raises(CorpusError, match=rf"\d+ of \d+ {split} tracks .*failed-{split}.txt; the first: {split}-0: "):
         train(settings, tmp_path, cpu_only=True, progress=False)
     assert len((tmp_path / f"failed-{split}.txt").read_text().splitlines()) > 3
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_split_that_cannot_be_read_at_all_is_listed_too(tones, tmp_path, split):
+    settings = tones(clips=60, test_clips=60, validation_clips=60, corpus_options=damaged(1.0, split))
+    with pytest.raises(CorpusError, match=rf"50 of 50 {split} tracks cannot .*failed-{split}.txt; the first: {split}-"):
+        train(settings, tmp_path, cpu_only=True, progress=False)
+    assert len((tmp_path / f"failed-{split}.txt").read_text().splitlines()) == 50
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

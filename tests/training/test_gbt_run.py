@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,7 +43,7 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     (network,) = train(tones(clips_seen=80, test_clips=40), tmp_path / "network", cpu_only=True, progress=False)
     assert record["test"]["fingerprint"] == network["test"]["fingerprint"]  # their difference is paired
     assert set(network) - set(record) <= {
-        "updates", "clips_per_second", "share_waiting_for_clips", "parameters", "best", "processes",
+        "updates", "clips_per_second", "share_waiting_for_clips", "parameters", "best", "processes", "sittings",
     }  # fmt: skip
     with np.load(tmp_path / "gbt" / "gbt" / "predictions-test.npz", allow_pickle=False) as stored:
         assert stored["scores"].shape == (40, 6)
@@ -52,6 +53,17 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("gbt/gbt/tags*"))
     with pytest.raises(ConfigError, match="holds a run with other settings"):
         train_trees(settings.changed({"seed": 1}), tmp_path / "gbt", progress=False)
+
+
+def test_what_trees_will_cost_is_said_before_they_are_fitted(tones, tmp_path, monkeypatch, capsys):
+    """Of the right size: a mistake between trees, tags and clips would be larger."""
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    settings = tones(models=["gbt"], clips=400, corpus_options={"tracks": 400}, trees={"iterations": 100})
+    record = train_trees(settings, tmp_path, progress=False)
+    said = re.search(
+        r"features of 460 whole .*; then up to 100 trees for each of 6 tags, (\d+) s at most", capsys.readouterr().out
+    )
+    assert record["seconds"] / 8 < float(said[1]) < 8 * record["seconds"]
 
 
 def test_trees_can_be_told_how_to_grow(tones, tmp_path, monkeypatch):

@@ -89,6 +89,31 @@ def test_a_model_does_not_depend_on_its_company(tones, tmp_path):
     assert equal(weights(tmp_path / "both"), weights(tmp_path / "alone"))
 
 
+def test_one_process_trains_in_several_precisions(tones, tmp_path):
+    """One after another, as a notebook does; arithmetic with fewer digits learns the same."""
+    learnt = {}
+    for precision in ("no", "bf16", "no"):
+        settings = tones(clips_seen=960, clips=60, test_clips=60, precision=precision, accumulate=2)
+        folder = tmp_path / precision / ("again" if precision in learnt else "first")
+        (record,) = run(settings, folder)
+        learnt[precision] = record["history"][-1]["loss"], record["test"]["means"]["roc_auc"]["value"]
+        tagger = tagging.load_tagger(folder / "spectrogram" / "tagger.safetensors")
+        found = evaluate_tagger(tagger, tones(test_clips=60), cpu_only=True)  # whatever it was trained with
+        assert found["test"]["means"]["roc_auc"]["value"] == pytest.approx(learnt[precision][1], abs=0.01)
+    assert learnt["no"][1] > 0.9
+    assert learnt["bf16"] != learnt["no"]
+    assert learnt["bf16"] == pytest.approx(learnt["no"], abs=0.05)
+
+
+def test_the_bar_shows_how_far_and_how_well(tones, tmp_path, capsys):
+    (record,) = train(tones(clips_seen=160, validate_every=80), tmp_path, cpu_only=True)
+    bar = capsys.readouterr().err.replace("\r", "\n").splitlines()[-1]
+    validated = record["history"][-1]["validation"]["roc_auc"]
+    assert "spectrogram: 100%" in bar
+    assert "160/160" in bar
+    assert bar.endswith(f"clip/s, loss {record['history'][-1]['loss']:.3f} ROC-AUC {validated:.3f}]")
+
+
 def test_a_complete_run_is_only_read(tones, tmp_path):
     settings = tones(clips_seen=80)
     records = run(settings, tmp_path)
@@ -183,9 +208,12 @@ def kill_and_resume(settings, folder, kills):
 
 
 def killed_run_equals_whole(tones, tmp_path, kills, **changes):
+    """In the weights and the optimizer after the last update, in the best weights, and in all that was measured."""
     settings = tones(dropout=0.3, **changes)
     run(settings, tmp_path / "whole")
     assert kill_and_resume(settings, tmp_path / "killed", kills) == kills
+    last = f"state-{settings.updates:08d}.safetensors"
+    assert equal(*(load_file(tmp_path / name / last) for name in ("whole", "killed")))
     for model in settings.models:
         assert equal(weights(tmp_path / "whole", model), weights(tmp_path / "killed", model))
         whole, killed = (
@@ -215,10 +243,13 @@ def test_a_run_in_sittings_ends_as_one_in_one_go(tones, tmp_path, capsys):
         sittings += 1
         assert "the same command goes on" in capsys.readouterr().out
     assert sittings == 3  # at every look at the losses but the last
-    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "sittings"))
+    assert equal(*(load_file(tmp_path / name / "state-00000020.safetensors") for name in ("whole", "sittings")))
+    (record,) = run(settings, tmp_path / "sittings")
+    assert [sitting["after_update"] for sitting in record["sittings"]] == [0, 5, 10, 15]
+    assert {sitting["commit"] for sitting in record["sittings"]} == {record["commit"]}
 
 
-def test_a_damaged_checkpoint_costs_a_stretch_and_nothing_else(tones, tmp_path):
+def test_a_damaged_checkpoint_costs_a_stretch_and_nothing_else(tones, tmp_path, capsys):
     settings = tones(models=["spectrogram"], clips_seen=240, validate_every=80)
     run(settings, tmp_path)
     before = weights(tmp_path)
@@ -226,6 +257,9 @@ def test_a_damaged_checkpoint_costs_a_stretch_and_nothing_else(tones, tmp_path):
     newest.write_bytes(newest.read_bytes()[:-100])
     (tmp_path / "spectrogram" / "record.json").unlink()
     run(settings, tmp_path)
+    said = capsys.readouterr().out
+    assert f"passed over: {newest}: damaged or half-written" in said
+    assert f"goes on after update 20 of {settings.updates}" in said
     assert equal(before, weights(tmp_path))
 
 

@@ -47,6 +47,7 @@ class Tones(Corpus):
         tracks: in each split.
         damaged: share of the files that are no sound files.
         damaged_splits: where.
+        missing: those files are not there at all.
         memorise: labels have nothing to do with the sound, and a track is only the first half second of its file.
     """
 
@@ -54,10 +55,11 @@ class Tones(Corpus):
 
     def __init__(
         self, *, split: str, root: str, tracks: int = 60, damaged: float = 0.0, damaged_splits: Sequence[str] = ("train",),
-        memorise: bool = False,
+        missing: bool = False, memorise: bool = False,
     ) -> None:  # fmt: skip
         self.split, self.sample_rate, self.vocabulary = self._check_split(split), RATE, VOCABULARY
         self._root, self._tracks, self.memorise = Path(root), tracks, memorise
+        self._missing = missing
         self._damaged = round(damaged * tracks) if split in damaged_splits else 0
 
     @classmethod
@@ -89,8 +91,9 @@ class Tones(Corpus):
         """The file, made on first use: two tones, noise and their level, as the labels say (before they were hidden)."""
         path = self._root / f"{self.split}-{index}.wav"
         if index < self._damaged:
-            path = path.with_name(f"damaged-{self.split}-{index}.wav")
-            path.write_bytes(b"RIFF....no sound")
+            path = path.with_name(f"{'missing' if self._missing else 'damaged'}-{self.split}-{index}.wav")
+            if not self._missing:
+                path.write_bytes(b"RIFF....no sound")
         elif not path.exists():
             draws, time = self.random(index).random(8), np.arange((1 + index % 3) * RATE) / RATE
             sound = (draws[0] < 0.5) * np.sin(2 * np.pi * 330 * time) + (draws[1] < 0.5) * np.sin(
