@@ -1,4 +1,4 @@
-"""How good scores are: areas under curve for classification tags, errors for attributes, all with bootstrap intervals."""
+"""How good scores are: metrics tag by tag and their means, all with bootstrap intervals. Book: ``book/results``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .checks import check_arrays, check_binary
+from .checks import check_arrays
 from .errors import ConfigError, unknown_name
+from .metrics import mean_squares, squared_errors
 from .ranking import Ranking
 from .resampling import Interval, Resampling, interval, interval_of
 from .tags import BIMODAL, Tag, Vocabulary
@@ -165,73 +166,6 @@ def song_scores(segment_scores: np.ndarray, songs: np.ndarray, count: int | None
     return means
 
 
-def roc_auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of each tag: how often a song with the tag scores above one without it, ties as half.
-
-    Args:
-        labels: float [songs, tags], 0 or 1, nan where unknown, which is left out.
-        scores: float [songs, tags], finite.
-
-    Returns:
-        float64 [tags] in [0, 1]; nan where a tag has one class only.
-
-    Raises:
-        ConfigError: shapes that differ, no songs, labels or scores that are not as above.
-
-    Book: ``book/glossary``.
-    """
-    return _areas(labels, scores)[0]
-
-
-def pr_auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Area under the precision-recall curve of each tag, as average precision, without interpolation.
-
-    Takes, returns and raises what :func:`roc_auc` does. A model that knows nothing reaches the share of positives.
-    Book: ``book/glossary``.
-    """
-    return _areas(labels, scores)[1]
-
-
-def _areas(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    labels, scores = check_arrays(labels, scores)
-    check_binary(labels)
-    once = np.ones((1, len(labels)), np.uint8)
-    columns = [Ranking(*pair).areas(once) for pair in zip(labels.T, scores.T, strict=True)]
-    return np.array(columns, np.float64).reshape(-1, 2).T
-
-
-def sqrt_mse(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Root of the mean squared error of each attribute.
-
-    Args:
-        labels: float [songs, tags] in [0, 1], nan where unknown, which is left out.
-        scores: float [songs, tags], finite.
-
-    Returns:
-        float64 [tags]; nan where nothing is known.
-
-    Raises:
-        ConfigError: shapes that differ, no songs, labels or scores that are not as above.
-
-    Source: Pons et al. 2018, section 4. Book: ``book/glossary``.
-    """
-    squares, known = _squares(*check_arrays(labels, scores))
-    return np.sqrt(_mean_squares(squares, known, np.ones((1, len(known))))[0])
-
-
-def _squares(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared errors, 0 where unknown, and 1 where known: float64 [songs, tags] each."""
-    known = ~np.isnan(labels)
-    return np.where(known, np.subtract(scores, labels, dtype=np.float64), 0.0) ** 2, known.astype(np.float64)
-
-
-def _mean_squares(squares: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean squared errors, float64 [resamples, tags], where ``counts`` [resamples, songs] says how often a song is held."""
-    counts = counts.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing is known
-        return (counts @ squares) / (counts @ known)
-
-
 def evaluate(
     labels: np.ndarray,
     scores: np.ndarray,
@@ -262,13 +196,13 @@ def evaluate(
     resampling = Resampling(len(labels), groups, resamples=resamples, seed=seed)
     bimodal, uniform = np.flatnonzero(vocabulary.bimodal), np.flatnonzero(vocabulary.uniform)
     rankings = {tag: Ranking(labels[:, tag], scores[:, tag]) for tag in bimodal}
-    squares, known = _squares(labels[:, uniform], scores[:, uniform])
+    squares, known = squared_errors(labels[:, uniform], scores[:, uniform])
     # row 0: the songs themselves; for attributes squared errors until their roots are drawn
     values = {metric: np.full((1 + resamples, len(vocabulary)), np.nan) for metric in METRICS}
     for rows, counts in resampling.chunks():
         for tag, ranking in rankings.items():
             values["roc_auc"][rows, tag], values["pr_auc"][rows, tag] = ranking.areas(counts)
-        values["sqrt_mse"][rows, uniform] = _mean_squares(squares, known, counts)
+        values["sqrt_mse"][rows, uniform] = mean_squares(squares, known, counts)
 
     from_arranger = np.array([tag.source == "arranger" for tag in vocabulary])
     parts = {"all": np.ones(len(vocabulary), bool)}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tagging.errors import ConfigError
-from tagging.evaluation import Evaluation, difference, evaluate, pr_auc, roc_auc, song_scores, sqrt_mse
+from tagging.evaluation import Evaluation, difference, evaluate, song_scores
+from tagging.metrics import pr_auc, roc_auc, sqrt_mse
 from tagging.resampling import Interval, Resampling
 from tagging.tags import UNIFORM, Tag, Vocabulary
 

@@ -25,6 +25,7 @@ FLOORS = [
     {"cache", "registry", "layers", "onednn", "parts", "sounds", "exercises", "published"},
     {"audio", "mel", "tags", "backends", "records"},
     {"resampling", "ranking", "checks", "predictions", "saving"},
+    {"metrics"},
     {"frontends", "heads", "losses", "inference", "corpora", "listen", "invert", "evaluation", "report"},
     {"summary", "fusion", "baseline", "side_by_side"},
     {"tagger", "bias"},
