@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,24 @@ def test_a_run_leaves_weights_and_records(trained, capsys):
     # the resamples, which make paired intervals possible, on one line
     text = (trained / "records" / names[0]).read_text()
     assert max(len(line) for line in text.splitlines()) > 300
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_speaks(tmp_path):
+    arguments = ["train", "mel-statistics", "--clips", "40", "--cpu", "--quiet", "--output", str(tmp_path / "run")]
+    arguments += ["--records", str(tmp_path / "records"), "--set", *FAST, f"corpus_options.root={tmp_path}"]
+    script = tmp_path / "two.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import tones; from tagging.cli import main\n"
+        f"sys.exit(main({arguments!r}))"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count(": roc_auc ") == done.stdout.count("of the time waiting") == 1
+    (copied,) = (tmp_path / "records").iterdir()
+    assert copied.read_bytes() == (tmp_path / "run" / "mel-statistics" / "record.json").read_bytes()
 
 
 def test_evaluate_finds_what_the_run_found(trained, capsys, tmp_path):
