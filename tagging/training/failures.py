@@ -68,7 +68,7 @@ class Failures:
             yield
         except NothingReadableError as error:  # the other processes may be far from it: nothing is exchanged
             self.add(error.failed)
-            self._tried = len(error.failed)
+            self._tried = max(self._tried, len(self.messages))
             self._write()
             self._stop()
 
