@@ -90,7 +90,6 @@ STUDIES: dict[str, list[Settings]] = {
             *((model, clips, seen) for clips, seen in ((500_000, 512_000), (1_000_000, 1_024_000)) for model in PAIR),
             *((model, 100_000, 512_000) for model in (*PAIR, "mel-statistics")),
             *((model, 10_000, 512_000) for model in ("spectrogram", "waveform")),
-            ("spectrogram", 1_000, 512_000),
         )
     ],
 }
