@@ -123,19 +123,18 @@ def _recipe(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _difference(row: Row, rows: Iterable[Row]) -> str:
-    """``learning_rate=0.002, trees.leaves=31, 1,999 test songs``: in what a row is not like all the others."""
+    """``learning_rate=0.002, trees.leaves=31, 1,999 test songs, 3fa2b1``: in what a row is not like all the others."""
     own, others = json.loads(row.recipe), [json.loads(other.recipe) for other in rows]
     found = []
     for name, value in own.items():
-        if all(other.get(name) == value for other in others):
-            continue
-        found += (
-            [f"{name}.{key}={entry}" for key, entry in value.items()]
-            if isinstance(value, dict)
-            else [f"{name}={value}"]
-        )
+        theirs = [other.get(name) for other in others]
+        if isinstance(value, dict):  # of a table, the entries that are not the same everywhere
+            unlike = {key for key in value if any((table or {}).get(key) != value[key] for table in theirs)}
+            found += [f"{name}.{key}={value[key]}" for key in sorted(unlike)]
+        elif any(other != value for other in theirs):
+            found.append(f"{name}={value}")
     if any(other.fingerprint != row.fingerprint for other in rows):
-        found.append(f"{row.songs:,} test songs")
+        found.append(f"{row.songs:,} test songs, {row.fingerprint[:6]}")
     return ", ".join(found)
 
 

@@ -23,8 +23,9 @@ from .base import Corpus, Segment
 
 # Batches each worker may be ahead of the training loop.
 _AHEAD = 3
-# Of the tracks that are asked for, one among so many, or so large a share of them, has to be readable for a stream to begin.
-_TRIED, _TRIED_SHARE = 50, 0.1
+# Of the tracks that are asked for, one among the first 50, or among a little more than the share of them that a run may miss,
+# has to be readable for a stream to begin.
+_TRIED, _TRIED_SHARE = 50, 0.05
 _GRID = 64
 
 
@@ -36,8 +37,11 @@ class NothingReadableError(CorpusError):
     """
 
     def __init__(self, failed: dict[int, str]) -> None:
+        super().__init__(failed)  # so that it can be sent to another process
         self.failed = failed
-        super().__init__(f"none of the first {len(failed)} tracks can be read; the last one: {[*failed.values()][-1]}")
+
+    def __str__(self) -> str:
+        return f"none of the first {len(self.failed)} tracks can be read; the last one: {[*self.failed.values()][-1]}"
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def stream(
         ConfigError: a size below 1.
         CorpusError: a worker was stuck or died, or met an error that is not the fault of one track; the message names
             the clip. Tracks that cannot be read are no error: see ``Batch.failed``.
-        NothingReadableError: not one of the first tenth of the tracks can be read, and of the first 50.
+        NothingReadableError: not one of the first 50 tracks can be read, or of the first twentieth, where these are more.
     """
     if batch_size < 1 or workers < 0 or patience <= 0:
         raise ConfigError(f"batch_size={batch_size}, workers={workers}, patience={patience}: out of range")
@@ -140,7 +144,7 @@ def _first_readable(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, sec
     # each track once, however many of its segments are asked for
     places = np.sort(np.unique(indices, return_index=True)[1])
     failed = {}
-    for place in places[: max(_TRIED, round(_TRIED_SHARE * len(places)))]:
+    for place in places[: max(_TRIED, int(_TRIED_SHARE * len(places)) + 1)]:
         track = int(indices[place])
         try:
             return corpus.segment(track, float(starts[place]), seconds)

@@ -151,6 +151,7 @@ def _refuse_other_records(folder: Path, settings: Settings) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ..pretrained import load_tagger
+    from .engine import is_main_process
     from .outcome import evaluate_tagger
 
     path = Path(options.tagger)
@@ -158,6 +159,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     settings = Settings().changed({"corpus": options.corpus, "test_clips": options.clips})
     settings = parse_overrides(options.set, settings).changed({"segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
+    if not is_main_process():
+        return 0
     for part, means in record["test"]["parts"].items():
         _say(f"{part} tags", means)
     _say_undefined(record)

@@ -19,7 +19,8 @@ def build_engine(precision: str, cpu_only: bool) -> Any:
 
     # Precision and device of the first engine of a process are kept for all, and another choice is refused; a notebook
     # trains more than once. Processes that found each other once stay together.
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    AcceleratorState._reset_state(reset_partial_state=not together)
     return Accelerator(cpu=cpu_only, mixed_precision=precision)
 
 

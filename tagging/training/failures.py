@@ -41,21 +41,22 @@ class Failures:
         """Note the failures of a batch."""
         self.messages |= failed
 
-    def check(self, tried: int) -> None:
+    def check(self, tried: int, *, over: bool = False) -> None:
         """Exchange with the other processes, renew the list, and stop a run that is sure to miss too much in the end.
 
         Args:
             tried: how many tracks have been asked for so far; more than there are where the run repeats them.
+            over: this is the end, though there may be tracks that were never asked for.
 
         Raises:
-            CorpusError: these are more than 5 % of all the run asks for, whatever may follow; the message names the first
-                and says where the others are listed.
+            CorpusError: more than 5 % of all the run asks for cannot be read, whatever may follow; the message names the
+                first and says where the others are listed.
         """
         self._exchange()
         self._tried = min(tried, self._tracks)
         self._write()
-        if len(self.messages) > WORST_SHARE * self._tracks:
-            self._stop()
+        if len(self.messages) > WORST_SHARE * (self._tried if over else self._tracks):
+            self._stop(f"{self._share()}, more than {WORST_SHARE:.0%}")
 
     @contextlib.contextmanager
     def listed(self) -> Iterator[None]:
@@ -68,16 +69,15 @@ class Failures:
             yield
         except NothingReadableError as error:  # the other processes may be far from it: nothing is exchanged
             self.add(error.failed)
-            self._tried = max(self._tried, len(self.messages))
-            self._write()
-            self._stop()
+            self._write(anyhow=True)
+            self._stop(f"not one of the next {len(error.failed)} {self._corpus.split} tracks can be read")
 
     def remark(self) -> str:
         """What a user should know at the end; empty if all could be read."""
         return f"{self._share()}{self._where()}" if self.messages else ""
 
-    def _stop(self) -> NoReturn:
-        raise CorpusError(f"{self._share()}, more than {WORST_SHARE:.0%}{self._where()}; the first: {self._lines()[0]}")
+    def _stop(self, why: str) -> NoReturn:
+        raise CorpusError(f"{why}{self._where()}; the first: {self._lines()[0]}")
 
     def _lines(self) -> list[str]:
         return [f"{self._corpus[track].id}: {message}" for track, message in sorted(self.messages.items())]
@@ -101,9 +101,13 @@ class Failures:
             told = json.loads(bytes(row.tolist()).rstrip(b"\0"))
             self.messages |= {int(track): message for track, message in told.items()}
 
-    def _write(self) -> None:
-        """The list as it is now; none where nothing has failed, not that of an earlier try either."""
-        if self._list is None or not (self._engine is None or self._engine.is_main_process):
+    def _write(self, *, anyhow: bool = False) -> None:
+        """The list as it is now; none where nothing has failed, not that of an earlier try either.
+
+        Args:
+            anyhow: also by a process that is not the main one.
+        """
+        if self._list is None or not (anyhow or self._engine is None or self._engine.is_main_process):
             return
         if not self.messages:
             self._list.unlink(missing_ok=True)

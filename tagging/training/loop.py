@@ -207,7 +207,7 @@ def _train(
         "sittings": sittings,
         **now,
     }
-    failures.check(update * settings.batch)
+    failures.check(update * settings.batch, over=True)
     if remark := failures.remark():
         engine.print(remark)
     for learner in learners:
@@ -315,11 +315,11 @@ def _validate(
         means = {name: mean.value for name, mean in said.means.items()}
         found[learner.name] = {name: round(value, 5) for name, value in means.items()}
         # attributes alone: the smaller the error, the better
-        score = means.get("roc_auc", math.nan) if corpus.vocabulary.bimodal.any() else -means["sqrt_mse"]
+        score = means.get("roc_auc", math.nan) if corpus.vocabulary.bimodal.any() else -means.get("sqrt_mse", math.nan)
         if math.isnan(score):
             raise TrainingError(
-                f"of the {len(tracks)} validation clips {read.sum()} can be read, and no tag has clips with it and clips "
-                "without it among them; take more validation_clips, or mend the others"
+                f"of the {len(tracks)} validation clips {read.sum()} can be read, and they tell no model from another; take "
+                "more validation_clips, or mend the others"
             )
         if score > learner.best:
             learner.best, learner.best_update, learner.best_weights = score, update, learner.weights()

@@ -214,20 +214,26 @@ def _cost(corpus: Corpus, tracks: dict[str, int], grown: TreeSettings) -> str:
             if index:  # the first one loads libraries
                 break
     cores, tags, count = os.cpu_count() or 1, len(corpus.vocabulary), sum(tracks.values())
-    trees = _seconds_a_tree(tracks["train"], width, grown) * grown.iterations * tags
+    trees = _seconds_a_tree(tracks["train"], width, grown) * grown.iterations * tags / processes(cores, tags)
     return (
         f"gbt: features of {count:,} whole clips, about {duration(spent * count / cores)} on {cores} cores less what the cache "
-        f"holds; then up to {grown.iterations} trees for each of {tags} tags, {duration(trees / cores)} at most"
+        f"holds; then up to {grown.iterations} trees for each of {tags} tags, {duration(trees)} at most"
     )
 
 
 def _seconds_a_tree(clips: int, features: int, grown: TreeSettings) -> float:
-    """Measured on some random numbers: how long trees take hardly depends on what features mean."""
-    few, count = 10, min(clips, 20_000)
+    """Of one core, measured on some random numbers: how long trees take hardly depends on what features mean."""
+    from threadpoolctl import threadpool_limits
+
+    few, count = 20, min(clips, 20_000)
     random = np.random.default_rng(0)
     values = random.standard_normal((count, features), dtype=np.float32)
     labels = (values[:, :1] + random.standard_normal((count, 1), dtype=np.float32) > 1).astype(np.float32)
-    clip = Features(values, labels, np.arange(count).astype(str), np.arange(count))
-    fitter = TreeFitter(clip, clip, Vocabulary(["any"]), replace(grown, iterations=few))
-    fitter.fit(0)  # loads libraries
-    return fitter.fit(0).seconds / few * clips / count
+    train, some = (
+        Features(values[:size], labels[:size], np.arange(size).astype(str), np.arange(size))
+        for size in (count, min(count, 500))
+    )
+    fitter = TreeFitter(train, some, Vocabulary(["any"]), replace(grown, iterations=few))
+    with threadpool_limits(1):  # as where each process fits a tag of its own
+        fitter.fit(0)  # loads libraries
+        return fitter.fit(0).seconds / few * clips / count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
 
 import numpy as np
@@ -115,15 +116,16 @@ def test_bad_tracks_are_told_and_add_nothing(workers: int):
 @pytest.mark.usefixtures("cache")
 def test_a_corpus_that_cannot_be_read_at_all_says_so():
     class Gone(Damaged):
-        bad = range(800)
+        bad = range(2000)
 
-    for asked, tried in ((30, 30), (100, 50), (800, 80)):
+    for asked, tried in ((30, 30), (100, 50), (2000, 101)):
         with pytest.raises(
             NothingReadableError,
             match=f"none of the first {tried} tracks can be read; the last one: clip-{tried - 1}.wav: d",
         ) as told:
-            next(stream(Gone(clips=800), range(asked), batch_size=4, seconds=3.0))
+            next(stream(Gone(clips=2000), range(asked), batch_size=4, seconds=3.0))
         assert told.value.failed == {track: f"clip-{track}.wav: damaged" for track in range(tried)}
+        assert str(pickle.loads(pickle.dumps(told.value))) == str(told.value)
 
 
 @pytest.mark.usefixtures("cache")

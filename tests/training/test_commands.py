@@ -198,6 +198,8 @@ def test_a_row_says_in_what_it_is_not_like_those_of_other_scales(trained):
     trees = {**record, "model": "gbt", "settings": {**record["settings"], "models": ["gbt"]}}
     more = {**trees, "clips": 80, "clips_seen": 90, "settings": {**trees["settings"], "trees": {"leaves": 31}}}
     assert [row.variant for row in rows_of([trees, more], "laptop")] == ["", "trees.leaves=31"]
+    finer = {**record, "clips": 80, "settings": {**record["settings"], "mel": {**record["settings"]["mel"], "hop": 64}}}
+    assert [row.variant for row in rows_of([record, finer], "laptop")] == ["mel.hop=512", "mel.hop=64"]
     assert [row.variant for row in rows_of([trees, {**trees, "clips": 80}, record], "laptop")] == ["", "", ""]
 
 
@@ -205,8 +207,11 @@ def test_runs_tested_on_other_songs_have_a_row_of_their_own(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
     lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "songs": 39}}
     rows = rows_of([record, lost], "laptop")
-    assert [(row.variant, row.seeds) for row in rows] == [("39 test songs", 1), ("40 test songs", 1)]
-    assert "(39 test songs)" in text_table([record, lost], "laptop")
+    assert [(row.variant, row.seeds) for row in rows] == [
+        ("39 test songs, of few", 1),
+        (f"40 test songs, {record['test']['fingerprint'][:6]}", 1),
+    ]
+    assert "(39 test songs, of few)" in text_table([record, lost], "laptop")
 
 
 def test_times_hold_the_features_of_trees_and_name_the_company_of_networks(trained):

@@ -56,6 +56,14 @@ def test_five_in_a_hundred_are_enough_in_whatever_order_they_come(tones, tracks)
             failures.check(tracks)
 
 
+def test_a_run_that_ends_early_is_judged_by_what_it_asked_for(tones, tmp_path):
+    """Two passes were planned; patience ends it within the first, in which it met some eight bad tracks of 80."""
+    options = {"clips": 600, "clips_seen": 1200, "validate_every": 40, "patience": 1, "learning_rate": 1e-7}
+    settings = tones(**options, corpus_options={"tracks": 600, "damaged": 0.1})
+    with pytest.raises(CorpusError, match=r"\d+ of (80|120|160) train tracks cannot be read \(.*more than 5%"):
+        train(settings, tmp_path, cpu_only=True, progress=False)
+
+
 def test_what_a_run_will_never_ask_for_does_not_excuse_what_it_misses(tones, tmp_path):
     """Of 600 tracks it hears 80, of which some eight cannot be read: few of the 600, too many of the 80."""
     options = {"corpus_options": {"tracks": 600, "damaged": 0.1}, "clips": 600, "clips_seen": 80}
@@ -88,7 +96,9 @@ def test_too_many_stop_the_run_with_the_list(tones, tmp_path, split):
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_a_split_that_cannot_be_read_at_all_is_listed_too(tones, tmp_path, split):
     settings = tones(clips=60, test_clips=60, validation_clips=60, corpus_options=damaged(1.0, split))
-    with pytest.raises(CorpusError, match=rf"50 of 50 {split} tracks cannot .*failed-{split}.txt; the first: {split}-"):
+    with pytest.raises(
+        CorpusError, match=rf"not one of the next 50 {split} tracks .*failed-{split}.txt; the first: {split}-"
+    ):
         train(settings, tmp_path, cpu_only=True, progress=False)
     assert len((tmp_path / f"failed-{split}.txt").read_text().splitlines()) == 50
 
