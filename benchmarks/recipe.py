@@ -4,8 +4,8 @@
     python benchmarks/recipe.py --only spectrogram
 
 One choice is changed at a time, in runs of 400 updates: long enough to tell choices apart, short enough to try many. The
-small network on mel statistics is tried with the whole budget of the table, which it needs to settle. The test split is
-never looked at. Stop it whenever you like; finished trials are kept.
+small network on mel statistics is tried with the whole budget of the table. Scores on the test split are never looked at.
+Stop it whenever you like; finished trials are kept.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Failures:
         """Around the reading of a stream: where it cannot even begin, what it tried is listed, too.
 
         Raises:
-            CorpusError: as :meth:`check` does.
+            CorpusError: it cannot; the message names the first track and says where the others are listed.
         """
         try:
             yield

@@ -18,6 +18,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
+from tones import Tones
 from torch import nn
 
 import tagging
@@ -429,6 +430,24 @@ def test_clips_that_tell_no_model_from_another_are_refused_before_the_training(t
         with pytest.raises(ConfigError, match=f"{name}=1: no tag has clips with it and clips without it"):
             run(tones(**{name: 1}), tmp_path / name)
         assert not (tmp_path / name).exists()
+
+
+def test_validation_clips_that_tell_nothing_without_the_unreadable_ones_end_a_run(tones, tmp_path, monkeypatch):
+    """One clip has tags that the nineteen others have not, and cannot be read."""
+    plain = Tones.facts
+
+    def facts(corpus, index):
+        labels = plain(corpus, index)
+        if corpus.split == "validation":
+            labels[corpus.vocabulary.bimodal] = index == 0
+        return labels
+
+    monkeypatch.setattr(Tones, "facts", facts)
+    settings = tones(corpus_options={"damaged": 1 / 60, "damaged_splits": ["validation"]})
+    with pytest.raises(
+        TrainingError, match="of the 20 validation clips 19 can be read, and they tell no model from another"
+    ):
+        run(settings, tmp_path)
 
 
 def test_validation_measures_what_the_test_measures(tones, tmp_path):
