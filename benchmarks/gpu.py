@@ -4,8 +4,11 @@
     python benchmarks/gpu.py --toy                                      # the whole way at toy size, on a CPU
 
 Clips a second that all cores render; bytes a second from host to device; and for each choice of batch, precision and layout
-the clips a second of each model alone and of both on one stream, and the most memory held. Beside each speed stands its share
-of the floor: what reading and writing every operand once would take at the device's bandwidth.
+the clips a second of each model alone and of both on one stream, the seconds until they are up to speed, the most memory held,
+and the minutes that training takes at each of the edition's scales: the slower of rendering and learning. Beside each speed
+stands its share of the floor: what reading and writing every operand once would take at the device's bandwidth.
+
+The choices most worth knowing come first; those for which no time is left are named in the record.
 """
 
 from __future__ import annotations
@@ -29,14 +32,18 @@ MODELS = ("waveform", "spectrogram")
 TRAFFIC = {"waveform": 969e6, "spectrogram": 635e6}
 # Bytes a second that the memory of a device gives at best, by a part of its name.
 BANDWIDTH = {"H200": 4.8e12, "H100": 3.35e12, "A100": 2.0e12, "L4": 3.0e11, "T4": 3.2e11}
+# Settings of the run, and two things that are none: whether cuDNN tries its algorithms and keeps the fastest, and whether the
+# channels of a spectrogram lie next to each other in memory.
 CHOICES: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "banded filters": {"toeplitz": True},
+    "cuDNN tries": {"cudnn_tries": True},
+    "cuDNN tries, channels last": {"cudnn_tries": True, "channels_last": True},
+    "cuDNN tries, banded filters": {"cudnn_tries": True, "toeplitz": True},
+    "cuDNN tries, batch 512": {"cudnn_tries": True, "batch": 512},
     "compiled": {"compile": True},
     "compiled, banded filters": {"compile": True, "toeplitz": True},
+    "cuDNN tries, batch 256": {"cudnn_tries": True, "batch": 256},
     "batch 64": {"batch": 64},
-    "batch 256": {"batch": 256},
-    "batch 512": {"batch": 512},
     "float32": {"precision": "no"},
 }
 
@@ -44,11 +51,15 @@ CHOICES: dict[str, dict[str, Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--carry", metavar="FOLDER", help="use what poster_edition.py --pack put there")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=2.0, help="after which no choice is begun (default: %(default)s)"
+    )
     parser.add_argument("--choices", nargs="+", choices=CHOICES, default=list(CHOICES), help="(default: all)")
     parser.add_argument("--output", default="gpu-speed.json", help="the record (default: %(default)s)")
     parser.add_argument("--toy", action="store_true", help="tiny models and batches, on the CPU")
     options = parser.parse_args()
+    began = time.monotonic()
     if options.carry:
         unpack(Path(options.carry))
     import torch
@@ -57,7 +68,9 @@ def main() -> None:
     from tagging.training import edition
 
     device = torch.device("cuda" if torch.cuda.is_available() and not options.toy else "cpu")
-    settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)} | (TOY if options.toy else {}))
+    # a change of precision from choice to choice is part of the way
+    toy = TOY | {"precision": "bf16"} if options.toy else {}
+    settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)} | toy)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     record: dict[str, Any] = {
         "command": "python benchmarks/gpu.py",
@@ -70,31 +83,36 @@ def main() -> None:
     }
     print({key: record[key] for key in ("device", "cores", "rendering", "host_to_device")}, flush=True)
     for choice in options.choices:
-        chosen = settings.changed({} if options.toy and "batch" in choice else CHOICES[choice])
-        try:
-            record["choices"][choice] = training(chosen, device, options.seconds, name)
-        except RuntimeError as error:  # out of memory, or a compiler that gives up: the others still count
-            record["choices"][choice] = {"failed": str(error).splitlines()[0]}
+        if time.monotonic() - began > 60 * options.minutes:
+            record["choices"][choice] = {"left out": "no time was left"}
+        elif device.type == "cpu" and "compiled" in choice:
+            record["choices"][choice] = {"left out": "compiling is for a GPU"}
+        else:
+            try:
+                found = training(settings, CHOICES[choice], device, options, name)
+                record["choices"][choice] = found | {"edition_minutes": edition_minutes(settings, record, found)}
+            except Exception as error:  # out of memory, or a compiler that gives up: the others still count
+                record["choices"][choice] = {"failed": f"{type(error).__name__}: {error}"[:300]}
         print(choice, json.dumps(record["choices"][choice]), flush=True)
         write_record(Path(options.output), record)
 
 
-def rate(work: Callable[[], int], seconds: float, device: Any = None) -> float:
-    """Units a second of some work that returns how many it did; what was queued on the device is waited for."""
+def rate(work: Callable[[], int], seconds: float, device: Any = None) -> tuple[float, float]:
+    """Units a second of some work that returns how many it did, and the seconds it takes to get up to that speed."""
     import torch
 
-    def wait() -> None:
+    def timed(times: int) -> tuple[float, int]:
+        # waited for at the end only: a device has its next work queued while it does this one, as in training
+        start = time.perf_counter()
+        done = sum(work() for _ in range(times))
         if device is not None and device.type == "cuda":
             torch.cuda.synchronize()
+        return time.perf_counter() - start, done
 
-    for _ in range(3):  # compiles, allocates, fills caches
-        work()
-    wait()
-    start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        done += work()
-        wait()
-    return done / (time.perf_counter() - start)
+    warm_up, _ = timed(3)  # compiles, allocates, fills caches
+    once, _ = timed(1)
+    spent, done = timed(max(1, round(seconds / once)))
+    return done / spent, warm_up
 
 
 def rendering(settings: Any, seconds: float) -> dict[str, float]:
@@ -115,7 +133,7 @@ def rendering(settings: Any, seconds: float) -> dict[str, float]:
     start = time.perf_counter()
     next(batches)
     first = time.perf_counter() - start
-    speed = rate(lambda: len(next(batches)), seconds)
+    speed, _ = rate(lambda: len(next(batches)), seconds)
     batches.close()
     return {"workers": settings.workers, "first_batch_seconds": round(first, 1), "clips_per_second": round(speed, 1)}
 
@@ -129,25 +147,41 @@ def copying(settings: Any, device: Any, seconds: float) -> dict[str, float]:
 
     def gigabytes(source: Any) -> float:
         size = source.numel() * source.element_size()
-        return rate(lambda: source.to(device, non_blocking=True).numel() and size, seconds / 4, device) / 1e9
+        speed, _ = rate(lambda: source.to(device, non_blocking=True).numel() and size, seconds / 4, device)
+        return speed / 1e9
 
     return {kind: round(gigabytes(source), 2) for kind, source in kinds.items()}
 
 
-def training(settings: Any, device: Any, seconds: float, name: str) -> dict[str, Any]:
+def edition_minutes(settings: Any, record: dict[str, Any], found: dict[str, Any]) -> float:
+    """Minutes of training that each scale takes: clips must be made and learnt from, whichever takes longer."""
+    learning = found["+".join(MODELS)]["clips_per_second"]
+    slower = min(learning, record["rendering"]["clips_per_second"])
+    return round(settings.clips_seen / slower / 60, 1)
+
+
+def training(
+    settings: Any, choice: dict[str, Any], device: Any, options: argparse.Namespace, name: str
+) -> dict[str, Any]:
     """Clips a second of each model alone, then of both on one batch; most memory held; shares of the floor."""
     import numpy as np
     import torch
-    from accelerate import Accelerator
 
     from tagging.losses import known_labels
     from tagging.training.data import open_split
+    from tagging.training.engine import build_engine
     from tagging.training.learner import Learner, step
 
-    engine = Accelerator(cpu=device.type == "cpu", mixed_precision=settings.precision)
+    changes = {key: value for key, value in choice.items() if key not in ("cudnn_tries", "channels_last")}
+    settings = settings.changed({key: value for key, value in changes.items() if not (options.toy and key == "batch")})
+    torch.backends.cudnn.benchmark = choice.get("cudnn_tries", False)
+    engine = build_engine(settings.precision, cpu_only=device.type == "cpu")
     corpus = open_split(settings, "train")
     tags = len(corpus.vocabulary)
     learners = {model: Learner(model, settings, corpus, np.full(tags, 0.1), engine) for model in MODELS}
+    if choice.get("channels_last"):
+        for learner in learners.values():
+            learner.plain.to(memory_format=torch.channels_last)
     waveform = 0.1 * torch.randn(settings.batch, round(settings.segment_seconds * corpus.sample_rate), device=device)
     labels = (torch.rand(settings.batch, tags, device=device) < 0.1).float()
     known = known_labels(labels, corpus.vocabulary)
@@ -158,12 +192,13 @@ def training(settings: Any, device: Any, seconds: float, name: str) -> dict[str,
         return settings.batch
 
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     found: dict[str, Any] = {"batch": settings.batch, "precision": settings.precision}
     bandwidth = next((speed for part, speed in BANDWIDTH.items() if part in name), None)
     for models in (*((model,) for model in MODELS), MODELS):
-        speed = rate(lambda models=models: train(*models), seconds, device)
-        found["+".join(models)] = entry = {"clips_per_second": round(speed, 1)}
+        speed, warm_up = rate(lambda models=models: train(*models), options.seconds, device)
+        found["+".join(models)] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warm_up, 1)}
         if bandwidth and settings.width == 1:
             # bf16 halves the bytes
             bytes_a_clip = sum(TRAFFIC[model] for model in models) / (2 if settings.precision == "bf16" else 1)

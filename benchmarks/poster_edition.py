@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--carry", metavar="FOLDER", help="use what --pack put there")
     parser.add_argument("--minutes", type=float, default=9.0, help="of this sitting (default: %(default)s)")
     parser.add_argument("--output", default="runs/poster", help="where the runs live (default: %(default)s)")
-    parser.add_argument("--records", metavar="FOLDER", help="copy records and weights there, without subfolders")
+    parser.add_argument(
+        "--records", metavar="FOLDER", help="copy records, predictions and weights there, without subfolders"
+    )
     parser.add_argument("--clips", type=int, nargs="+", default=SCALES, help="scales (default: %(default)s)")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings that differ, e.g. batch=256"
@@ -136,15 +138,18 @@ def unpack(folder: Path) -> None:
 
 
 def bring_back(output: Path, folder: Path) -> None:
-    """Records and weights of what is complete, under the names of their runs."""
+    """Records, predictions and weights of what is complete, as the package ships them; numbers in half precision."""
+    from tagging.predictions import ship_predictions
     from tagging.records import read_record
+    from tagging.tagger import Tagger
+    from tagging.training.outcome import short_count
 
-    folder.mkdir(parents=True, exist_ok=True)
     for path in output.rglob("record.json"):
-        name = read_record(path)["name"]
-        shutil.copy(path, folder / f"{name}.json")
-        if (weights := path.with_name("tagger.safetensors")).exists():
-            shutil.copy(weights, folder / f"{name}.safetensors")
+        run, record = path.parent, read_record(path)
+        ship_predictions(run, record["name"], folder)
+        name = f"{record['edition']}-{run.name}-{short_count(record['clips'])}"
+        Tagger.load(run / "tagger.safetensors").save(folder / f"{name}.safetensors", half=True)
+        shutil.copy(path, folder / f"{record['name']}.json")  # last: where there is a record, all is there
 
 
 if __name__ == "__main__":

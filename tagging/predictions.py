@@ -69,17 +69,18 @@ def load_predictions(name: str, split: str = "test") -> Predictions:
     return read_predictions(_FOLDER / f"{name}-{split}.npz")
 
 
-def ship_predictions(run: Path, name: str) -> None:
-    """Copy the predictions of a finished run into the package, in half precision; those of trees, in single.
+def ship_predictions(run: Path, name: str, folder: Path | None = None) -> None:
+    """Copy the predictions of a finished run, by default into the package, in half precision; those of trees, in single.
 
     A few trees give many songs nearly the same score, which half precision would make equal.
     """
+    folder = _FOLDER if folder is None else folder
     precision = np.float32 if run.name == "gbt" else np.float16
     for split in ("test", "validation"):
         said = read_run(run, split)
         if said.labels is not None:  # equal in all files, so that models can be compared
             said = replace(said, labels=said.labels.astype(np.float16))
-        write_predictions(_FOLDER / f"{name}-{split}.npz", said, precision)
+        write_predictions(folder / f"{name}-{split}.npz", said, precision)
 
 
 def read_run(folder: Path, split: str = "test") -> Predictions:

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from .cache import atomic_write
-from .errors import CheckpointError
+from .errors import CheckpointError, TaggingError
 
 if TYPE_CHECKING:
     from .tagger import Tagger
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "tagging/1"
 
 
-def save_tagger(tagger: Tagger, path: str | os.PathLike[str]) -> Path:
+def save_tagger(tagger: Tagger, path: str | os.PathLike[str], half: bool = False) -> Path:
     """Write a tagger to one ``.safetensors`` file, whole or not at all; see :meth:`tagging.tagger.Tagger.save`."""
     from safetensors.torch import save
 
@@ -34,9 +35,22 @@ def save_tagger(tagger: Tagger, path: str | os.PathLike[str]) -> Path:
         "card": tagger.card,
     }
     weights = {name: tensor.contiguous() for name, tensor in tagger.state_dict().items()}
+    if half:
+        weights = {name: _halved(name, tensor) for name, tensor in weights.items()}
     with atomic_write(path) as part:
         part.write_bytes(save(weights, metadata={"tagging": json.dumps(about)}))
     return path
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    """A filter or a matrix in half precision; biases and statistics, which are few and span many sizes, as they are."""
+    if tensor.ndim < 2 or not tensor.is_floating_point():
+        return tensor
+    if (tensor.abs() > torch.finfo(torch.float16).max).any():
+        raise TaggingError(
+            f"{name} has weights beyond 65504, the largest number of half precision: save with half=False"
+        )
+    return tensor.half()
 
 
 def read_tagger(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -10,7 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tagging import load_tagger
+from tagging.predictions import read_predictions, read_run
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "poster_edition.py"
 pytestmark = [
@@ -47,7 +51,23 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
     records = [json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")]
     assert sorted(record["model"] for record in records) == ["spectrogram", "waveform"]
     assert len({record["test"]["fingerprint"] for record in records}) == 1
-    assert len(list((tmp_path / "records").glob("*.safetensors"))) == 2
+    brought = tmp_path / "records"
+    assert sorted(path.name for path in brought.glob("*.safetensors")) == [
+        "poster-spectrogram-64.safetensors", "poster-waveform-64.safetensors",
+    ]  # fmt: skip
+    for record in records:
+        name, run = record["name"], tmp_path / "runs" / "100000" / record["model"]
+        tagger, whole = (
+            load_tagger(path)
+            for path in (brought / f"poster-{record['model']}-64.safetensors", run / "tagger.safetensors")
+        )
+        assert tagger.card == whole.card == {**tagger.card, "record": name}
+        sound = np.random.default_rng(0).uniform(-0.5, 0.5, 32000).astype(np.float32)
+        said, meant = (one.tag_waveform(sound, 16000).scores for one in (tagger, whole))
+        np.testing.assert_allclose(said, meant, atol=1e-3)
+        found, made = read_predictions(brought / f"{name}-test.npz"), read_run(run)
+        np.testing.assert_allclose(found.scores, made.scores, atol=1e-3)
+        assert len(found.scores) == 20
 
     # then the next scale, whose first sitting shows the table so far
     out = sitting(tmp_path, 0.0, scales=["100000", "1000000", "500000"])
@@ -83,6 +103,29 @@ class Bare:  # a finder that does not find what is installed here and not there;
 
 sys.meta_path[:] = [Bare(finder) for finder in sys.meta_path]
 """
+
+
+def test_gpu_measures_every_choice_that_fits_into_its_time(tmp_path):
+    def record(*options: str) -> dict:
+        command = [sys.executable, str(SCRIPT.with_name("gpu.py")), "--toy", "--seconds", "0.05", *options]
+        subprocess.run([*command, "--output", str(tmp_path / "gpu.json")], check=True, timeout=300, capture_output=True)
+        return json.loads((tmp_path / "gpu.json").read_text())
+
+    found = record()
+    assert found["rendering"]["clips_per_second"] > 0
+    assert found["host_to_device"]["ordinary"] > 0
+    for choice, said in found["choices"].items():
+        if "compiled" in choice:
+            assert said == {"left out": "compiling is for a GPU"}
+        else:
+            both = said["waveform+spectrogram"]["clips_per_second"]
+            alone = [said[model]["clips_per_second"] for model in ("waveform", "spectrogram")]
+            assert 0 < both < min(alone)
+            assert said["precision"] == ("no" if choice == "float32" else "bf16")
+            assert said["edition_minutes"] >= 0
+    assert len(found["choices"]) > 8
+    hurried = record("--minutes", "0")
+    assert all("left out" in said for said in hurried["choices"].values())
 
 
 def test_a_bare_machine_trains_with_what_was_packed(tmp_path):

@@ -97,6 +97,35 @@ def test_a_saved_file_explains_itself(tmp_path):
     assert about["config"]["segment_samples"] == 8000
 
 
+@pytest.mark.parametrize("name", ["laptop-waveform-100k", "laptop-spectrogram-100k"])
+def test_half_of_the_bytes_hold_the_same_scores(name, tmp_path):
+    tagger = load_tagger(name)
+    whole, half = (tagger.save(tmp_path / str(half), half=half) for half in (False, True))
+    assert half.stat().st_size < 0.53 * whole.stat().st_size
+    again = load_tagger(half)
+    kept = tagger.state_dict()
+    for key, tensor in again.state_dict().items():
+        assert tensor.dtype == kept[key].dtype
+        if tensor.ndim < 2:
+            assert torch.equal(tensor, kept[key])
+        else:
+            torch.testing.assert_close(tensor, kept[key], rtol=2**-11, atol=2**-25)
+    sound = tones(9, 16000)
+    said, meant = (one.tag_waveform(sound, 16000).taggram for one in (again, tagger))
+    np.testing.assert_allclose(said, meant, atol=5e-3)
+    assert 0 < np.abs(said - meant).mean() < 1e-3
+
+
+def test_weights_too_large_for_half_precision_are_said(tmp_path):
+    tagger = small()
+    with torch.no_grad():
+        tagger.head.kinds["bi-modal"].weight[0, 0] = 7e4
+    with pytest.raises(TaggingError, match=r"head\..*weight has weights beyond 65504.*save with half=False"):
+        tagger.save(tmp_path / "it.safetensors", half=True)
+    assert not list(tmp_path.iterdir())
+    assert load_tagger(tagger.save(tmp_path / "it.safetensors")).head.kinds["bi-modal"].weight[0, 0] == 7e4
+
+
 def rewritten(path, **changes) -> None:
     """Change the description in a saved tagger; None removes an entry."""
     with safe_open(path, framework="pt") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -423,6 +424,31 @@ def test_parts_of_a_batch_add_up(tones):
     assert largest > 0
     for whole, summed in zip(gradients[1], gradients[4], strict=True):
         assert torch.allclose(whole, summed, rtol=1e-4, atol=1e-6 * largest)
+
+
+def test_compiling_is_refused_where_it_crashes(tones, tmp_path):
+    with pytest.raises(ConfigError, match="compile=true is for a GPU.*Leave it out"):
+        run(tones(compile=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "toeplitz"), [("waveform", False), ("spectrogram", False), ("spectrogram", True)])
+def test_what_a_gpu_compiles_is_one_graph_that_learns_the_same(tones, name, toeplitz):
+    """As far as that is to be seen on a CPU: captured without a break, with the gradients of the plain model."""
+    settings = tones(models=(name,), dropout=0.0, toeplitz=toeplitz, onednn=False)
+    corpus = open_split(settings, "train")
+    model = build_model(name, settings, corpus.vocabulary, corpus.sample_rate).train()
+    compiled = torch.compile(copy.deepcopy(model), backend="aot_eager", fullgraph=True)
+    sound = 0.1 * torch.randn(4, round(settings.segment_seconds * 16000), generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for one in (model, compiled):
+        one(sound).square().mean().backward()
+        gradients.append([parameter.grad for parameter in one.parameters()])
+    largest = max(float(gradient.abs().max()) for gradient in gradients[0])
+    assert largest > 0
+    for plain, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(other, plain, rtol=1e-3, atol=1e-5 * largest)
 
 
 def test_clips_that_tell_no_model_from_another_are_refused_before_the_training(tones, tmp_path):
