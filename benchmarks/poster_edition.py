@@ -24,6 +24,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +44,10 @@ def main() -> None:
     parser.add_argument(
         "--python", default="{}.{}".format(*sys.version_info), help="of that machine (default: %(default)s)"
     )
+    parser.add_argument(
+        "--libraries", nargs="+", choices=NEEDED, default=NEEDED, metavar="NAME",
+        help="to pack, of those it may lack (default: all of %(default)s; without numba and llvmlite a sixth as much travels)",
+    )  # fmt: skip
     parser.add_argument("--carry", metavar="FOLDER", help="use what --pack put there")
     parser.add_argument("--minutes", type=float, default=9.0, help="of this sitting (default: %(default)s)")
     parser.add_argument("--output", default="runs/poster", help="where the runs live (default: %(default)s)")
@@ -57,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     start = time.monotonic()
     if options.pack:
-        pack(Path(options.pack), options.python)
+        pack(Path(options.pack), options.python, options.libraries)
         return
     if options.carry:
         unpack(Path(options.carry))
@@ -87,8 +92,8 @@ def main() -> None:
     print("all is done" if complete else "not done yet: give the same command again", flush=True)
 
 
-def pack(folder: Path, python: str) -> None:
-    """The note cache, the rank tables, the SoundFont, and the libraries a bare machine lacks, as small as they get."""
+def pack(folder: Path, python: str, libraries: Sequence[str]) -> None:
+    """The note cache, the rank tables, the SoundFont, and the libraries that machine lacks, as small as they get."""
     import tagging
     from tagging.cache import cache_dir
     from tagging.corpora.scores.library import library_path
@@ -110,7 +115,7 @@ def pack(folder: Path, python: str) -> None:
             "--target",
             site,
         ]
-        subprocess.run([sys.executable, "-m", "pip", *install, *NEEDED], check=True)
+        subprocess.run([sys.executable, "-m", "pip", *install, *libraries], check=True)
         # a third smaller than the wheels, whose compression is from 1993
         with tarfile.open(folder / "site.tar.xz", "w:xz") as archive:
             archive.add(site, arcname="site")
@@ -126,15 +131,21 @@ def edition_seconds() -> float:
 
 def unpack(folder: Path) -> None:
     """Make the carried libraries importable where they are missing, and point the package to what was carried."""
-    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+    if missing():
         if not (folder / "site").exists():
             with tarfile.open(folder / "site.tar.xz") as archive:
                 archive.extractall(folder, filter="data")
         # last: what the machine has itself comes first
         sys.path.append(str((folder / "site").resolve()))
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), sys.path[-1]]))
+    if missing():
+        raise SystemExit(f"{', '.join(missing())}: neither here nor in {folder}; pack them, too, see --libraries")
     os.environ.setdefault("TAGGING_CACHE", str(folder.resolve()))
     os.environ.setdefault("TAGGING_SOUNDFONT", str((folder / "soundfont.sf2").resolve()))
+
+
+def missing() -> list[str]:
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 def bring_back(output: Path, folder: Path) -> None:

@@ -79,9 +79,10 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
     assert sorted(path.name for path in (tmp_path / "runs").glob("*0/")) == ["100000", "1000000"]
 
 
+NEEDED = ["tinysoundfont", "numba", "llvmlite", "filelock", "tqdm"]
 # Of the environment of these tests a machine with torch, NumPy, safetensors and accelerate alone would have none.
 MISSING = [
-    "tinysoundfont", "numba", "llvmlite", "filelock", "tqdm", "librosa", "soundfile", "soxr", "music21", "symusic", "verovio",
+    *NEEDED, "librosa", "soundfile", "soxr", "music21", "symusic", "verovio",
     "sklearn", "scipy", "matplotlib", "IPython", "pretty_midi", "platformdirs",
 ]  # fmt: skip
 BARE = f"""
@@ -131,10 +132,12 @@ def test_gpu_measures_every_choice_that_fits_into_its_time(tmp_path):
 def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
     """Without the libraries that the corpus is made with, without the user's cache, without network."""
     here = "{}.{}".format(*sys.version_info)
-    packing = [sys.executable, str(SCRIPT), "--pack", str(tmp_path / "carry"), "--python", here]
-    packed = subprocess.run(packing, capture_output=True, text=True, timeout=600, check=False)
-    assert packed.returncode == 0, packed.stderr[-3000:]
-    assert sum(path.stat().st_size for path in (tmp_path / "carry").rglob("*")) < 64e6
+    carry, little = tmp_path / "carry", tmp_path / "little"
+    for folder, libraries, most in ((carry, NEEDED, 64e6), (little, ["tinysoundfont"], 12e6)):
+        packing = [sys.executable, str(SCRIPT), "--pack", str(folder), "--python", here, "--libraries", *libraries]
+        packed = subprocess.run(packing, capture_output=True, text=True, timeout=600, check=False)
+        assert packed.returncode == 0, packed.stderr[-3000:]
+        assert sum(path.stat().st_size for path in folder.rglob("*")) < most
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "sitecustomize.py").write_text(BARE)
     away = {
@@ -145,6 +148,14 @@ def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
     for module in ("librosa", "tinysoundfont"):
         missing = subprocess.run([sys.executable, "-c", f"import {module}"], env={**kept, **away}, capture_output=True)
         assert b"ModuleNotFoundError" in missing.stderr
-    out = sitting(tmp_path, 5.0, "--carry", str(tmp_path / "carry"), environment={**kept, **away})
+    refused = subprocess.run(
+        [sys.executable, str(SCRIPT), "--toy", "--carry", str(little)],
+        env={**kept, **away},
+        capture_output=True,
+        text=True,
+    )
+    assert refused.returncode == 1
+    assert re.search("numba, llvmlite, filelock, tqdm: neither here nor in .*little; pack them", refused.stderr)
+    out = sitting(tmp_path, 5.0, "--carry", str(carry), environment={**kept, **away})
     assert "all is done" in out
     assert len(list((tmp_path / "records").glob("*.json"))) == 2
