@@ -85,8 +85,6 @@ def main() -> None:
     for choice in options.choices:
         if time.monotonic() - began > 60 * options.minutes:
             record["choices"][choice] = {"left out": "no time was left"}
-        elif device.type == "cpu" and "compiled" in choice:
-            record["choices"][choice] = {"left out": "compiling is for a GPU"}
         else:
             try:
                 found = training(settings, CHOICES[choice], device, options, name)

@@ -27,7 +27,7 @@ _PUBLIC = {
     "list_backends": "backends",
     "build_backend": "backends",
     "Tagger": "tagger",
-    "build_tagger": "tagger",
+    "build_tagger": "building",
     "list_pretrained": "pretrained",
     "load_tagger": "pretrained",
     "list_sounds": "sounds",

@@ -29,6 +29,24 @@ class Taggram(NamedTuple):
     padded: int
 
 
+def in_samples(name: str, seconds: float, sample_rate: int) -> int:
+    """A time of at least one sample, in samples.
+
+    Args:
+        name: of the option it comes from, for the error.
+        seconds: the time.
+        sample_rate: Hz.
+
+    Raises:
+        ConfigError: it is no positive, finite number.
+    """
+    if not 0 < seconds * sample_rate < float("inf"):
+        raise ConfigError(
+            f"{name}={seconds} at a sample rate of {sample_rate} Hz: both must be positive, finite numbers"
+        )
+    return max(1, round(seconds * sample_rate))
+
+
 def cut_segments(
     blocks: Iterable[np.ndarray], length: int, hop: int, edge: int = 0
 ) -> Iterator[tuple[np.ndarray, int]]:

@@ -18,20 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from .audio import AudioFile, as_waveform, resample
-from .backends import BACKENDS, build_backend
+from .backends import build_backend
 from .errors import CheckpointError, ConfigError
-from .frontends import FRONTENDS, build_frontend
+from .frontends import build_frontend
 from .frontends.spectrogram import SpectrogramFrontend
 from .heads import HEADS
-from .inference import taggram
+from .inference import in_samples, taggram
 from .losses import tag_loss
 from .parts import Taps
-from .tags import Tag, TrackTags, Vocabulary
+from .tags import TrackTags, Vocabulary
 
 
 @dataclass(frozen=True)
 class TaggerConfig:
-    """Everything but the weights that rebuilds a tagger; see :func:`build_tagger` for the meaning of each."""
+    """Everything but the weights that rebuilds a tagger; see :func:`tagging.build_tagger` for the meaning of each."""
 
     frontend: str
     backend: str
@@ -46,7 +46,7 @@ class TaggerConfig:
 
 
 class Tagger(nn.Module):
-    """Waveform -> one logit a tag. Build one with :func:`build_tagger`, or load one with :func:`tagging.load_tagger`.
+    """Waveform -> one logit a tag. Build one with :func:`tagging.build_tagger`, or load one with :func:`tagging.load_tagger`.
 
     Attributes:
         config: what it was built from.
@@ -226,7 +226,7 @@ class Tagger(nn.Module):
             progress: called after each block with the seconds of sound it held.
         """
         rate, device, config = self.sample_rate, self.device, self.config
-        hop = config.hop_samples if hop_seconds is None else _samples("hop_seconds", hop_seconds, rate)
+        hop = config.hop_samples if hop_seconds is None else in_samples("hop_seconds", hop_seconds, rate)
 
         def watched() -> Iterator[np.ndarray]:
             for block in blocks:
@@ -322,65 +322,3 @@ class Tagger(nn.Module):
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: its description and its weights do not fit together ({error})") from error
         return tagger.eval()
-
-
-def _samples(name: str, seconds: float, sample_rate: int) -> int:
-    """A time in samples; ConfigError if that is no positive, finite number."""
-    if not 0 < seconds * sample_rate < float("inf"):
-        raise ConfigError(
-            f"{name}={seconds} at a sample rate of {sample_rate} Hz: both must be positive, finite numbers"
-        )
-    return max(1, round(seconds * sample_rate))
-
-
-def build_tagger(
-    frontend: str,
-    backend: str,
-    tags: Vocabulary | Iterable[Tag | str],
-    segment_seconds: float = 15.0,
-    *,
-    hop_seconds: float | None = None,
-    width: float = 1.0,
-    sample_rate: int = 16000,
-    head: str = "together",
-    frontend_options: Mapping[str, Any] | None = None,
-    backend_options: Mapping[str, Any] | None = None,
-    head_options: Mapping[str, Any] | None = None,
-    dropout: float | None = None,
-) -> Tagger:
-    """Build an untrained tagger from any front-end and any back-end.
-
-    The paper's models are ``"waveform"`` or ``"spectrogram"`` with ``"temporal-pooling"`` at width 1 and 15 s.
-
-    Args:
-        frontend: one of :func:`tagging.list_frontends`, or ``"waveform"`` or ``"spectrogram"``.
-        backend: one of :func:`tagging.list_backends`.
-        tags: a :class:`~tagging.tags.Vocabulary`, or names.
-        segment_seconds: how much sound the model hears at once.
-        hop_seconds: from the start of one segment of a song to the next; None is no overlap.
-        width: factor on filters and units everywhere, e.g. 0.25.
-        sample_rate: Hz.
-        head: ``"together"``, ``"per-tag"``, ``"per-group"`` or ``"exclusive"``, see :mod:`tagging.heads`.
-        frontend_options, backend_options, head_options: further options of the parts, see their classes.
-        dropout: before the dense layers of back-end and head; None keeps the paper's 0.5.
-
-    Raises:
-        ConfigError: an unknown name or option, or segments too short for the front-end.
-
-    Book: ``book/putting_together``.
-    """
-    vocabulary = tags if isinstance(tags, Vocabulary) else Vocabulary(tags)
-    shared = {} if dropout is None else {"dropout": dropout}
-    config = TaggerConfig(
-        frontend=FRONTENDS.resolve(frontend),
-        backend=BACKENDS.resolve(backend),
-        segment_samples=_samples("segment_seconds", segment_seconds, sample_rate),
-        hop_samples=_samples("hop_seconds", segment_seconds if hop_seconds is None else hop_seconds, sample_rate),
-        sample_rate=sample_rate,
-        width=width,
-        head=HEADS.resolve(head),
-        frontend_options=dict(frontend_options or {}),
-        backend_options={**shared, **(backend_options or {})},
-        head_options={**shared, **(head_options or {})},
-    )
-    return Tagger(config, vocabulary)

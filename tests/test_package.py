@@ -29,6 +29,7 @@ FLOORS = [
     {"frontends", "heads", "losses", "inference", "corpora", "listen", "invert", "evaluation", "report"},
     {"summary", "fusion", "baseline", "side_by_side"},
     {"tagger", "bias"},
+    {"building"},
     {"pretrained", "plots"},
     {"bias_plots"},
     {"bias_commands"},
@@ -129,8 +130,8 @@ def test_nothing_is_unpickled_or_evaluated(path):
 
 
 def test_modules_stay_of_one_idea():
-    """150 to 350 lines is the aim; far beyond it a file holds two ideas."""
-    assert {path.name: count for path in FILES if (count := len(path.read_text().splitlines())) > 420} == {}
+    """150 to 350 lines is the aim; above it a file holds two ideas."""
+    assert {path.name: count for path in FILES if (count := len(path.read_text().splitlines())) > 350} == {}
 
 
 # Importing

@@ -17,10 +17,11 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ..building import build_tagger
 from ..cache import atomic_write, cache_dir, locked, sha256
 from ..errors import CheckpointError, DownloadError
 from ..mel import PRESETS
-from ..tagger import Tagger, build_tagger
+from ..tagger import Tagger
 from .original import load_original
 from .tensorflow import parse_checkpoint
 

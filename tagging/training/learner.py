@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..corpora import Corpus
+from ..errors import ConfigError
 from ..report import duration
 from .checkpoint import learner_tensors, restore_learner
 from .models import build_model, share_norms
@@ -28,12 +29,20 @@ class Learner:
         share: float [tags]: of each tag among the training clips, where outputs start; nan where it is unknown.
         engine: of the run.
 
+    Raises:
+        ConfigError: unknown parts, or compiling for a CPU.
+
     Attributes:
         plain: the model itself; ``model`` is what the engine made of it.
         best: mean validation ROC-AUC of the best weights so far; ``best_update`` when that was.
     """
 
     def __init__(self, name: str, settings: Settings, corpus: Corpus, share: np.ndarray, engine: Any) -> None:
+        if settings.compile and engine.device.type == "cpu":
+            # a process that dies without a word would be the worse answer: https://github.com/pytorch/pytorch/issues/181618
+            raise ConfigError(
+                "compile=true is for a GPU: what PyTorch 2.11 compiles of a spectrogram for a CPU can crash. Leave it out"
+            )
         # seeded by model, so that its first weights do not depend on its company
         torch.manual_seed(settings.seed)
         self.name = name

@@ -75,11 +75,6 @@ def train(
         TaggingError: another process trains in this folder.
     """
     engine = build_engine(settings.precision, cpu_only)
-    if settings.compile and engine.device.type == "cpu":
-        # a process that dies without a word would be the worse answer: https://github.com/pytorch/pytorch/issues/181618
-        raise ConfigError(
-            "compile=true is for a GPU: what PyTorch 2.11 compiles of a spectrogram for a CPU crashes. Leave it out"
-        )
     folder = Path(folder).expanduser()
     refuse_another_run(folder, settings)
     places = [folder / name.replace(":", "+") for name in settings.models]

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..building import build_tagger
 from ..errors import ConfigError
 from ..frontends import FRONTENDS
 from ..layers import OneChannelNorm
-from ..tagger import build_tagger
 from ..tags import Vocabulary
 from .settings import Settings
 

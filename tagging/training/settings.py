@@ -86,7 +86,7 @@ class Settings:
     toeplitz: bool = True
     # The sample-level front-end in the layout that a CPU's convolutions like best: twice as fast.
     onednn: bool = True
-    # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram writes past the ends of its arrays.
+    # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram can write past the ends of its arrays.
     compile: bool = False
     # Processes that make segments beside the training.
     workers: int = 1
