@@ -1,24 +1,28 @@
-"""What one GPU does with the poster edition, before hours are spent on it: two minutes of measuring.
+"""What one GPU does with the poster edition, before hours are spent on it: some minutes of measuring.
 
     python benchmarks/gpu.py --carry carry --output gpu-speed.json      # what travels is made by poster_edition.py --pack
     python benchmarks/gpu.py --toy                                      # the whole way at toy size, on a CPU
 
 Clips a second that all cores render; bytes a second from host to device; and for each choice of batch, precision and layout
-the clips a second of each model alone and of both on one stream, the seconds until they are up to speed, the most memory held,
-and the minutes that training takes at each of the edition's scales: the slower of rendering and learning. Beside each speed
-stands its share of the floor: what reading and writing every operand once would take at the device's bandwidth.
+the clips a second of each model alone, of both on one stream, and of both with all that a clip meets on its way from the
+host's memory; the seconds until they are up to speed, and the most memory held. Beside each speed stands its share of the
+floor: what reading and writing every operand once would take at the device's bandwidth. From the slower of rendering and
+learning follow the minutes that training takes at each of the edition's scales, without looks at validation clips.
 
-The choices most worth knowing come first; those for which no time is left are named in the record.
+Each choice has a process of its own: what one leaves behind (a broken device, algorithms that cuDNN has settled on) does not
+touch the next. The choices most worth knowing come first; those for which no time is left are named in the record.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +36,20 @@ MODELS = ("waveform", "spectrogram")
 TRAFFIC = {"waveform": 969e6, "spectrogram": 635e6}
 # Bytes a second that the memory of a device gives at best, by a part of its name.
 BANDWIDTH = {"H200": 4.8e12, "H100": 3.35e12, "A100": 2.0e12, "L4": 3.0e11, "T4": 3.2e11}
-# Settings of the run, and two things that are none: whether cuDNN tries its algorithms and keeps the fastest, and whether the
-# channels of a spectrogram lie next to each other in memory.
-CHOICES: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "cuDNN tries": {"cudnn_tries": True},
-    "cuDNN tries, channels last": {"cudnn_tries": True, "channels_last": True},
-    "cuDNN tries, banded filters": {"cudnn_tries": True, "toeplitz": True},
-    "cuDNN tries, batch 512": {"cudnn_tries": True, "batch": 512},
-    "compiled": {"compile": True},
-    "compiled, banded filters": {"compile": True, "toeplitz": True},
-    "cuDNN tries, batch 256": {"cudnn_tries": True, "batch": 256},
-    "batch 64": {"batch": 64},
-    "float32": {"precision": "no"},
+# Settings of the run, and names of TRICKS.
+CHOICES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "as it is": ({}, ()),
+    "tries": ({}, ("cudnn_tries",)),
+    "tries, flat": ({}, ("cudnn_tries", "flat_norm")),
+    "compiled, tries, banded": ({"compile": True, "toeplitz": True}, ("cudnn_tries",)),
+    "tries, flat, banded": ({"toeplitz": True}, ("cudnn_tries", "flat_norm")),
+    "tries, float32": ({"precision": "no"}, ("cudnn_tries",)),
+    "tries, flat, channels last": ({}, ("cudnn_tries", "flat_norm", "channels_last")),
+    "compiled, tries": ({"compile": True}, ("cudnn_tries",)),
+    "tries, flat, batch 256": ({"batch": 256}, ("cudnn_tries", "flat_norm")),
+    "tries, flat, batch 64": ({"batch": 64}, ("cudnn_tries", "flat_norm")),
+    # last: it has tensors of more than 2^31 numbers
+    "tries, flat, batch 512": ({"batch": 512}, ("cudnn_tries", "flat_norm")),
 }
 
 
@@ -53,7 +58,7 @@ def main() -> None:
     parser.add_argument("--carry", metavar="FOLDER", help="use what poster_edition.py --pack put there")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default: %(default)s)")
     parser.add_argument(
-        "--minutes", type=float, default=2.0, help="after which no choice is begun (default: %(default)s)"
+        "--minutes", type=float, default=3.0, help="after which no choice is begun (default: %(default)s)"
     )
     parser.add_argument("--choices", nargs="+", choices=CHOICES, default=list(CHOICES), help="(default: all)")
     parser.add_argument("--output", default="gpu-speed.json", help="the record (default: %(default)s)")
@@ -62,52 +67,63 @@ def main() -> None:
     began = time.monotonic()
     if options.carry:
         unpack(Path(options.carry))
-    import torch
 
     from tagging.records import circumstances, write_record
     from tagging.training import edition
 
-    device = torch.device("cuda" if torch.cuda.is_available() and not options.toy else "cpu")
     # a change of precision from choice to choice is part of the way
     toy = TOY | {"precision": "bf16"} if options.toy else {}
     settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)} | toy)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     record: dict[str, Any] = {
         "command": "python benchmarks/gpu.py",
-        "device": name,
         "cores": os.cpu_count(),
         "rendering": rendering(settings, options.seconds),
-        "host_to_device": copying(settings, device, options.seconds),
+        **apart(copying, settings, options),
         "choices": {},
         **circumstances(),
     }
     print({key: record[key] for key in ("device", "cores", "rendering", "host_to_device")}, flush=True)
     for choice in options.choices:
+        changes, tricks = CHOICES[choice]
+        chosen = settings.changed(
+            {name: value for name, value in changes.items() if not options.toy or name != "batch"}
+        )
         if time.monotonic() - began > 60 * options.minutes:
-            record["choices"][choice] = {"left out": "no time was left"}
+            found = {"left out": "no time was left"}
         else:
             try:
-                found = training(settings, CHOICES[choice], device, options, name)
-                record["choices"][choice] = found | {"edition_minutes": edition_minutes(settings, record, found)}
-            except Exception as error:  # out of memory, or a compiler that gives up: the others still count
-                record["choices"][choice] = {"failed": f"{type(error).__name__}: {error}"[:300]}
-        print(choice, json.dumps(record["choices"][choice]), flush=True)
+                found = apart(training, chosen, tricks, options)
+                found["edition_minutes"] = edition_minutes(settings, record["rendering"], found)
+            except Exception as error:  # out of memory, a compiler that gives up, a crash: the others still count
+                found = {"failed": f"{type(error).__name__}: {error}"[:300]}
+        record["choices"][choice] = found
+        print(choice, json.dumps(found), flush=True)
         write_record(Path(options.output), record)
 
 
-def rate(work: Callable[[], int], seconds: float, device: Any = None) -> tuple[float, float]:
-    """Units a second of some work that returns how many it did, and the seconds it takes to get up to that speed."""
-    import torch
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What some work returns, done by a process that does nothing else."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def rate(work: Callable[[], int], seconds: float, *, first: int = 3, wait: Callable[[], None] = lambda: None) -> tuple:
+    """Units a second of some work that returns how many it did, and the seconds it takes to get up to that speed.
+
+    Args:
+        work: what to do again and again.
+        seconds: for how long.
+        first: times that are not counted, while something is compiled or allocated, or caches are filled or emptied.
+        wait: for a device, which has its next work queued while it does this one; waited for at the end only, as in training.
+    """
 
     def timed(times: int) -> tuple[float, int]:
-        # waited for at the end only: a device has its next work queued while it does this one, as in training
         start = time.perf_counter()
         done = sum(work() for _ in range(times))
-        if device is not None and device.type == "cuda":
-            torch.cuda.synchronize()
+        wait()
         return time.perf_counter() - start, done
 
-    warm_up, _ = timed(3)  # compiles, allocates, fills caches
+    warm_up, _ = timed(first)
     once, _ = timed(1)
     spent, done = timed(max(1, round(seconds / once)))
     return done / spent, warm_up
@@ -121,86 +137,135 @@ def rendering(settings: Any, seconds: float) -> dict[str, float]:
     from tagging.training.data import open_split
 
     corpus = open_split(settings, "train")
+    size, workers = settings.batch, settings.workers
     batches = stream(
-        corpus,
-        np.arange(200_000),
-        batch_size=settings.batch,
-        seconds=settings.segment_seconds,
-        workers=settings.workers,
-    )
+        corpus, np.arange(400_000), batch_size=size, seconds=settings.segment_seconds, workers=workers
+    )  # fmt: skip
     start = time.perf_counter()
     next(batches)
-    first = time.perf_counter() - start
-    speed, _ = rate(lambda: len(next(batches)), seconds)
+    waited = time.perf_counter() - start
+    # workers are some batches ahead, which were made before the clock ran
+    speed, _ = rate(lambda: len(next(batches)), seconds, first=4 * workers)
     batches.close()
-    return {"workers": settings.workers, "first_batch_seconds": round(first, 1), "clips_per_second": round(speed, 1)}
+    return {"workers": workers, "first_batch_seconds": round(waited, 1), "clips_per_second": round(speed, 1)}
 
 
-def copying(settings: Any, device: Any, seconds: float) -> dict[str, float]:
-    """Gigabytes a second of int16 clips to the device, from ordinary and from pinned memory."""
+def edition_minutes(settings: Any, rendering: dict[str, float], found: dict[str, Any]) -> float:
+    """Minutes of training that each scale takes: clips must be made and learnt from, whichever takes longer."""
+    learning = found["both, from the host"]["clips_per_second"]
+    return round(settings.clips_seen / min(learning, rendering["clips_per_second"]) / 60, 1)
+
+
+def device_of(options: argparse.Namespace) -> tuple[Any, str, Callable[[], None]]:
+    """The device, its name, and how to wait for it."""
     import torch
 
-    batch = torch.zeros(settings.batch, round(settings.segment_seconds * 16000), dtype=torch.int16)
-    kinds = {"ordinary": batch} | ({"pinned": batch.pin_memory()} if device.type == "cuda" else {})
-
-    def gigabytes(source: Any) -> float:
-        size = source.numel() * source.element_size()
-        speed, _ = rate(lambda: source.to(device, non_blocking=True).numel() and size, seconds / 4, device)
-        return speed / 1e9
-
-    return {kind: round(gigabytes(source), 2) for kind, source in kinds.items()}
+    if torch.cuda.is_available() and not options.toy:
+        return torch.device("cuda"), torch.cuda.get_device_name(), torch.cuda.synchronize
+    return torch.device("cpu"), "cpu", lambda: None
 
 
-def edition_minutes(settings: Any, record: dict[str, Any], found: dict[str, Any]) -> float:
-    """Minutes of training that each scale takes: clips must be made and learnt from, whichever takes longer."""
-    learning = found["+".join(MODELS)]["clips_per_second"]
-    slower = min(learning, record["rendering"]["clips_per_second"])
-    return round(settings.clips_seen / slower / 60, 1)
-
-
-def training(
-    settings: Any, choice: dict[str, Any], device: Any, options: argparse.Namespace, name: str
-) -> dict[str, Any]:
-    """Clips a second of each model alone, then of both on one batch; most memory held; shares of the floor."""
+def copying(settings: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Gigabytes a second of int16 clips to the device, from ordinary memory and as training does it."""
     import numpy as np
     import torch
 
+    from tagging.training.data import on_device
+
+    device, name, wait = device_of(options)
+    batch = np.zeros((settings.batch, round(settings.segment_seconds * 16000)), np.int16)
+    ways = {
+        "ordinary": lambda: torch.from_numpy(batch).to(device),
+        "as training does": lambda: on_device(batch, device),
+    }
+
+    def gigabytes(way: Callable[[], Any]) -> float:
+        return rate(lambda: way().nbytes, options.seconds / 4, wait=wait)[0] / 1e9
+
+    return {"device": name, "host_to_device": {kind: round(gigabytes(way), 2) for kind, way in ways.items()}}
+
+
+def cudnn_tries(models: list[Any]) -> None:
+    """cuDNN tries its algorithms for each shape, and keeps the fastest."""
+    import torch
+
+    torch.backends.cudnn.benchmark = True
+
+
+def channels_last(models: list[Any]) -> None:
+    """Filters of spectrograms have their channels next to each other in memory, and so have their answers."""
+    import torch
+
+    for model in models:
+        model.to(memory_format=torch.channels_last)
+
+
+def flat_norm(models: list[Any]) -> None:
+    """One channel is one block of threads to PyTorch, however long it is; as rows of one number it is as many as there are."""
+    from torch import nn
+
+    from tagging.layers import OneChannelNorm
+
+    OneChannelNorm.forward = lambda norm, x: nn.BatchNorm2d.forward(norm, x.reshape(-1, 1, 1, 1)).view_as(x)
+
+
+TRICKS = {trick.__name__: trick for trick in (cudnn_tries, channels_last, flat_norm)}
+
+
+def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace) -> dict[str, Any]:
+    """Clips a second of each model alone, of both on one batch, and from the host on; most memory held; shares of the floor."""
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from tagging.corpora import stream
     from tagging.losses import known_labels
-    from tagging.training.data import open_split
+    from tagging.training.data import on_device, open_split
     from tagging.training.engine import build_engine
     from tagging.training.learner import Learner, step
 
-    changes = {key: value for key, value in choice.items() if key not in ("cudnn_tries", "channels_last")}
-    settings = settings.changed({key: value for key, value in changes.items() if not (options.toy and key == "batch")})
-    torch.backends.cudnn.benchmark = choice.get("cudnn_tries", False)
+    device, name, wait = device_of(options)
     engine = build_engine(settings.precision, cpu_only=device.type == "cpu")
     corpus = open_split(settings, "train")
-    tags = len(corpus.vocabulary)
-    learners = {model: Learner(model, settings, corpus, np.full(tags, 0.1), engine) for model in MODELS}
-    if choice.get("channels_last"):
-        for learner in learners.values():
-            learner.plain.to(memory_format=torch.channels_last)
-    waveform = 0.1 * torch.randn(settings.batch, round(settings.segment_seconds * corpus.sample_rate), device=device)
-    labels = (torch.rand(settings.batch, tags, device=device) < 0.1).float()
-    known = known_labels(labels, corpus.vocabulary)
+    share = np.full(len(corpus.vocabulary), 0.1)
+    learners = {model: Learner(model, settings, corpus, share, engine) for model in MODELS}
+    for trick in tricks:
+        TRICKS[trick]([learner.plain for learner in learners.values()])
+    finish = corpus.finish()
+    finish = finish.to(device) if isinstance(finish, nn.Module) else finish
+    batch = next(
+        stream(corpus, np.arange(settings.batch), batch_size=settings.batch, seconds=settings.segment_seconds)
+    )  # fmt: skip
 
-    def train(*models: str) -> int:
+    def fetch() -> tuple[Any, Any]:
+        audio, draws, labels = (on_device(x, device) for x in (batch.audio, batch.draws, batch.labels))
+        with torch.no_grad():
+            return finish(audio, draws), labels
+
+    def train(models: tuple[str, ...], waveform: Any, labels: Any) -> int:
+        known = known_labels(labels, corpus.vocabulary)
         for model in models:
             step(learners[model], waveform, labels, known, 1e-4, 1, settings, engine)
         return settings.batch
 
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    found: dict[str, Any] = {"batch": settings.batch, "precision": settings.precision}
+    there = fetch()
+    work: dict[str, tuple[tuple[str, ...], Callable[[], int]]] = {
+        **{model: ((model,), lambda model=model: train((model,), *there)) for model in MODELS},
+        "both": (MODELS, lambda: train(MODELS, *there)),
+        "both, from the host": (MODELS, lambda: train(MODELS, *fetch())),
+    }
+    found: dict[str, Any] = {"batch": settings.batch, "precision": settings.precision, "tricks": list(tricks)}
     bandwidth = next((speed for part, speed in BANDWIDTH.items() if part in name), None)
-    for models in (*((model,) for model in MODELS), MODELS):
-        speed, warm_up = rate(lambda models=models: train(*models), options.seconds, device)
-        found["+".join(models)] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warm_up, 1)}
+    for kind, (models, once) in work.items():
+        speed, warm_up = rate(once, options.seconds, wait=wait)
+        found[kind] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warm_up, 1)}
         if bandwidth and settings.width == 1:
             # bf16 halves the bytes
             bytes_a_clip = sum(TRAFFIC[model] for model in models) / (2 if settings.precision == "bf16" else 1)
             entry["share_of_floor"] = round(speed * bytes_a_clip / bandwidth, 3)
+        if kind == "both" and device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()  # what was tried on the way here does not count
     if device.type == "cuda":
         found["peak_gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
     return found

@@ -7,7 +7,7 @@ On a machine with the `scores` corpus prepared, put together what has to travel,
 Then, on a machine with torch, torchaudio, numpy, safetensors and accelerate, without network, again and again until it says
 that all is done:
 
-    python benchmarks/poster_edition.py --carry carry --minutes 9 --output runs/poster
+    python benchmarks/poster_edition.py --carry carry --minutes 8 --output runs/poster
 
 Each sitting goes on where the last one stopped and prints the table so far. Both models of a scale learn from one stream of
 clips, made on all cores. `--toy` makes every run tiny, to try the whole way on a laptop.
@@ -16,7 +16,7 @@ clips, made on all cores. `--toy` makes every run tiny, to try the whole way on 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import os
 import shutil
 import subprocess
@@ -49,7 +49,7 @@ def main() -> None:
         help="to pack, of those it may lack (default: all of %(default)s; without numba and llvmlite a sixth as much travels)",
     )  # fmt: skip
     parser.add_argument("--carry", metavar="FOLDER", help="use what --pack put there")
-    parser.add_argument("--minutes", type=float, default=9.0, help="of this sitting (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of training in this sitting (default: %(default)s)")
     parser.add_argument("--output", default="runs/poster", help="where the runs live (default: %(default)s)")
     parser.add_argument(
         "--records", metavar="FOLDER", help="copy records, predictions and weights there, without subfolders"
@@ -85,8 +85,8 @@ def main() -> None:
             run = settings.changed({"clips": 64 * clips // SCALES[0] if options.toy else clips})
             records = train(run, output / str(clips), cpu_only=options.toy, minutes=max(left, 0.0))
         complete = complete and bool(records)
-    if options.records:
-        bring_back(output, Path(options.records))
+        if options.records:  # whatever happens to the next one
+            bring_back(output, Path(options.records))
     if found := training_records([output]):
         print(text_table(found, "poster"))
     print("all is done" if complete else "not done yet: give the same command again", flush=True)
@@ -98,12 +98,16 @@ def pack(folder: Path, python: str, libraries: Sequence[str]) -> None:
     from tagging.cache import cache_dir
     from tagging.corpora.scores.library import library_path
     from tagging.corpora.scores.synthesizer import soundfont_path
+    from tagging.records import commit
 
     tagging.open_corpus("scores", build=True).rank_table(edition_seconds())
     (folder / "scores").mkdir(parents=True, exist_ok=True)
     for path in [library_path(), *cache_dir("scores").glob("ranks-*.npy")]:
         shutil.copy(path, folder / "scores" / path.name)
     shutil.copy(soundfont_path(), folder / "soundfont.sf2")
+    (folder / "commit").write_text(
+        commit(), encoding="utf-8"
+    )  # a copy of the code without its history does not know it
     with tempfile.TemporaryDirectory() as site:
         install = [
             "install",
@@ -139,13 +143,25 @@ def unpack(folder: Path) -> None:
         sys.path.append(str((folder / "site").resolve()))
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), sys.path[-1]]))
     if missing():
-        raise SystemExit(f"{', '.join(missing())}: neither here nor in {folder}; pack them, too, see --libraries")
+        raise SystemExit(
+            f"{', '.join(missing())}: cannot be imported here, nor from {folder}; pack them, too, see --libraries"
+        )
     os.environ.setdefault("TAGGING_CACHE", str(folder.resolve()))
     os.environ.setdefault("TAGGING_SOUNDFONT", str((folder / "soundfont.sf2").resolve()))
+    os.environ.setdefault("TAGGING_COMMIT", (folder / "commit").read_text(encoding="utf-8"))
 
 
 def missing() -> list[str]:
-    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    """What cannot be imported, because it is not there or does not go with what is."""
+
+    def importable(name: str) -> bool:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            return False
+        return True
+
+    return [name for name in NEEDED if not importable(name)]
 
 
 def bring_back(output: Path, folder: Path) -> None:

@@ -54,7 +54,10 @@ def cpu() -> str:
 
 
 def commit() -> str:
-    """The commit the package runs from, marked where its code had changed since; its version outside of a checkout."""
+    """The commit the package runs from, marked where its code had changed since.
+
+    Outside of a checkout what ``TAGGING_COMMIT`` says, or else the version.
+    """
     from . import __version__
 
     here = Path(__file__).parent
@@ -67,7 +70,7 @@ def commit() -> str:
         return result.stdout.strip()
 
     if not (head := git("rev-parse", "HEAD")):
-        return f"version {__version__}"
+        return os.environ.get("TAGGING_COMMIT") or f"version {__version__}"
     changed = git("status", "--porcelain", "--", "*.py")
     return head + (" and changes" if changed else "")
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from helpers import python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,13 @@ def test_circumstances_are_those_of_this_machine():
     assert re.match(r"[0-9a-f]{40}|version ", found["commit"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
     assert "cores" in cpu()
+
+
+def test_a_copy_without_history_can_be_told_its_commit():
+    code = "from tagging.records import commit; print(commit())"
+    for told, said in (({"TAGGING_COMMIT": "abc123"}, "abc123"), ({}, r"version \d.*")):
+        found = python(code, PATH="", **told)  # no git
+        assert re.fullmatch(said, found.stdout.strip()), found.stderr
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "no json"])

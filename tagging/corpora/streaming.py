@@ -6,7 +6,9 @@ A watchdog ends a worker that is stuck, with an error that names the clip. Book:
 
 from __future__ import annotations
 
+import functools
 import math
+import mmap
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -232,15 +234,20 @@ class _Workers:
     def __init__(self, plan: _Plan, workers: int, patience: float) -> None:
         methods = multiprocessing.get_all_start_methods()
         # forked workers share the compiled code and the tables, and start at once
-        context = multiprocessing.get_context("fork" if "fork" in methods else None)
+        forks = "fork" in methods
+        context = multiprocessing.get_context("fork" if forks else None)
         self._plan = plan
         self._patience = patience
         self._count = min(workers, plan.batches)
         # for each worker: the row it is at (-1: none) and since when
         self._row = context.RawArray("q", [-1] * self._count)
         self._since = context.RawArray("d", [0.0] * self._count)
-        self._slots = [[context.RawArray("b", plan.bytes) for _ in range(_AHEAD)] for _ in range(self._count)]
-        self._free = [context.Semaphore(_AHEAD) for _ in range(self._count)]
+        # What is forked shares memory that has no name. What has one lies in /dev/shm, of which a container has 64 MB, and a
+        # process that writes beyond it is killed.
+        slot = functools.partial(mmap.mmap, -1) if forks else functools.partial(context.RawArray, "b")
+        self._ahead = min(_AHEAD, math.ceil(plan.batches / self._count))
+        self._slots = [[slot(plan.bytes) for _ in range(self._ahead)] for _ in range(self._count)]
+        self._free = [context.Semaphore(self._ahead) for _ in range(self._count)]
         self._ends = []
         self._processes = []
         for number in range(self._count):
@@ -266,7 +273,7 @@ class _Workers:
         for number in range(self._plan.batches):
             worker = number % self._count
             failed = self._wait_for(worker)
-            slot = (number // self._count) % _AHEAD
+            slot = (number // self._count) % self._ahead
             shared = self._plan.shaped(memoryview(self._slots[worker][slot]).cast("B"))
             arrays = tuple(array.copy() for array in shared)
             self._free[worker].release()
@@ -315,7 +322,7 @@ def _work(plan: _Plan, number: int, count: int, slots: list, free, sending, row_
         while not free.acquire(timeout=1):
             if os.getppid() != parent:
                 return  # nobody is waiting any more
-        arrays = plan.shaped(memoryview(slots[turn % _AHEAD]).cast("B"))
+        arrays = plan.shaped(memoryview(slots[turn % len(slots)]).cast("B"))
         try:
             failed = plan.fill(batch, arrays, watch)
         except Exception as error:  # whatever it is, the training process must hear of it

@@ -62,6 +62,12 @@ class Order:
         return np.concatenate(indices), np.concatenate(starts)
 
 
+def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """A batch's array as a tensor on a device; on its way to a GPU in memory that the GPU can fetch by itself."""
+    tensor = torch.from_numpy(array)
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+
+
 def even_starts(corpus: Corpus, tracks: np.ndarray, settings: Settings) -> np.ndarray:
     """float64 [tracks, segments]: where test segments begin, evenly spread from the start of a track to its end."""
     room = np.maximum(corpus.durations(tracks) - settings.segment_seconds, 0.0)
@@ -113,8 +119,7 @@ def predict(
             model.eval()
         with failures.listed(), torch.inference_mode(), engine.autocast():
             for batch in batches:
-                audio = torch.from_numpy(batch.audio).to(engine.device)
-                waveform = finish(audio, torch.from_numpy(batch.draws).to(engine.device))
+                waveform = finish(on_device(batch.audio, engine.device), on_device(batch.draws, engine.device))
                 songs = np.arange(len(batch)) // count
                 rows = mine[place : place + songs[-1] + 1]
                 failures.add(batch.failed)

@@ -23,7 +23,7 @@ from ..evaluation import evaluate
 from ..losses import known_labels
 from ..records import circumstances, read_record
 from .checkpoint import newest_state, save_state
-from .data import Order, first_tracks, heard, open_split, predict
+from .data import Order, first_tracks, heard, on_device, open_split, predict
 from .engine import build_engine
 from .failures import Failures
 from .folder import claim, refuse_another_run, refuse_folders_apart
@@ -145,10 +145,7 @@ def _train(
             failures.add(batch.failed)
 
             # The batch, on the device, as the models hear it
-            audio, draws, labels = (
-                torch.from_numpy(array).to(engine.device, non_blocking=True)
-                for array in (batch.audio, batch.draws, batch.labels)
-            )
+            audio, draws, labels = (on_device(x, engine.device) for x in (batch.audio, batch.draws, batch.labels))
             with torch.no_grad():
                 waveform = finish(audio, draws)  # float32 [batch, samples]
             if settings.shuffled_labels:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,6 +158,20 @@ def test_a_stuck_or_broken_worker_is_ended_and_the_clip_named(how: str, message:
             received += len(batch)
     assert received == 32  # what was whole came out first
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /dev/shm")
+def test_large_batches_do_not_fill_dev_shm(corpus: Scores):
+    """Of which a container has 64 MB: whoever writes beyond is killed."""
+    batches = stream(corpus, np.arange(256), batch_size=64, seconds=15, workers=2)
+    assert next(batches).audio.nbytes > 30e6
+    named = 0
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "/dev/shm/" in line:
+            first, last = (int(end, 16) for end in line.split()[0].split("-"))
+            named += last - first
+    assert named < 16e6
+    batches.close()
 
 
 def test_leaving_the_loop_ends_the_workers(corpus: Scores):
