@@ -107,7 +107,9 @@ def apart(work: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(work, *arguments).result()
 
 
-def rate(work: Callable[[], int], seconds: float, *, first: int = 3, wait: Callable[[], None] = lambda: None) -> tuple:
+def rate(
+    work: Callable[[], int], seconds: float, *, first: int = 3, wait: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
     """Units a second of some work that returns how many it did, and the seconds it takes to get up to that speed.
 
     Args:
@@ -138,9 +140,7 @@ def rendering(settings: Any, seconds: float) -> dict[str, float]:
 
     corpus = open_split(settings, "train")
     size, workers = settings.batch, settings.workers
-    batches = stream(
-        corpus, np.arange(400_000), batch_size=size, seconds=settings.segment_seconds, workers=workers
-    )  # fmt: skip
+    batches = stream(corpus, np.arange(400_000), batch_size=size, seconds=settings.segment_seconds, workers=workers)
     start = time.perf_counter()
     next(batches)
     waited = time.perf_counter() - start
@@ -201,7 +201,11 @@ def channels_last(models: list[Any]) -> None:
 
 
 def flat_norm(models: list[Any]) -> None:
-    """One channel is one block of threads to PyTorch, however long it is; as rows of one number it is as many as there are."""
+    """The one-channel normalisation sees rows of one number each.
+
+    By PyTorch's source (Normalization.cuh) the statistics of a channel are the work of one block of threads, however long
+    it is, but of many where channels lie next to each other, which is how a single number is counted.
+    """
     from torch import nn
 
     from tagging.layers import OneChannelNorm
@@ -233,9 +237,8 @@ def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace
         TRICKS[trick]([learner.plain for learner in learners.values()])
     finish = corpus.finish()
     finish = finish.to(device) if isinstance(finish, nn.Module) else finish
-    batch = next(
-        stream(corpus, np.arange(settings.batch), batch_size=settings.batch, seconds=settings.segment_seconds)
-    )  # fmt: skip
+    size = settings.batch
+    batch = next(stream(corpus, np.arange(size), batch_size=size, seconds=settings.segment_seconds))
 
     def fetch() -> tuple[Any, Any]:
         audio, draws, labels = (on_device(x, device) for x in (batch.audio, batch.draws, batch.labels))
@@ -246,7 +249,7 @@ def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace
         known = known_labels(labels, corpus.vocabulary)
         for model in models:
             step(learners[model], waveform, labels, known, 1e-4, 1, settings, engine)
-        return settings.batch
+        return size
 
     there = fetch()
     work: dict[str, tuple[tuple[str, ...], Callable[[], int]]] = {

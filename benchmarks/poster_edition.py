@@ -86,7 +86,7 @@ def main() -> None:
             records = train(run, output / str(clips), cpu_only=options.toy, minutes=max(left, 0.0))
         complete = complete and bool(records)
         if options.records:  # whatever happens to the next one
-            bring_back(output, Path(options.records))
+            bring_back(output / str(clips), Path(options.records))
     if found := training_records([output]):
         print(text_table(found, "poster"))
     print("all is done" if complete else "not done yet: give the same command again", flush=True)
@@ -105,9 +105,8 @@ def pack(folder: Path, python: str, libraries: Sequence[str]) -> None:
     for path in [library_path(), *cache_dir("scores").glob("ranks-*.npy")]:
         shutil.copy(path, folder / "scores" / path.name)
     shutil.copy(soundfont_path(), folder / "soundfont.sf2")
-    (folder / "commit").write_text(
-        commit(), encoding="utf-8"
-    )  # a copy of the code without its history does not know it
+    # a copy of the code without its history does not know it
+    (folder / "commit").write_text(commit(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as site:
         install = [
             "install",
@@ -164,14 +163,14 @@ def missing() -> list[str]:
     return [name for name in NEEDED if not importable(name)]
 
 
-def bring_back(output: Path, folder: Path) -> None:
-    """Records, predictions and weights of what is complete, as the package ships them; numbers in half precision."""
+def bring_back(place: Path, folder: Path) -> None:
+    """Records, predictions and weights of one scale, if it is complete, as the package ships them; in half precision."""
     from tagging.predictions import ship_predictions
     from tagging.records import read_record
     from tagging.tagger import Tagger
     from tagging.training.outcome import short_count
 
-    for path in output.rglob("record.json"):
+    for path in place.glob("*/record.json"):
         run, record = path.parent, read_record(path)
         ship_predictions(run, record["name"], folder)
         name = f"{record['edition']}-{run.name}-{short_count(record['clips'])}"

@@ -39,9 +39,14 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"plain": plain,
 
 def known_labels(labels: Tensor, vocabulary: Vocabulary) -> Tensor:
     """float32 [2]: how many labels of the bi-modal and of the uniform tags are known (not NaN) in a batch."""
-    bimodal = torch.from_numpy(vocabulary.bimodal).to(labels.device, non_blocking=True)
+    bimodal = _bimodal(vocabulary, labels.device)
     known = ~labels.isnan()
     return torch.stack([(known & bimodal).sum(), (known & ~bimodal).sum()]).float()
+
+
+def _bimodal(vocabulary: Vocabulary, device: torch.device) -> Tensor:
+    """bool [tags]; copied without a wait for what the device has to do before."""
+    return torch.from_numpy(vocabulary.bimodal).to(device, non_blocking=True)
 
 
 def tag_loss(
@@ -87,7 +92,7 @@ def tag_loss(
     logits = logits.float()
     given = ~labels.isnan()
     target = labels.nan_to_num().to(logits.dtype)
-    bimodal = torch.from_numpy(vocabulary.bimodal).to(logits.device, non_blocking=True)
+    bimodal = _bimodal(vocabulary, logits.device)
     share = torch.full((len(vocabulary),), 0.5) if share is None else share.nan_to_num(0.5)
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     if weighing != "plain":

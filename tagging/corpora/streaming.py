@@ -242,8 +242,8 @@ class _Workers:
         # for each worker: the row it is at (-1: none) and since when
         self._row = context.RawArray("q", [-1] * self._count)
         self._since = context.RawArray("d", [0.0] * self._count)
-        # What is forked shares memory that has no name. What has one lies in /dev/shm, of which a container has 64 MB, and a
-        # process that writes beyond it is killed.
+        # What is forked shares memory that has no name. What has one lies in /dev/shm, of which Docker gives a container
+        # 64 MB, and a process that writes beyond it is killed.
         slot = functools.partial(mmap.mmap, -1) if forks else functools.partial(context.RawArray, "b")
         self._ahead = min(_AHEAD, math.ceil(plan.batches / self._count))
         self._slots = [[slot(plan.bytes) for _ in range(self._ahead)] for _ in range(self._count)]

@@ -197,7 +197,7 @@ class Settings:
 EDITIONS: dict[str, Settings] = {
     "laptop": Settings(),
     # The paper's models and segments, and each clip of the largest scale once. Batch, rate, dropout and workers are a first
-    # guess at what a GPU likes: benchmarks/gpu.py is there to measure it.
+    # guess; what a GPU makes of batch, precision and layout is for benchmarks/gpu.py to measure.
     "poster": Settings(
         edition="poster",
         models=("waveform", "spectrogram"),

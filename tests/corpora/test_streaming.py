@@ -162,7 +162,7 @@ def test_a_stuck_or_broken_worker_is_ended_and_the_clip_named(how: str, message:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /dev/shm")
 def test_large_batches_do_not_fill_dev_shm(corpus: Scores):
-    """Of which a container has 64 MB: whoever writes beyond is killed."""
+    """Of which Docker gives a container 64 MB: whoever writes beyond is killed."""
     batches = stream(corpus, np.arange(256), batch_size=64, seconds=15, workers=2)
     assert next(batches).audio.nbytes > 30e6
     named = 0
