@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 import tagging
+from tagging.training.losses import tag_loss
 
 TAGS = [f"tag {index}" for index in range(50)]
 PAPER = ("waveform-sample-level", "spectrogram-musically-motivated")
@@ -50,7 +51,7 @@ def training_step(tagger: tagging.Tagger, batch: Tensor, bfloat16: bool = False)
         tagger.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             logits = tagger(batch)
-        tagger.loss(logits, labels).backward()
+        tag_loss(logits, labels, tagger.vocabulary).backward()
         optimizer.step()
         optimizer.zero_grad()
 

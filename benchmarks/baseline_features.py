@@ -1,6 +1,6 @@
 """What the hand-made features cost: milliseconds of one thread for a clip of 15 s, block by block.
 
-    python benchmarks/baseline_features.py                 # writes tagging/runs/baseline-features.json
+    python benchmarks/baseline_features.py                 # writes tagging/book/runs/baseline-features.json
 
 Beside the blocks stands what making the clip costs, with all that is done to its sound, and what was left out because of its
 price: the separation of harmonic and percussive sound on all bins, and the estimate of the tuning in librosa, both replaced
@@ -21,8 +21,8 @@ import librosa
 import numpy as np
 
 import tagging
-from tagging.baseline.features import BLOCKS, VERSION, describe, feature_names
-from tagging.baseline.spectra import RATE, Spectra, spectra_of
+from tagging.baselines.features.descriptors import BLOCKS, VERSION, describe, feature_names
+from tagging.baselines.features.spectra import RATE, Spectra, spectra_of
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What growing trees costs, and what binning the features costs each time scikit-learn does it: seconds of one core.
 
-    python benchmarks/baseline_trees.py                     # writes tagging/runs/baseline-trees.json
+    python benchmarks/baseline_trees.py                     # writes tagging/book/runs/baseline-trees.json
 
 Random numbers stand for the features: how long trees take depends on how many there are, hardly on what they mean. A tag's
 trees are fitted in several calls, each of which goes on from the one before and bins the features anew.
@@ -19,8 +19,8 @@ from timing import in_turn, machine  # before NumPy: it sets the number of threa
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from tagging.baseline.binning import Binning
-from tagging.baseline.features import feature_names
+from tagging.baselines.binning import Binning
+from tagging.baselines.features.descriptors import feature_names
 
 BINS, FEW, MANY = 64, 1, 26
 

@@ -1,6 +1,6 @@
 """Settings of the boosted trees, tried on validation clips alone.
 
-    python benchmarks/baseline_tuning.py                     # adds to tagging/runs/baseline-tuning.json what is not there yet
+    python benchmarks/baseline_tuning.py           # adds to tagging/book/runs/baseline-tuning.json what is not there yet
     python benchmarks/baseline_tuning.py --clips 10000 --every 4 --only "share=0.3" "learning_rate=0.05, share=0.3"
 
 The first 500 validation clips say how many trees each tag gets, as in a run; the next 500 judge the setting. The test split
@@ -20,11 +20,11 @@ import numpy as np
 import records
 
 import tagging
-from tagging.baseline.extraction import Features, extract
-from tagging.baseline.features import VERSION, feature_names
-from tagging.baseline.trees import TreeSettings, fit_trees
-from tagging.evaluation import evaluate
-from tagging.records import SHIPPED
+from tagging.baselines.features.descriptors import VERSION, feature_names
+from tagging.baselines.features.extraction import Features, extract
+from tagging.baselines.trees import TreeSettings, fit_trees
+from tagging.book.runs import SHIPPED
+from tagging.evaluation.evaluate import evaluate
 
 STOPPING, JUDGING = 500, 500
 # a first guess, then changes of it: what is best becomes the defaults of TreeSettings

@@ -1,6 +1,6 @@
 """How fast tags are evaluated: bootstrap intervals of every tag, against scikit-learn called once a tag and resample.
 
-    python benchmarks/evaluation.py                 # writes tagging/runs/evaluation-speed.json
+    python benchmarks/evaluation.py                 # writes tagging/book/runs/evaluation-speed.json
 
 scikit-learn would take hours for all of it. It is timed on a few tags and resamples, and its time is scaled by their number,
 which is fair to it: a call costs the same whatever came before. The same calls check that both give the same numbers.
@@ -22,8 +22,8 @@ from timing import machine  # before NumPy: it sets the number of threads
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tagging.evaluation import evaluate
-from tagging.resampling import Resampling
+from tagging.evaluation.bootstrap import Resampling
+from tagging.evaluation.evaluate import evaluate
 from tagging.tags import UNIFORM, Tag, Vocabulary
 
 

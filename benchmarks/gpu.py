@@ -68,8 +68,9 @@ def main() -> None:
     if options.carry:
         unpack(Path(options.carry))
 
-    from tagging.records import circumstances, write_record
     from tagging.training import edition
+    from tagging.training.records import write_record
+    from tagging.utils.provenance import circumstances
 
     # a change of precision from choice to choice is part of the way
     toy = TOY | {"precision": "bf16"} if options.toy else {}
@@ -135,7 +136,7 @@ def rendering(settings: Any, seconds: float) -> dict[str, float]:
     """Clips a second of the stream that training reads, on as many processes."""
     import numpy as np
 
-    from tagging.corpora import stream
+    from tagging.data import stream
     from tagging.training.data import open_split
 
     corpus = open_split(settings, "train")
@@ -208,7 +209,7 @@ def flat_norm(models: list[Any]) -> None:
     """
     from torch import nn
 
-    from tagging.layers import OneChannelNorm
+    from tagging.models.layers import OneChannelNorm
 
     OneChannelNorm.forward = lambda norm, x: nn.BatchNorm2d.forward(norm, x.reshape(-1, 1, 1, 1)).view_as(x)
 
@@ -222,11 +223,11 @@ def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace
     import torch
     from torch import nn
 
-    from tagging.corpora import stream
-    from tagging.losses import known_labels
+    from tagging.data import stream
     from tagging.training.data import on_device, open_split
-    from tagging.training.engine import build_engine
+    from tagging.training.distributed import build_engine
     from tagging.training.learner import Learner, step
+    from tagging.training.losses import known_labels
 
     device, name, wait = device_of(options)
     engine = build_engine(settings.precision, cpu_only=device.type == "cpu")

@@ -23,12 +23,13 @@ import sys
 import time
 from pathlib import Path
 
-from tagging.cache import atomic_write
-from tagging.predictions import ship_predictions
-from tagging.pretrained.own import own_path
-from tagging.records import SHIPPED, read_record
+from tagging.book.runs import SHIPPED, ship_predictions
+from tagging.pretrained.bundled import own_path
 from tagging.training import Settings
-from tagging.training.outcome import run_name, short_count
+from tagging.training.records import read_record
+from tagging.training.results import run_name
+from tagging.utils.files import atomic_write
+from tagging.utils.text import short_count
 
 UNDER_WAY = Path(__file__).with_name("under_way")
 PAIR = ("waveform", "spectrogram")

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 import torchaudio
 
-from tagging.audio import load_audio
-from tagging.mel import PRESETS, LogMel
-from tagging.sounds import list_sounds, sound_path
+from tagging.audio.examples import list_sounds, sound_path
+from tagging.audio.files import load_audio
+from tagging.audio.mel import PRESETS, LogMel
 
 
 def music(seconds: float, sample_rate: int) -> np.ndarray:

@@ -68,8 +68,8 @@ def main() -> None:
         unpack(Path(options.carry))
     sys.path.insert(0, str(ROOT))  # the package need not be installed
 
-    from tagging.records import training_records
-    from tagging.report import text_table
+    from tagging.book.poster_table import text_table
+    from tagging.book.runs import training_records
     from tagging.training import edition, train
     from tagging.training.settings import parse_overrides
 
@@ -95,10 +95,10 @@ def main() -> None:
 def pack(folder: Path, python: str, libraries: Sequence[str]) -> None:
     """The note cache, the rank tables, the SoundFont, and the libraries that machine lacks, as small as they get."""
     import tagging
-    from tagging.cache import cache_dir
-    from tagging.corpora.scores.library import library_path
-    from tagging.corpora.scores.synthesizer import soundfont_path
-    from tagging.records import commit
+    from tagging.data.sheet_music.library import library_path
+    from tagging.data.sheet_music.synthesizer import soundfont_path
+    from tagging.utils.files import cache_dir
+    from tagging.utils.provenance import commit
 
     tagging.open_corpus("scores", build=True).rank_table(edition_seconds())
     (folder / "scores").mkdir(parents=True, exist_ok=True)
@@ -165,10 +165,10 @@ def missing() -> list[str]:
 
 def bring_back(place: Path, folder: Path) -> None:
     """Records, predictions and weights of one scale, if it is complete, as the package ships them; in half precision."""
-    from tagging.predictions import ship_predictions
-    from tagging.records import read_record
-    from tagging.tagger import Tagger
-    from tagging.training.outcome import short_count
+    from tagging.book.runs import ship_predictions
+    from tagging.models.tagger import Tagger
+    from tagging.training.records import read_record
+    from tagging.utils.text import short_count
 
     for path in place.glob("*/record.json"):
         run, record = path.parent, read_record(path)

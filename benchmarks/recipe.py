@@ -1,6 +1,6 @@
 """What each choice of the laptop edition's recipe does, on the validation split alone.
 
-    python benchmarks/recipe.py                      # adds to tagging/runs/recipe.json what is not there yet
+    python benchmarks/recipe.py                      # adds to tagging/book/runs/recipe.json what is not there yet
     python benchmarks/recipe.py --only spectrogram
 
 One choice is changed at a time, in runs of 400 updates: long enough to tell choices apart, short enough to try many. The
@@ -20,7 +20,7 @@ from pathlib import Path
 import records
 import torch
 
-from tagging.records import SHIPPED
+from tagging.book.runs import SHIPPED
 from tagging.training import Settings, edition, train
 
 BASE = edition("laptop").changed(

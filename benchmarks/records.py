@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tagging.records import PACKAGES, SHIPPED, circumstances, cpu, write_record
+from tagging.book.runs import SHIPPED
+from tagging.training.records import write_record
+from tagging.utils.provenance import PACKAGES, circumstances, cpu
 
 # beside what training needs: what the corpus is made with
 CORPUS_PACKAGES = ("music21", "symusic", "verovio", "tinysoundfont", "pretty_midi")
 
 
 def write(name: str, results: dict[str, Any], path: str | None = None) -> Path:
-    """Write ``tagging/runs/<name>.json``, or ``path``, with command, device, versions, commit and date added."""
+    """Write ``tagging/book/runs/<name>.json``, or ``path``, with command, device, versions, commit and date added."""
     # where a file lies is a matter of one machine
     arguments = [Path(argument).name if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
     record = {

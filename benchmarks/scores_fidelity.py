@@ -1,6 +1,6 @@
 """Is the note bank in tune, and how near are clips made from it to the full synthesizer?
 
-    python benchmarks/scores_fidelity.py                     # writes tagging/runs/scores-fidelity.json and five pairs of sounds
+    python benchmarks/scores_fidelity.py           # writes tagging/book/runs/scores-fidelity.json and five pairs of sounds
 
 Pitch: every note of every instrument, librosa's YIN over its first second, octaves folded. Clips: the same notes through
 the bank and through TinySoundFont; correlation of waveforms and of log-mel spectrograms. The five least alike are written
@@ -19,10 +19,10 @@ import soundfile
 import torch
 
 import tagging
-from tagging.corpora.scores import renderer
-from tagging.corpora.scores.instruments import ALL
-from tagging.corpora.scores.synthesizer import SAMPLE_RATE, Synthesizer
-from tagging.mel import LogMel, MelSpec
+from tagging.audio.mel import LogMel, MelSpec
+from tagging.data.sheet_music import renderer
+from tagging.data.sheet_music.instruments import ALL
+from tagging.data.sheet_music.synthesizer import SAMPLE_RATE, Synthesizer
 
 SAMPLES = 15 * SAMPLE_RATE
 CENTS = 20

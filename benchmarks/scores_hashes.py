@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import tagging
-from tagging.cache import atomic_write
+from tagging.utils.files import atomic_write
 
 TARGET = Path(__file__).parents[1] / "tests" / "reference" / "scores_clips.json"
 

@@ -1,6 +1,6 @@
 """What a split that ignores tune families would have measured.
 
-    python benchmarks/scores_leaks.py                        # writes tagging/runs/scores-leaks.json
+    python benchmarks/scores_leaks.py                        # writes tagging/book/runs/scores-leaks.json
 
 Three measurements, each with compositions split at random and by family, five random splits:
 
@@ -21,10 +21,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import tagging
-from tagging.corpora.scores.annotations import SCORE_TAGS, UNKNOWN
-from tagging.corpora.scores.families import interval_grams, melody, near_duplicates
-from tagging.corpora.scores.library import ready_library
-from tagging.mel import LogMel, MelSpec
+from tagging.audio.mel import LogMel, MelSpec
+from tagging.data.sheet_music.annotations import SCORE_TAGS, UNKNOWN
+from tagging.data.sheet_music.families import interval_grams, melody, near_duplicates
+from tagging.data.sheet_music.library import ready_library
 
 TRAIN, TEST = 0, 2
 

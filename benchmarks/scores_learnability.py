@@ -1,6 +1,6 @@
 """Can the tags of the scores corpus be learned? A quarter-width tagger, three minutes of training on two cores.
 
-    python benchmarks/scores_learnability.py                 # writes tagging/runs/scores-learnability.json
+    python benchmarks/scores_learnability.py                 # writes tagging/book/runs/scores-learnability.json
 
 The clock counts core time: three minutes on two cores are 360 core-seconds, however busy the machine is with other work.
 Segments are rendered and degraded before the clock starts: two training threads beside a renderer lose half of their
@@ -20,11 +20,12 @@ import records
 import torch
 from accelerate import Accelerator
 
-from tagging.corpora import stream
-from tagging.evaluation import evaluate
+from tagging.data import stream
+from tagging.evaluation.evaluate import evaluate
 from tagging.training import edition
 from tagging.training.data import first_tracks, open_split, predict
 from tagging.training.learner import learning_rate
+from tagging.training.losses import tag_loss
 from tagging.training.models import build_model
 
 
@@ -118,7 +119,7 @@ def fit(tagger, sound, labels, settings, limit):
             order = shuffle.permutation(len(sound))
         chosen, order = order[: settings.batch], order[settings.batch :]
         waveform = torch.from_numpy(sound[chosen]).float() / 32768
-        loss = tagger.loss(tagger(waveform), torch.from_numpy(labels[chosen]))
+        loss = tag_loss(tagger(waveform), torch.from_numpy(labels[chosen]), tagger.vocabulary)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

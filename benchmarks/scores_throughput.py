@@ -1,6 +1,6 @@
 """How fast clips are made: one core, two workers, the full synthesizer beside it, the first clip, the memory.
 
-    python benchmarks/scores_throughput.py                   # writes tagging/runs/scores-throughput.json
+    python benchmarks/scores_throughput.py                   # writes tagging/book/runs/scores-throughput.json
 
 Rates of one core are clips per CPU second, taken in turn with the synthesizer's, so that a busy machine slows both alike.
 Two workers against one is a matter of wall time and says little on a machine with other work: the load is recorded.
@@ -23,9 +23,9 @@ import numpy as np
 import records
 
 import tagging
-from tagging.corpora import stream
-from tagging.corpora.scores import renderer
-from tagging.corpora.scores.synthesizer import Synthesizer
+from tagging.data import stream
+from tagging.data.sheet_music import renderer
+from tagging.data.sheet_music.synthesizer import Synthesizer
 
 SAMPLES = 240000
 FIRST_CLIP = """

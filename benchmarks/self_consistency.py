@@ -1,6 +1,6 @@
 """Do the pretrained taggers agree with themselves? Synonyms and opposites of their vocabularies, on rendered clips.
 
-    python benchmarks/self_consistency.py                    # writes tagging/runs/self-consistency.json
+    python benchmarks/self_consistency.py                    # writes tagging/book/runs/self-consistency.json
 
 No annotations are needed for that: "vocal" and "vocals" should be given to the same clips, "slow" and "fast" never to one.
 Each tagger hears test clips of the ``scores`` corpus, whole, and the three example sounds of the package. Tags are given by
@@ -23,15 +23,15 @@ import numpy as np
 import records
 import torch
 
-from tagging.bias import agreement, contradictions
-from tagging.bias.ordering import THRESHOLD, highest
-from tagging.bias.report import plain
-from tagging.corpora import open_corpus
-from tagging.evaluation import evaluate
+from tagging.audio.examples import list_sounds, sound_path
+from tagging.book.tag_synonyms import words
+from tagging.data import open_corpus
+from tagging.evaluation.bias import agreement, contradictions
+from tagging.evaluation.bias.common import THRESHOLD, highest
+from tagging.evaluation.bias.report import plain
+from tagging.evaluation.bootstrap import Resampling, interval_of
+from tagging.evaluation.evaluate import evaluate
 from tagging.pretrained import list_pretrained, load_tagger
-from tagging.pretrained.words import words
-from tagging.resampling import Resampling, interval_of
-from tagging.sounds import list_sounds, sound_path
 from tagging.tags import Vocabulary
 
 TOP_K = 10

@@ -1,6 +1,6 @@
 """Do taggers trained on one SoundFont understand another? The same test clips, played by both.
 
-    python benchmarks/soundfont_transfer.py FluidR3_GM.sf2       # writes tagging/runs/soundfont-transfer.json
+    python benchmarks/soundfont_transfer.py FluidR3_GM.sf2       # writes tagging/book/runs/soundfont-transfer.json
 
 The taggers are those of this book that ship with the package. FluidR3 GM (MIT licence) is, for one, in Debian's package
 fluid-soundfont-gm. Notes, arrangements, rooms and noises of the clips stay as they are: only the instruments differ.
@@ -15,15 +15,15 @@ from pathlib import Path
 import records
 from accelerate import Accelerator
 
-from tagging.cache import sha256
-from tagging.corpora.scores.synthesizer import soundfont_path
-from tagging.evaluation import difference, evaluate
+from tagging.data.sheet_music.synthesizer import soundfont_path
+from tagging.evaluation.evaluate import difference, evaluate
 from tagging.pretrained import load_tagger
-from tagging.pretrained.own import list_own
+from tagging.pretrained.bundled import list_own
 from tagging.training import Settings
 from tagging.training.data import open_split
 from tagging.training.failures import Failures
-from tagging.training.outcome import predictions_of
+from tagging.training.results import predictions_of
+from tagging.utils.files import sha256
 
 PARTS = ("all", "score", "instrument")
 

@@ -22,9 +22,9 @@ import soundfile
 import torch
 
 import tagging
-from tagging.audio import AudioFile, load_audio
-from tagging.mel import LogMel
-from tagging.sounds import list_sounds, sound_path
+from tagging.audio.examples import list_sounds, sound_path
+from tagging.audio.files import AudioFile, load_audio
+from tagging.audio.mel import LogMel
 
 
 def write_mp3(path: Path, minutes: float, sample_rate: int) -> None:

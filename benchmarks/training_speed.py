@@ -1,6 +1,6 @@
 """How fast do the laptop edition's models train, and does the stream of clips hold them up?
 
-    python benchmarks/training_speed.py          # writes tagging/runs/training-speed.json; two idle cores, three minutes
+    python benchmarks/training_speed.py          # writes tagging/book/runs/training-speed.json; two idle cores, three minutes
 
 Waveform and spectrogram train beside each other, a process and a thread each, as benchmarks/laptop_edition.py does it. Where
 the processor has bfloat16 arithmetic, it is measured as well.
@@ -17,7 +17,8 @@ from pathlib import Path
 
 import records
 
-from tagging.records import cpu_name, read_record
+from tagging.training.records import read_record
+from tagging.utils.provenance import cpu_name
 
 MODELS = ("waveform", "spectrogram")
 FLAGS = ("amx_bf16", "avx512_bf16")

@@ -23,6 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 torch.set_num_threads(1)
 
+pytest_plugins = ["sheet_music_fixtures"]
 REFERENCE = Path(__file__).parent / "reference"
 
 

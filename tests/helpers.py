@@ -15,7 +15,7 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from tagging.parts import Field
+from tagging.models.base import Field
 from tagging.tags import KINDS, SOURCES, UNIFORM, Tag, Vocabulary
 
 

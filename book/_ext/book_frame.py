@@ -74,7 +74,7 @@ def copy_sounds(app: Sphinx) -> None:
     """Put the example sounds into ``_static/sounds`` as mp3: not every browser in use decodes Ogg Vorbis."""
     import soundfile
 
-    from tagging.sounds import list_sounds, sound_path
+    from tagging.audio.examples import list_sounds, sound_path
 
     folder = Path(app.outdir, "_static", "sounds")
     folder.mkdir(parents=True, exist_ok=True)

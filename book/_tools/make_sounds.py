@@ -1,6 +1,6 @@
 """Make the example sounds of the book: three tunes in the public domain, played by the synthesizer beside this file.
 
-    python book/_tools/make_sounds.py            # writes tagging/sounds/*.ogg
+    python book/_tools/make_sounds.py            # writes tagging/audio/examples/*.ogg
     python book/_tools/make_sounds.py --check    # renders again and compares with the files
 
 Every random choice is seeded, so the samples are the same at each run; the Ogg container numbers its streams at
@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 from synth import RATE, bow, hat, hertz, high_pass, kick, low_pass, place, pluck, room, snare, stamp, synth
 
-SOUNDS = Path(__file__).parents[2] / "tagging" / "sounds"
+SOUNDS = Path(__file__).parents[2] / "tagging" / "audio" / "examples"
 DRIVE = 4.5  # where rounding sets in, in units of the root mean square
 PEAK = 0.85  # leaves room for the overshoot of the lossy codec
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, unknown_name
-from ..tagger import Tagger
+from ..models.tagger import Tagger
 from . import musicnn
-from .own import list_own, own_card, own_path
+from .bundled import list_own, own_card, own_path
 
 
 @cache
@@ -51,11 +51,11 @@ def pretrained_card(name: str) -> dict[str, Any]:
 
 
 def load_tagger(name: str | os.PathLike[str]) -> Tagger:
-    """A trained tagger, ready for :meth:`~tagging.tagger.Tagger.tag`.
+    """A trained tagger, ready for :meth:`~tagging.models.tagger.Tagger.tag`.
 
     Args:
         name: one of :func:`list_pretrained`, or the path of a file written by
-            :meth:`~tagging.tagger.Tagger.save`. The originals' weights are fetched at first use and kept in the cache.
+            :meth:`~tagging.models.tagger.Tagger.save`. The originals' weights are fetched at first use and kept in the cache.
 
     Raises:
         ConfigError: neither a known name nor a file; the message suggests the nearest name.

@@ -17,13 +17,13 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ..building import build_tagger
-from ..cache import atomic_write, cache_dir, locked, sha256
+from ..audio.mel import PRESETS
 from ..errors import CheckpointError, DownloadError
-from ..mel import PRESETS
-from ..tagger import Tagger
-from .original import load_original
-from .tensorflow import parse_checkpoint
+from ..models.build import build_tagger
+from ..models.tagger import Tagger
+from ..utils.files import atomic_write, cache_dir, locked, sha256
+from .tf_checkpoint import parse_checkpoint
+from .tf_names import load_original
 
 REQUIREMENT = "musicnn==0.1.0"
 WHEEL = "musicnn-0.1.0-py3-none-any.whl"

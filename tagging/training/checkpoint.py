@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..cache import atomic_write
 from ..errors import CheckpointError
+from ..utils.files import atomic_write
 
 KEPT = 2
 

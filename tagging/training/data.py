@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..corpora import Corpus, open_corpus, random_starts, stream
+from ..data import Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
-from ..evaluation import song_scores
+from ..evaluation.evaluate import song_scores
 from .failures import Failures
 from .settings import Settings
 

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 import torch
 
-from ..cache import atomic_write
-from ..corpora import Corpus, NothingReadableError
+from ..data import Corpus, NothingReadableError
 from ..errors import CorpusError
+from ..utils.files import atomic_write
 
 # More than this, and the run would be about another corpus than it says.
 WORST_SHARE = 0.05

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..corpora import Corpus
+from ..data import Corpus
 from ..errors import ConfigError
-from ..report import duration
+from ..utils.text import duration
 from .checkpoint import learner_tensors, restore_learner
+from .losses import tag_loss
 from .models import build_model, share_norms
 from .settings import Settings
 
@@ -115,7 +116,7 @@ def step(
     parts = list(zip(waveform.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True))
     for number, (heard, truth) in enumerate(parts, start=1):
         with contextlib.nullcontext() if number == len(parts) else engine.no_sync(learner.model):
-            loss = learner.plain.loss(learner.model(heard), truth, known, **learner.weighing)
+            loss = tag_loss(learner.model(heard), truth, learner.plain.vocabulary, known, **learner.weighing)
             # the engine averages gradients over processes; these losses are to be added up
             engine.backward(loss * engine.num_processes)
         total += loss.detach()

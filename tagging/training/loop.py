@@ -16,19 +16,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..cache import locked
-from ..corpora import Corpus, stream
+from ..data import Corpus, stream
 from ..errors import ConfigError, TaggingError
-from ..evaluation import evaluate
-from ..losses import known_labels
-from ..records import circumstances, read_record
+from ..evaluation.evaluate import evaluate
+from ..utils.files import locked
+from ..utils.provenance import circumstances
 from .checkpoint import newest_state, save_state
 from .data import Order, first_tracks, heard, on_device, open_split, predict
-from .engine import build_engine
+from .distributed import build_engine
 from .failures import Failures
-from .folder import claim, refuse_another_run, refuse_folders_apart
 from .learner import Learner, cost, learning_rate, step
-from .outcome import report_models
+from .losses import known_labels
+from .records import read_record
+from .results import report_models
+from .run_directory import claim, refuse_another_run, refuse_folders_apart
 from .settings import Settings
 
 # Whole tracks whose labels tell the tags' shares.

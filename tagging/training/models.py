@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..building import build_tagger
 from ..errors import ConfigError
-from ..frontends import FRONTENDS
-from ..layers import OneChannelNorm
+from ..models.build import build_tagger
+from ..models.frontends import FRONTENDS
+from ..models.layers import OneChannelNorm
 from ..tags import Vocabulary
 from .settings import Settings
 
@@ -35,7 +35,7 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
     """
     parts = name.split(":")
     if parts[0] == STATISTICS:
-        from ..baseline.statistics import MelStatistics
+        from ..baselines.mel_statistics import MelStatistics
 
         if len(parts) > 2:
             raise ConfigError(f"model {name!r}: write {STATISTICS} or {STATISTICS}:HEAD")
@@ -75,7 +75,7 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
 def share_norms(model: nn.Module) -> None:
     """Let every batch normalisation see the batches of all processes as one; exact, on any device.
 
-    ``torch.nn.SyncBatchNorm`` runs on GPUs only, and would undo the reshaping of :class:`~tagging.layers.OneChannelNorm`.
+    ``torch.nn.SyncBatchNorm`` runs on GPUs only, and would undo the reshaping of :class:`~tagging.models.layers.OneChannelNorm`.
     """
     for module in model.modules():
         if getattr(module, "onednn", False):

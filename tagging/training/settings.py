@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, unknown_name
-from ..records import BEFORE
+from ..utils.legacy import BEFORE
 
 PRECISIONS = ("no", "bf16")
 EDITION_NAMES = ("laptop", "poster")
-# The keys of tagging.losses.LOSSES, which would bring torch along
+# The keys of tagging.training.losses.LOSSES, which would bring torch along
 WEIGHINGS = ("plain", "balanced", "focal")
 
 
@@ -54,7 +54,7 @@ class Settings:
     accumulate: int = 1
     # From 0.002 to 0.016 the higher the better in 400 updates; 0.016 gains as little more as another start can.
     learning_rate: float = 8e-3
-    # Of gbt, what differs from tagging.baseline.TreeSettings: none of the settings around this one are for trees.
+    # Of gbt, what differs from tagging.baselines.TreeSettings: none of the settings around this one are for trees.
     trees: Mapping[str, Any] = field(default_factory=dict)
     # Share of the run in which the rate rises from 0; after it, it falls along a half cosine.
     warm_up: float = 0.1

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from tagging import Tagger, build_tagger, list_sounds, load_tagger, sound_path
-from tagging.backends.temporal_pooling import TemporalPooling
-from tagging.cache import sha256
+from tagging.models.backends.temporal_pooling import TemporalPooling
 from tagging.pretrained import list_musicnn
-from tagging.pretrained.original import load_original
+from tagging.pretrained.tf_names import load_original
+from tagging.utils.files import sha256
 
 EACH = pytest.mark.parametrize("name", list_musicnn())
 

@@ -16,11 +16,11 @@ from helpers import full_disk
 from safetensors.torch import load_file, save_file
 
 from tagging import list_pretrained, load_tagger
-from tagging.cache import cache_dir, sha256
 from tagging.errors import CheckpointError, ConfigError, DownloadError, TaggingError
 from tagging.pretrained import list_musicnn, musicnn, pretrained_card
 from tagging.pretrained.musicnn import WHEEL, WHEEL_SHA256, fingerprint
-from tagging.pretrained.original import LAYOUTS, load_original, original_names
+from tagging.pretrained.tf_names import LAYOUTS, load_original, original_names
+from tagging.utils.files import cache_dir, sha256
 
 CLOSED = "http://127.0.0.1:9/simple"  # the discard port: nothing answers there
 

@@ -6,11 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from accelerate import Accelerator
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from tones import Loudness, small
 
 from tagging.errors import ConfigError
 from tagging.training.data import Order, even_starts, first_tracks, open_split, predict
@@ -18,8 +17,6 @@ from tagging.training.data import Order, even_starts, first_tracks, open_split, 
 
 @given(size=st.integers(1, 30), cuts=st.lists(st.integers(0, 100), min_size=2, max_size=5), seed=st.integers(0, 9))
 def test_every_pass_is_a_permutation_and_stretches_fit_together(sounds, size, cuts, seed):
-    from tones import small
-
     from tagging.training import Settings
 
     settings = Settings().changed(small(sounds, seed=seed))
@@ -61,13 +58,6 @@ def test_an_empty_split_and_too_many_tracks_are_refused(tones):
     empty = open_split(tones(corpus_options={"tracks": 0}), "test")
     with pytest.raises(ConfigError, match="the test split is empty"):
         first_tracks(empty, None, "test_clips")
-
-
-class Loudness(nn.Module):
-    """A model whose logits are plain to see: the level of the segment, for every tag."""
-
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        return waveform.abs().mean(dim=1, keepdim=True).expand(-1, 6)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

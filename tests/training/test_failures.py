@@ -7,16 +7,15 @@ import re
 import numpy as np
 import pytest
 from accelerate import Accelerator
-from test_data import Loudness
-from tones import RATE
+from tones import RATE, Loudness
 
 import tagging
 from tagging.errors import ConfigError, CorpusError
 from tagging.training import train
 from tagging.training.data import open_split, predict
 from tagging.training.failures import Failures
-from tagging.training.outcome import evaluate_tagger
-from tagging.training.trees import train_trees
+from tagging.training.results import evaluate_tagger
+from tagging.training.tree_run import train_trees
 
 
 def damaged(share, *splits):

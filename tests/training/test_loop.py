@@ -23,19 +23,19 @@ from tones import Tones
 from torch import nn
 
 import tagging
-from tagging.cache import locked
 from tagging.errors import ConfigError, TaggingError
-from tagging.evaluation import Evaluation, evaluate
-from tagging.losses import known_labels
-from tagging.predictions import read_run
+from tagging.evaluation.evaluate import Evaluation, evaluate
+from tagging.evaluation.predictions import read_run
 from tagging.tags import Vocabulary
 from tagging.training import TrainingError, train
 from tagging.training.data import open_split
 from tagging.training.learner import Learner, step
+from tagging.training.losses import known_labels
 from tagging.training.models import build_model
-from tagging.training.outcome import evaluate_tagger
+from tagging.training.results import evaluate_tagger
+from tagging.utils.files import locked
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 BOTH = ["waveform", "spectrogram"]
 
 

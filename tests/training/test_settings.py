@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagging.cli import _parser
+from tagging.cli.train import settings_of
 from tagging.errors import ConfigError
 from tagging.training import EDITIONS, Settings, edition
-from tagging.training.commands import add_training_commands, settings_of
 from tagging.training.learner import learning_rate
 from tagging.training.settings import EDITION_NAMES, parse_overrides, read_overrides
 
@@ -108,9 +108,7 @@ changes = st.fixed_dictionaries(
 @given(name=st.sampled_from(sorted(EDITIONS)), changes=changes)
 def test_the_command_of_a_run_asks_for_that_run(name, changes):
     settings = edition(name).changed(changes)
-    parser = argparse.ArgumentParser()
-    add_training_commands(parser.add_subparsers())
-    assert settings_of(parser.parse_args(shlex.split(settings.command())[1:])) == settings
+    assert settings_of(_parser().parse_args(shlex.split(settings.command())[1:])) == settings
 
 
 def test_bad_files_and_arguments(tmp_path):

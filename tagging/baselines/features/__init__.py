@@ -1,0 +1,1 @@
+"""Hand-made features of a sound, for the trees."""

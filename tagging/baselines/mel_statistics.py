@@ -1,0 +1,142 @@
+"""A small network on statistics of the log-mel spectrogram: what a front-end without any notion of time must beat.
+
+Book: ``book/baseline``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..audio.mel import LogMel, MelSpec
+from ..errors import ConfigError
+from ..models.heads import HEADS, Apart
+from ..models.layers import he_init
+from ..tags import Vocabulary
+
+# Of the log-mel bands, for the onset curves.
+GROUPS = 4
+# Periods of the onset curves, in seconds; the longest is at most half a segment, so that it occurs twice.
+SHORTEST_PERIOD, LONGEST_PERIOD = 0.1, 2.0
+
+
+class MelStatistics(nn.Module):
+    """Mean, deviation, flux and maximum of every log-mel band, and the rhythm of four groups of them, into one hidden layer.
+
+    It knows which bands sound how much and how they vary, and at which periods onsets come back, but no shape in time and
+    frequency: what a network gains by listening to the spectrogram itself is its distance to this one. It trains as a
+    :class:`~tagging.models.tagger.Tagger` does.
+
+    Args:
+        vocabulary: the tags, in the order of the outputs.
+        segment_seconds: how much sound it hears at once; longer sounds can be given, shorter ones only down to twice its
+            longest period.
+        sample_rate: Hz.
+        head: how tags share what is learnt; ``"per-tag"`` and ``"per-group"`` bring their own hidden units.
+        hidden: units that all tags share; none with these two.
+        dropout: after the hidden layer.
+
+    Attributes:
+        vocabulary, segment_seconds, sample_rate: as given.
+
+    Raises:
+        ConfigError: segments too short to hold a rhythm.
+
+    Book: ``book/baseline``.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        segment_seconds: float = 3.0,
+        *,
+        sample_rate: int = 16000,
+        head: str = "together",
+        hidden: int = 256,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.vocabulary, self.segment_seconds, self.sample_rate = vocabulary, segment_seconds, sample_rate
+        # a frame every 16 ms, whatever the sample rate
+        window = max(2, round(0.032 * sample_rate))
+        self.log_mel = LogMel(MelSpec(sample_rate=sample_rate, n_fft=window, hop=max(1, window // 2)))
+        frames_per_second = sample_rate / self.log_mel.spec.hop
+        longest = min(LONGEST_PERIOD, segment_seconds / 2)
+        self.lags = slice(round(SHORTEST_PERIOD * frames_per_second), round(longest * frames_per_second) + 1)
+        if self.lags.stop <= self.lags.start:
+            raise ConfigError(
+                f"segments of {segment_seconds} s are too short for periods of {SHORTEST_PERIOD} s: "
+                f"give at least {2 * SHORTEST_PERIOD} s"
+            )
+        features = 4 * self.log_mel.spec.bands + GROUPS * (self.lags.stop - self.lags.start)
+        # without gain and offset: it only brings the statistics, which are decibels and correlations, to one scale
+        self.standardise = nn.BatchNorm1d(features, affine=False)
+        if issubclass(HEADS.get(head), Apart):
+            self.hidden: nn.Module = nn.Identity()
+            self.head = HEADS.build(head, features, vocabulary, dropout=dropout)
+        else:
+            self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU())
+            self.head = HEADS.build(head, hidden, vocabulary, dropout=dropout)
+            he_init(self.hidden[0])
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Logits of one segment each.
+
+        Args:
+            waveform: float32 [batch, samples] at ``sample_rate``, nominally in [-1, 1].
+
+        Returns:
+            float32 [batch, tags]; their sigmoid is the score of a tag, in [0, 1].
+
+        Raises:
+            ConfigError: too few samples.
+        """
+        x = self.statistics(waveform)  # [batch, features]
+        x = self.standardise(x)  # [batch, features]
+        x = self.hidden(x)  # [batch, hidden], or as it is where each tag has its own hidden units
+        return self.head(x)  # [batch, tags]
+
+    def statistics(self, waveform: Tensor) -> Tensor:
+        """What the network sees: float32 [batch, samples] -> [batch, 4 x bands + 4 x lags]."""
+        mel = self.log_mel(waveform)  # [batch, bands, frames]
+        if mel.shape[-1] < 2 * (self.lags.stop - 1):
+            raise ConfigError(
+                f"{waveform.shape[-1]} samples are too few for periods of {LONGEST_PERIOD} s at most: "
+                f"this network was built for segments of {self.segment_seconds} s at {self.sample_rate} Hz"
+            )
+        rises = mel.diff(dim=2).relu()  # [batch, bands, frames - 1]
+        bands = [mel.mean(dim=2), mel.std(dim=2), rises.mean(dim=2), mel.amax(dim=2)]  # each [batch, bands]
+        onsets = torch.stack([group.mean(dim=1) for group in rises.tensor_split(GROUPS, dim=1)], dim=1)
+        rhythm = autocorrelation(onsets)[:, :, self.lags]  # [batch, groups, lags]
+        return torch.cat([*bands, rhythm.flatten(1)], dim=1)  # [batch, features]
+
+    def start_at(self, share: np.ndarray) -> None:
+        """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""
+        self.head.start_at(share)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Evaluation mode without gradients, for the time of a ``with`` block."""
+        training = [module for module in self.modules() if module.training]
+        try:
+            self.eval()
+            with torch.inference_mode():
+                yield
+        finally:
+            for module in training:
+                module.training = True
+
+
+def autocorrelation(curves: Tensor) -> Tensor:
+    """Of curves [.., frames] without their means, from lag 0 on: [.., frames]; 1 at lag 0, all zeros for a constant curve."""
+    curves = curves - curves.mean(dim=-1, keepdim=True)
+    frames = curves.shape[-1]
+    spectrum = torch.fft.rfft(curves, 2 * frames)  # twice as long: no period wraps around
+    correlation = torch.fft.irfft(spectrum.abs().square(), 2 * frames)[..., :frames]
+    strength = correlation[..., :1]
+    # what is left of a constant curve is rounding, and has no rhythm
+    return torch.where(strength > 1e-6 * frames, correlation / strength.clamp(min=1e-9), 0.0)

@@ -1,0 +1,77 @@
+"""Players for notebooks and for the pages made from them: a sound, its caption, nothing loaded from elsewhere.
+
+Book: ``book/how_to_use``.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..audio.files import as_waveform
+from ..errors import AudioError, ConfigError
+
+# every rate the mp3 standard knows
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
+@dataclass(frozen=True)
+class Player:
+    """A sound that a notebook shows as a player with a caption.
+
+    Attributes:
+        mp3: the encoded sound.
+        label: the caption, which is also the player's name for those who cannot see it.
+        seconds: how long it plays.
+    """
+
+    mp3: bytes
+    label: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        return f"Player({self.label!r}, {self.seconds:.1f} s)"
+
+    def _repr_html_(self) -> str:
+        label = html.escape(self.label, quote=True)
+        data = base64.b64encode(self.mp3).decode("ascii")
+        return (
+            f'<figure class="listen"><figcaption>{label}</figcaption>'
+            f'<audio controls preload="metadata" aria-label="{label}" src="data:audio/mpeg;base64,{data}"></audio></figure>'
+        )
+
+
+def listen(waveform: np.ndarray, sample_rate: int, label: str) -> Player:
+    """Make a waveform heard in a notebook.
+
+    It is sent as mp3, a tenth of the size of raw samples, because a page carries its sounds inside; every browser
+    plays it. The level is left as it is, so that sounds can be compared; what exceeds [-1, 1] is clipped.
+
+    Args:
+        waveform: float [samples] or [channels, samples], in [-1, 1]; channels are averaged.
+        sample_rate: in Hz, one of :data:`RATES`.
+        label: what one hears.
+
+    Raises:
+        AudioError: the waveform is empty or holds NaN, or this machine's libsndfile cannot write mp3.
+        ConfigError: a sample rate that mp3 does not know.
+
+    Book: ``book/what_goes_in``.
+    """
+    import soundfile
+
+    if sample_rate not in RATES:
+        raise ConfigError(
+            f"sample rate {sample_rate}: a player knows {', '.join(map(str, RATES))} Hz; resample the sound first"
+        )
+    mono = np.clip(as_waveform(waveform), -1, 1)
+    buffer = io.BytesIO()
+    try:
+        soundfile.write(buffer, mono, sample_rate, format="MP3", compression_level=0.5)
+    except (soundfile.LibsndfileError, ValueError) as error:
+        raise AudioError(f"cannot write mp3 ({error}); install a soundfile with libsndfile 1.1 or newer") from error
+    return Player(buffer.getvalue(), label, len(mono) / sample_rate)

@@ -1,0 +1,37 @@
+"""``tagging prepare``: fetch or build ahead what would be needed at first use. Book: ``book/million_clips``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from .base import OK, Run, command
+
+
+@command("prepare", help="fetch or build ahead what would be needed at first use")
+def prepare(parser: argparse.ArgumentParser) -> Run:
+    """Add the arguments of ``tagging prepare``."""
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a pretrained tagger, 'pretrained' for all of them, or a corpus such as 'scores'",
+    )
+    return _prepare
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from ..data import list_corpora, prepare_corpus
+    from ..pretrained import list_pretrained, load_tagger
+
+    for name in options.names:
+        if name in list_corpora():
+            start = time.perf_counter()
+            prepare_corpus(name)
+            print(f"{name}: ready ({time.perf_counter() - start:.1f} s)")
+            continue
+        for model in list_pretrained() if name == "pretrained" else [name]:
+            start = time.perf_counter()
+            load_tagger(model)
+            print(f"{model}: ready ({time.perf_counter() - start:.1f} s)")
+    return OK

@@ -1,0 +1,284 @@
+"""The ``scores`` corpus: a million annotated clips, made when they are asked for. Book: ``book/million_clips``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import ConfigError, unknown_name
+from ...tags import Tag, Vocabulary
+from ...utils.files import atomic_write, cache_dir
+from ..base import CORPORA, Corpus, Segment, Track, check_stretch
+from . import attributes, library
+from . import note_bank as bank
+from .annotations import SCORE_TAGS, UNKNOWN
+from .arranger import Arrangement, arrange
+from .families import SPLITS, identity
+from .instruments import INSTRUMENT_TAGS, TAG_ROW
+from .renderer import render
+from .sampling import deal, first_compositions
+from .synthesizer import SAMPLE_RATE
+
+CLIP_SECONDS = 15.0
+CLIPS = {"train": 1_000_000, "validation": 10_000, "test": 10_000}
+LICENCES = ("all", "open")
+# An instrument counts as heard in a segment when one of its notes is held in it for at least this long.
+_HEARD = SAMPLE_RATE // 20
+_RANKED_SEGMENTS = 4096
+INSTRUMENTS = tuple(
+    Tag(name, source="arranger", description="set for this instrument, which sounds in the segment")
+    for name in INSTRUMENT_TAGS
+)
+VOCABULARY = Vocabulary([*SCORE_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
+
+
+class Clip(Track):
+    """One clip of the ``scores`` corpus: 15 s of one arrangement of one composition.
+
+    Attributes:
+        piece: what is known about the composition: collection, file, number, title and more.
+        arrangement: the notes, and what was decided about them.
+    """
+
+    def __init__(self, corpus: Scores, index: int) -> None:
+        self._corpus = corpus
+        self._index = index
+        self.id = f"scores/{corpus.version}/{index}"
+        self.group = corpus.group(index)
+        self.seconds = CLIP_SECONDS
+        self.piece: dict[str, Any] = corpus.library.pieces[corpus.composition(index)]
+        self.arrangement: Arrangement = corpus.arrangement(index)
+
+    def __repr__(self) -> str:
+        return f"Clip({self.id}: {self.title!r}, {self.source}, {self.arrangement.form})"
+
+    @property
+    def title(self) -> str:
+        """The title the score gives, or the name of its file."""
+        piece = self.piece
+        return (piece.get("T") or [piece.get("OTL") or piece.get("title") or piece.get("movement") or piece["file"]])[0]
+
+    @property
+    def source(self) -> str:
+        """Where the composition stands: ``"collection/file#number"``."""
+        return identity(self.piece)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._corpus.labels(self.arrangement, self._index, 0, int(CLIP_SECONDS * SAMPLE_RATE))
+
+    def dry(self) -> np.ndarray:
+        """int16 [240000]: the clip before the degradations; the same bytes on every machine with the same bank."""
+        return render(self._corpus.bank, self.arrangement, int(CLIP_SECONDS * SAMPLE_RATE))
+
+    def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
+        start, seconds = check_stretch(start, seconds, CLIP_SECONDS)
+        sound = self.dry()
+        if self._corpus.degraded:
+            from .degradations import degrade_clip
+
+            sound = degrade_clip(sound, self.arrangement.mix)
+        first = round(start * SAMPLE_RATE)
+        return sound[first : first + round(seconds * SAMPLE_RATE)]
+
+
+@CORPORA.register("scores")
+class Scores(Corpus):
+    """About 14,900 compositions, arranged and rendered into as many clips as are asked for.
+
+    The clips are synthesized: nobody sings in them, and what a model learns here carries over to recordings only as far
+    as somebody measures it. A million clips are a million arrangements of these compositions, not a million songs.
+
+    Args:
+        split: ``"train"``, ``"validation"`` or ``"test"``; no tune family is in two of them.
+        clips: how many; by default a million for training and 10,000 for each other split. Fewer are the first of more.
+        seed: another seed gives other arrangements of the same compositions.
+        compositions: at most so many compositions, chosen by hash; by default all of the split.
+        licence: ``"all"``, or ``"open"`` without the Essen and Palestrina encodings, whose licences restrict their use.
+        degraded: whether tracks are read with room, band limit, noise and level. ``segment`` and the stream always give
+            the clip before these, since they run on the training device (see ``degradations.Degradations``).
+        build: build the note cache if it is missing or damaged (minutes).
+
+    Raises:
+        ConfigError: an argument outside what is allowed.
+        CorpusError: the corpus is not built yet; the message says the command.
+    """
+
+    splits = SPLITS
+
+    def __init__(
+        self,
+        *,
+        split: str = "train",
+        clips: int | None = None,
+        seed: int = 0,
+        compositions: int | None = None,
+        licence: str = "all",
+        degraded: bool = True,
+        build: bool = False,
+    ) -> None:
+        self.split = self._check_split(split)
+        if licence not in LICENCES:
+            raise unknown_name("licence", licence, LICENCES)
+        self.licence = licence
+        self.seed = int(seed)
+        self.degraded = degraded
+        self.sample_rate = SAMPLE_RATE
+        self.vocabulary = VOCABULARY
+        self._clips = CLIPS[split] if clips is None else clips
+        if self._clips < 1:
+            raise ConfigError(f"clips={clips}: ask for at least one")
+        self.library = library.ready_library(build=build)
+        self.pool = first_compositions(self.library, np.flatnonzero(self._inside(split)), compositions)
+        self._tables: dict[int, list[np.ndarray]] = {}
+
+    @classmethod
+    def prepare(cls, *, progress: bool = True) -> None:
+        library.ready_library(build=True, progress=progress)
+        corpus = cls()
+        _ = corpus.bank
+        for seconds in (3.0, CLIP_SECONDS):
+            corpus.rank_table(seconds)
+
+    @cached_property
+    def bank(self) -> bank.Bank:
+        """The rendered notes; built on first use."""
+        return bank.load_bank()
+
+    @cached_property
+    def _dealt(self) -> np.ndarray:
+        return deal(self.library, self.pool, self._clips, f"deal {self.version}")
+
+    @property
+    def version(self) -> str:
+        """``"<library>-<split>-<licence>-<seed>"``: equal versions have equal arrangements."""
+        return f"{self.library.version}-{self.split}-{self.licence}-{self.seed}"
+
+    def __len__(self) -> int:
+        return self._clips
+
+    def __repr__(self) -> str:
+        return f"Scores({self.version}: {len(self)} clips of {len(self.pool)} compositions)"
+
+    def __getitem__(self, index: int) -> Clip:
+        return Clip(self, self._check_index(index))
+
+    def _inside(self, split: str) -> np.ndarray:
+        """bool [compositions]: what belongs to a split, under the licence."""
+        facts = self.library.facts
+        inside = facts["split"] == SPLITS.index(split)
+        return inside & facts["open"] if self.licence == "open" else inside
+
+    def summary(self) -> list[str]:
+        facts, library = self.library.facts, self.library
+        families = len(np.unique(facts["family"]))
+        lines = [
+            f"{len(library):,} compositions in {families:,} tune families, {library.notes.shape[1]:,} notes",
+            f"{int(facts['open'].sum()):,} compositions with licence='open': without the Essen and Palestrina encodings",
+        ]
+        for split in SPLITS:
+            inside = self._inside(split)
+            families = len(np.unique(facts["family"][inside]))
+            lines.append(
+                f"  {split}: {int(inside.sum()):,} compositions, {families:,} families, {CLIPS[split]:,} clips"
+            )
+        return [*lines, f"{len(self.vocabulary)} tags; counts are compositions"]
+
+    def tag_counts(self, split: str) -> dict[str, int]:
+        inside = self._inside(self._check_split(split))
+        given = (self.library.facts["score_tags"][inside] == 1).sum(axis=0)
+        return {tag.name: int(count) for tag, count in zip(SCORE_TAGS, given, strict=True)}
+
+    def composition(self, index: int) -> int:
+        """The composition clip ``index`` is made of, as an index into the library."""
+        return int(self._dealt[index])
+
+    def group(self, index: int) -> str:
+        """The tune family of a clip, named by its first composition."""
+        return identity(self.library.pieces[self.library.facts["family"][self.composition(index)]])
+
+    def groups(self) -> np.ndarray:
+        """int32 [clips]: the tune family of every clip, as a number; what intervals resample."""
+        return self.library.facts["family"][self._dealt]
+
+    def durations(self, indices: np.ndarray) -> np.ndarray:
+        return np.full(len(indices), CLIP_SECONDS)
+
+    def finish(self) -> Callable[[Any, Any], Any]:
+        """The degradations, or without ``degraded`` the plain conversion."""
+        if not self.degraded:
+            return super().finish()
+        from .degradations import Degradations
+
+        return Degradations()
+
+    def arrangement(self, index: int) -> Arrangement:
+        """The notes of clip ``index``."""
+        return arrange(self.library, self.composition(index), f"{self.version} {index}", CLIP_SECONDS)
+
+    def segment(self, index: int, start: float, seconds: float) -> Segment:
+        """A stretch of clip ``index`` before the degradations, with the labels of this stretch.
+
+        Equal to the same stretch of the whole clip, byte for byte, and cheaper.
+        """
+        index = self._check_index(index)
+        start, seconds = check_stretch(start, seconds, CLIP_SECONDS)
+        begin, samples = round(start * SAMPLE_RATE), round(seconds * SAMPLE_RATE)
+        arrangement = self.arrangement(index)
+        return Segment(
+            audio=render(self.bank, arrangement, samples, begin),
+            labels=self.labels(arrangement, index, begin, begin + samples),
+            draws=arrangement.mix.astype(np.float32),
+        )
+
+    def labels(self, arrangement: Arrangement, index: int, begin: int, end: int) -> np.ndarray:
+        """float32 [tags]: what is true of samples ``begin`` to ``end`` of clip ``index``."""
+        score = self.library.facts["score_tags"][self.composition(index)].astype(np.float32)
+        score[score == UNKNOWN] = np.nan
+        held = np.minimum(arrangement.start + arrangement.duration, end) - np.maximum(arrangement.start, begin)
+        row = TAG_ROW[arrangement.program[held >= _HEARD]]
+        heard = np.zeros(len(INSTRUMENT_TAGS), np.float32)
+        heard[row[row >= 0]] = 1
+        table = self.rank_table((end - begin) / SAMPLE_RATE)
+        computed = attributes.ranks(attributes.measure(arrangement, begin, end), table)
+        drawn = attributes.drawn(arrangement, self.degraded)
+        return np.concatenate([score, heard, computed, drawn]).astype(np.float32)
+
+    def rank_table(self, seconds: float) -> list[np.ndarray]:
+        """For each computed attribute its sorted values over 4,096 training segments of this length.
+
+        Measured once for each length (some seconds) and kept in the cache.
+        """
+        samples = round(seconds * SAMPLE_RATE)
+        if samples not in self._tables:
+            path = cache_dir("scores") / f"ranks-{self.library.version}-{self.licence}-{samples}.npy"
+            measured = _load_or_make(path, lambda: self._measure_training_segments(samples))
+            self._tables[samples] = [np.sort(row[~np.isnan(row)]) for row in measured]
+        return self._tables[samples]
+
+    def _measure_training_segments(self, samples: int) -> np.ndarray:
+        training = Scores(split="train", clips=_RANKED_SEGMENTS, licence=self.licence)
+        room = int(CLIP_SECONDS * SAMPLE_RATE) - samples
+        begins = [(index * 7919 * 64) % (room + 1) for index in range(_RANKED_SEGMENTS)]
+        rows = [
+            attributes.measure(training.arrangement(index), begin, begin + samples)
+            for index, begin in enumerate(begins)
+        ]
+        return np.array(rows).T
+
+
+def _load_or_make(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    try:
+        table = np.load(path, allow_pickle=False)
+        if table.shape == (len(attributes.COMPUTED), _RANKED_SEGMENTS):
+            return table
+    except (OSError, ValueError, EOFError):
+        pass  # missing or damaged: it is made again
+    table = make()
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.save(file, table)
+    return table

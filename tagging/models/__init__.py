@@ -1,0 +1,1 @@
+"""Taggers and their parts: front-ends, back-ends, heads, and what puts them together."""

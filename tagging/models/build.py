@@ -1,0 +1,69 @@
+"""From names to a tagger: any front-end, any back-end, any head.
+
+Book: ``book/putting_together``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..tags import Tag, Vocabulary
+from .backends import BACKENDS
+from .frontends import FRONTENDS
+from .heads import HEADS
+from .inference import in_samples
+from .tagger import Tagger, TaggerConfig
+
+
+def build_tagger(
+    frontend: str,
+    backend: str,
+    tags: Vocabulary | Iterable[Tag | str],
+    segment_seconds: float = 15.0,
+    *,
+    hop_seconds: float | None = None,
+    width: float = 1.0,
+    sample_rate: int = 16000,
+    head: str = "together",
+    frontend_options: Mapping[str, Any] | None = None,
+    backend_options: Mapping[str, Any] | None = None,
+    head_options: Mapping[str, Any] | None = None,
+    dropout: float | None = None,
+) -> Tagger:
+    """Build an untrained tagger from any front-end and any back-end.
+
+    The paper's models are ``"waveform"`` or ``"spectrogram"`` with ``"temporal-pooling"`` at width 1 and 15 s.
+
+    Args:
+        frontend: one of :func:`tagging.list_frontends`, or ``"waveform"`` or ``"spectrogram"``.
+        backend: one of :func:`tagging.list_backends`.
+        tags: a :class:`~tagging.tags.Vocabulary`, or names.
+        segment_seconds: how much sound the model hears at once.
+        hop_seconds: from the start of one segment of a song to the next; None is no overlap.
+        width: factor on filters and units everywhere, e.g. 0.25.
+        sample_rate: Hz.
+        head: ``"together"``, ``"per-tag"``, ``"per-group"`` or ``"exclusive"``, see :mod:`tagging.models.heads`.
+        frontend_options, backend_options, head_options: further options of the parts, see their classes.
+        dropout: before the dense layers of back-end and head; None keeps the paper's 0.5.
+
+    Raises:
+        ConfigError: an unknown name or option, or segments too short for the front-end.
+
+    Book: ``book/putting_together``.
+    """
+    vocabulary = tags if isinstance(tags, Vocabulary) else Vocabulary(tags)
+    shared = {} if dropout is None else {"dropout": dropout}
+    config = TaggerConfig(
+        frontend=FRONTENDS.resolve(frontend),
+        backend=BACKENDS.resolve(backend),
+        segment_samples=in_samples("segment_seconds", segment_seconds, sample_rate),
+        hop_samples=in_samples("hop_seconds", segment_seconds if hop_seconds is None else hop_seconds, sample_rate),
+        sample_rate=sample_rate,
+        width=width,
+        head=HEADS.resolve(head),
+        frontend_options=dict(frontend_options or {}),
+        backend_options={**shared, **(backend_options or {})},
+        head_options={**shared, **(head_options or {})},
+    )
+    return Tagger(config, vocabulary)

@@ -1,0 +1,86 @@
+"""What every spectrogram front-end shares: it holds its log-mel, and can be given one instead of a waveform."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...audio.mel import PRESETS, LogMel, MelSpec
+from ...errors import ConfigError, unknown_name
+from ..base import Field, Frontend, Taps
+from ..layers import NORM
+
+
+class SpectrogramFrontend(Frontend):
+    """A front-end over a log-mel spectrogram that it computes itself.
+
+    Args:
+        mel: a preset of :mod:`tagging.audio.mel`, or the fields of a :class:`~tagging.audio.mel.MelSpec`.
+        sample_rate: Hz; replaces the preset's.
+        input_norm: batch-normalise the spectrogram as one channel first, as musicnn does.
+    """
+
+    def __init__(self, mel: str | Mapping[str, Any], sample_rate: int, input_norm: bool) -> None:
+        super().__init__()
+        if isinstance(mel, str) and mel not in PRESETS:
+            raise unknown_name("log-mel preset", mel, PRESETS)
+        try:
+            spec = PRESETS[mel] if isinstance(mel, str) else MelSpec(**mel)
+        except TypeError as error:
+            raise ConfigError(
+                f"log-mel spectrogram: {error}; its fields are {', '.join(MelSpec.__dataclass_fields__)}"
+            ) from error
+        self.log_mel = LogMel(replace(spec, sample_rate=sample_rate))
+        self.input_norm = nn.BatchNorm2d(1, **NORM) if input_norm else nn.Identity()
+        self.sample_rate = sample_rate
+        # frames that are not padded segment by segment are padded once, at the ends of the song
+        self.edge = spec.n_fft // 2 if spec.pad == "none" else 0
+
+    def _set_min_mel_frames(self, frames: int) -> None:
+        """Derive the shortest waveform from the fewest mel frames this front-end needs."""
+        spec = self.log_mel.spec
+        self.min_mel_frames = frames
+        self.min_samples = max(
+            (frames - 1) * spec.hop + spec.n_fft - 2 * spec.edge, spec.edge + 1 if spec.pad == "reflect" else 1
+        )
+
+    def frames(self, samples: int) -> int:
+        return self.frames_of_mel(self.log_mel.spec.frames(samples))
+
+    @abstractmethod
+    def frames_of_mel(self, frames: int) -> int:
+        """Frames of the feature map for so many frames of the spectrogram."""
+
+    @abstractmethod
+    def look(self, x: Tensor, taps: Taps | None) -> Tensor:
+        """The network: normalised log-mel [batch, 1, bands, frames] -> [batch, channels, frames']."""
+
+    def mel_field(self) -> Field:
+        """Field of one frame of the log-mel spectrogram."""
+        return Field().then(self.log_mel.spec.n_fft, self.log_mel.spec.hop)
+
+    def from_log_mel(self, log_mel: Tensor, taps: Taps | None = None) -> Tensor:
+        """Feature map from a spectrogram made elsewhere: [batch, bands, frames] -> [batch, channels, frames'].
+
+        Raises:
+            ConfigError: another number of bands, or too few frames.
+        """
+        bands = self.log_mel.spec.bands
+        if log_mel.ndim != 3 or log_mel.shape[1] != bands:
+            raise ConfigError(
+                f"a log-mel spectrogram of shape {tuple(log_mel.shape)}: expected [batch, {bands} bands, frames]"
+            )
+        if log_mel.shape[-1] < self.min_mel_frames:
+            raise ConfigError(
+                f"a log-mel spectrogram of {log_mel.shape[-1]} frames is too short: "
+                f"this front-end needs {self.min_mel_frames}; pad it"
+            )
+        return self.look(self.input_norm(log_mel[:, None]), taps)
+
+    def forward(self, waveform: Tensor, taps: Taps | None = None) -> Tensor:
+        self.check_samples(waveform)
+        return self.from_log_mel(self.log_mel(waveform), taps)  # [batch, channels, frames']

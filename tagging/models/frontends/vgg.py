@@ -1,0 +1,102 @@
+"""The counter-example from computer vision: small square filters, stacked, as if a spectrogram were a photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import ConfigError
+from ..base import FRONTENDS, Field, Taps, check_width, scaled
+from ..layers import NORM, he_init
+from .spectrogram import SpectrogramFrontend
+
+# Each pooling as ((bands, frames), (step in bands, step in frames)). Five of them leave one of 96 bands.
+SQUARE_POOLS = (((2, 2), (2, 2)),) * 4 + (((4, 4), (4, 4)),)
+
+
+class SquareBlock(nn.Module):
+    """3x3 convolution, ReLU, batch normalisation, maximum: [batch, in, bands, frames] -> [batch, filters, bands', frames']."""
+
+    def __init__(
+        self, channels: int, filters: int, pool: tuple[int, int], step: tuple[int, int], dropout: float
+    ) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.conv = nn.Conv2d(channels, filters, 3, padding=1)
+        self.norm = nn.BatchNorm2d(filters, **NORM)
+        self.pool = nn.MaxPool2d(tuple(pool), tuple(step))
+        he_init(self.conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(self.norm(torch.relu(self.conv(self.dropout(x)))))
+
+
+@FRONTENDS.register("spectrogram-vgg")
+class Vgg(SpectrogramFrontend):
+    """Stacked 3x3 filters with pooling; what is left of the bands joins the channels. One frame every 64 hops, about 1 s.
+
+    Args:
+        width: factor on filters.
+        filters: of each convolution.
+        pools: ``((bands, frames), (step in bands, step in frames))`` after each convolution.
+        dropout: before each convolution but the first.
+        mel, sample_rate, input_norm: see :class:`~tagging.models.frontends.spectrogram.SpectrogramFrontend`.
+
+    Source: Choi et al. 2016; the layers are those of musicnn's vgg, whose first pooling differs (see
+    ``tagging.pretrained.musicnn``). Book: ``book/spectrogram_frontends``.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: float = 1.0,
+        filters: int = 128,
+        pools: Sequence[tuple[tuple[int, int], tuple[int, int]]] = SQUARE_POOLS,
+        dropout: float = 0.25,
+        mel: str | Mapping[str, Any] = "paper",
+        sample_rate: int = 16000,
+        input_norm: bool = True,
+    ) -> None:
+        super().__init__(mel, sample_rate, input_norm)
+        check_width(width)
+        filters = scaled(filters, width)
+        sizes = [1, *[filters] * len(pools)]
+        self.blocks = nn.ModuleList(
+            SquareBlock(channels, filters, pool, step, dropout if index else 0.0)
+            for index, (channels, (pool, step)) in enumerate(zip(sizes, pools, strict=False))
+        )
+        bands = self._pooled(self.log_mel.spec.bands, axis=0)
+        if bands < 1:
+            raise ConfigError(
+                f"{self.log_mel.spec.bands} mel bands are too few for the poolings {pools}; use fewer poolings or more bands"
+            )
+        self.out_channels = filters * bands
+        fewest = 1
+        for block in reversed(self.blocks):
+            fewest = (fewest - 1) * block.pool.stride[1] + block.pool.kernel_size[1]
+        self._set_min_mel_frames(fewest)
+
+    def _pooled(self, size: int, axis: int) -> int:
+        for block in self.blocks:
+            size = (size - block.pool.kernel_size[axis]) // block.pool.stride[axis] + 1
+        return size
+
+    def frames_of_mel(self, frames: int) -> int:
+        return max(0, self._pooled(frames, axis=1))
+
+    def fields(self) -> dict[str, Field]:
+        field = self.mel_field()
+        fields = {"log_mel": field}
+        for index, block in enumerate(self.blocks):
+            fields[f"blocks.{index}"] = field = field.then(3).then(block.pool.kernel_size[1], block.pool.stride[1])
+        return fields
+
+    def look(self, x: Tensor, taps: Taps | None = None) -> Tensor:
+        for index, block in enumerate(self.blocks):
+            x = block(x)  # [batch, filters, bands / 2, frames / 2]
+            if taps is not None:
+                taps[f"pool{index + 1}"] = x
+        return x.flatten(1, 2)  # [batch, filters * bands left, frames / 64]

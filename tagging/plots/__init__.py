@@ -1,0 +1,14 @@
+"""Figures in one style. Every function draws on the Axes it is given, or on a new figure, and returns the Figure.
+
+Book: ``book/how_to_use``.
+"""
+
+from . import bias
+from .audio import log_mel, taggram, top_tags, waveform
+from .results import by_scale, differences, learning
+from .style import CYCLE, FAINT, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES, PAPER, SCORE_MAP, SOUND_MAP, use_style
+
+__all__ = [
+    "CYCLE", "FAINT", "INK", "MODEL_COLOURS", "MODEL_MARKERS", "MODEL_NAMES", "PAPER", "SCORE_MAP", "SOUND_MAP", "bias",
+    "by_scale", "differences", "learning", "log_mel", "taggram", "top_tags", "use_style", "waveform",
+]  # fmt: skip

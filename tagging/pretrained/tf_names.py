@@ -1,0 +1,143 @@
+"""Where each variable of the original TensorFlow code lives in our modules.
+
+One rule fits every layer: a TensorFlow kernel has its axes in the reverse order of PyTorch's ([time, bands, in, out] against
+[out, in, bands, time]), so it is transposed whole and takes the shape of its place; what can differ is an axis of size one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from ..errors import CheckpointError, unknown_name
+from ..models.tagger import Tagger
+
+
+def _numbered(layer: str, places: Sequence[str]) -> dict[str, str]:
+    """TensorFlow's automatic names, in order of creation: ``conv2d``, ``conv2d_1``, ..."""
+    return {layer + (f"_{index}" if index else ""): place for index, place in enumerate(places)}
+
+
+def _blocks(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}.{index}" for index in range(count)]
+
+
+CNNS = ["backend.cnn1", "backend.cnn2", "backend.cnn3"]
+OUTPUT = "head.kinds.bi-modal"
+
+
+def _convs(blocks: list[str]) -> list[str]:
+    return [f"{block}.conv" for block in blocks]
+
+
+def _norms(blocks: list[str]) -> list[str]:
+    return [f"{block}.norm" for block in blocks]
+
+
+def _paper_backend(norms_before: list[str]) -> dict[str, str]:
+    return {
+        **dict(zip(("1cnnOut", "2cnnOut", "3cnnOut"), _convs(CNNS), strict=True)),
+        **_numbered("batch_normalization", _norms([*norms_before, *CNNS, "backend.dense"])),
+        **_numbered("dense", ["backend.dense.linear", OUTPUT]),
+    }
+
+
+_WAVE = ["frontend.strided", *_blocks("frontend.convs", 6)]
+_TIMBRAL, _TEMPORAL = _blocks("frontend.timbral", 6), _blocks("frontend.temporal", 4)
+_SHAPES = [*_blocks("frontend.timbral", 2), *_blocks("frontend.temporal", 3)]
+_SQUARES = _blocks("frontend.blocks", 5)
+
+# name of the layout -> TensorFlow layer -> our module
+LAYOUTS: dict[str, dict[str, str]] = {
+    # wave_frontend and backend of the paper's models.py
+    "paper-waveform": {**_numbered("conv1d", _convs(_WAVE)), **_paper_backend(_WAVE)},
+    # spec_frontend and backend of the paper's models.py
+    "paper-spectrogram": {
+        **_numbered("conv2d", _convs(_TIMBRAL)),
+        **_numbered("conv1d", _convs(_TEMPORAL)),
+        **_paper_backend([*_TIMBRAL, *_TEMPORAL]),
+    },
+    "musicnn": {
+        **_numbered("conv2d", _convs([*_SHAPES, *CNNS])),
+        **_numbered(
+            "batch_normalization",
+            ["frontend.input_norm", *_norms([*_SHAPES, *CNNS]), "backend.norm_pooled", "backend.dense.norm"],
+        ),
+        **_numbered("dense", ["backend.dense.linear", OUTPUT]),
+    },
+    "vgg": {
+        **dict(zip(("1CNN", "2CNN", "3CNN", "4CNN", "5CNN"), _convs(_SQUARES), strict=True)),
+        **_numbered("batch_normalization", ["frontend.input_norm", *_norms(_SQUARES)]),
+        "dense": OUTPUT,
+    },
+}
+
+# TensorFlow's name of a variable within its layer -> ours
+VARIABLES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def original_names(layout: str) -> dict[str, str]:
+    """TensorFlow layer -> our module, e.g. ``"1cnnOut" -> "backend.cnn1.conv"``.
+
+    Args:
+        layout: ``"paper-waveform"``, ``"paper-spectrogram"``, ``"musicnn"`` or ``"vgg"``.
+
+    Raises:
+        ConfigError: no such layout.
+
+    Book: ``book/putting_together``.
+    """
+    if layout not in LAYOUTS:
+        raise unknown_name("layout", layout, LAYOUTS)
+    return dict(LAYOUTS[layout])
+
+
+def _long_axes(shape: Sequence[int]) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
+def load_original(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: str) -> Tagger:
+    """Give a tagger the weights of a model trained with the original code.
+
+    Args:
+        tagger: built as the original was, e.g. ``build_tagger("waveform", "temporal-pooling", tags)`` for
+            ``"paper-waveform"``. It is changed in place.
+        variables: TensorFlow's names -> arrays, e.g. from :func:`tagging.pretrained.tf_checkpoint.read_checkpoint`.
+        layout: see :func:`original_names`.
+
+    Returns:
+        The same tagger, in evaluation mode.
+
+    Raises:
+        CheckpointError: a variable is missing, is left over, or does not fit; the message names it.
+
+    Book: ``book/putting_together``.
+    """
+    modules = original_names(layout)
+    state = tagger.state_dict()
+    missing = {name for name in state if not name.endswith("num_batches_tracked")}
+    for name, array in variables.items():
+        layer, _, variable = name.rpartition("/")
+        if layer not in modules or variable not in VARIABLES:
+            raise CheckpointError(f"the layout {layout!r} has no place for the variable {name!r}")
+        target = f"{modules[layer]}.{VARIABLES[variable]}"
+        if target not in missing or _long_axes(state[target].shape) != _long_axes(array.T.shape):
+            raise CheckpointError(
+                f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger"
+            )
+        # numpy's .T reverses all axes
+        state[target] = torch.from_numpy(np.ascontiguousarray(array.T)).reshape(state[target].shape)
+        missing.discard(target)
+    if missing:
+        raise CheckpointError(f"the checkpoint lacks the variables of {', '.join(sorted(missing)[:5])}")
+    tagger.load_state_dict(state)
+    return tagger.eval()

@@ -1,0 +1,78 @@
+"""Names for interchangeable parts: front-ends, back-ends, heads, corpora."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ConfigError, TaggingError, unknown_name
+
+
+class Registry:
+    """Maps a name, or an alias of it, to a class or function that builds the part.
+
+    >>> BACKENDS = Registry("back-end")
+    >>> @BACKENDS.register("dense")
+    ... class Dense: ...
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._factories: dict[str, Callable[..., Any]] = {}
+        self._aliases: dict[str, str] = {}
+
+    def register(self, name: str, *aliases: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Class decorator; the class keeps its registered name as ``registered_name``."""
+
+        def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
+            factory.registered_name = name
+            self._factories[name] = factory
+            self._aliases.update(dict.fromkeys(aliases, name))
+            return factory
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """Registered names in the order of registration, without aliases."""
+        return list(self._factories)
+
+    def resolve(self, name: str) -> str:
+        """The registered name behind a name or alias.
+
+        Raises:
+            ConfigError: the name is unknown; the message suggests the nearest.
+        """
+        resolved = self._aliases.get(name, name)
+        if resolved not in self._factories:
+            raise unknown_name(self.kind, name, [*self._factories, *self._aliases])
+        return resolved
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """The class or function behind a name or alias.
+
+        Raises:
+            ConfigError: the name is unknown; the message suggests the nearest.
+        """
+        return self._factories[self.resolve(name)]
+
+    def build(self, name: str, *args: Any, **options: Any) -> Any:
+        """Build a part by name.
+
+        Raises:
+            ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
+        """
+        factory = self.get(name)
+        allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        for option in options:
+            if option not in allowed:
+                raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")
+        try:
+            return factory(*args, **options)
+        except TaggingError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
+            given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+            raise ConfigError(
+                f"{self.kind} {name!r} cannot be built with {given or 'these inputs'}: {error}"
+            ) from error

@@ -1,0 +1,147 @@
+"""The script behind the book's records: it knows what is done, carries on what is not, and ships what came of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tagging.book.runs import SHIPPED, list_predictions
+from tagging.training import Settings
+from tagging.training.results import run_name
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "laptop_edition.py"
+pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="a source distribution has no benchmarks")
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """The script as a module, with an empty folder of its own for records and for what is under way."""
+    spec = importlib.util.spec_from_file_location("laptop_edition", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "records")
+    monkeypatch.setattr(module, "UNDER_WAY", tmp_path / "under_way")
+    return module
+
+
+def state(folder: Path, update: int) -> None:
+    """What a run leaves that was stopped after an update."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "settings.json").write_text("{}")
+    (folder / f"state-{update:08d}.safetensors").write_bytes(str(update).encode())
+
+
+def ship(script, settings: Settings, **changes: object) -> None:
+    for model in settings.models:
+        record = {"date": "today", "settings": {**settings.to_dict(), **changes}}
+        script.SHIPPED.mkdir(exist_ok=True)
+        (script.SHIPPED / f"{run_name(settings, model)}.json").write_text(json.dumps(record))
+
+
+def test_no_two_runs_of_the_studies_share_a_name(script):
+    names = [name for study in script.STUDIES.values() for settings in study for name in script.names_of(settings)]
+    assert len(names) == len(set(names)) > 40
+
+
+def test_records_that_ship_are_those_of_its_studies(script, monkeypatch):
+    """What ``tagging report`` prints is what this script makes: the same runs, with the same settings."""
+    monkeypatch.setattr(script, "SHIPPED", SHIPPED)
+    shipped = {path.stem for path in SHIPPED.glob("laptop-*.json")}
+    assert len(shipped) > 20
+    done = [settings for study in script.STUDIES.values() for settings in study if script.is_shipped(settings)]
+    assert shipped == {name for settings in done for name in script.names_of(settings)}
+
+
+def test_a_run_is_done_when_all_its_models_have_records_of_these_very_settings(script):
+    settings = script.plan("waveform spectrogram", 1_000)
+    assert not script.is_shipped(settings)
+    ship(script, settings)
+    assert script.is_shipped(settings)
+    # how it was computed does not count, and an older record is read as it was meant
+    ship(script, settings, workers=7, onednn=False)
+    assert script.is_shipped(settings)
+    ship(script, settings, dropout=0.25)
+    assert not script.is_shipped(settings)
+    ship(script, settings)
+    (script.SHIPPED / f"{run_name(settings, 'spectrogram')}.json").unlink()
+    assert not script.is_shipped(settings)
+
+
+def test_what_is_under_way_is_kept_and_taken_up_elsewhere(script, tmp_path):
+    settings, here, there = script.plan("waveform", 1_000), tmp_path / "here", tmp_path / "there"
+    script.keep(settings, here)
+    assert not script.UNDER_WAY.exists()  # nothing was begun
+    place = script.place_of(settings, here)
+    for update in (100, 900, 1100):
+        state(place, update)
+        script.keep(settings, here)
+    kept = script.place_of(settings, script.UNDER_WAY)
+    assert sorted(path.name for path in kept.iterdir()) == ["settings.json", "state-00001100.safetensors"]
+    script.take_up(settings, there)
+    assert (script.place_of(settings, there) / "state-00001100.safetensors").read_bytes() == b"1100"
+
+
+def test_what_has_come_further_is_not_overwritten(script, tmp_path):
+    settings, here, there = script.plan("waveform", 1_000), tmp_path / "here", tmp_path / "there"
+    state(script.place_of(settings, here), 300)
+    state(script.place_of(settings, there), 500)
+    script.keep(settings, there)
+    script.keep(settings, here)
+    assert script.newest_state(script.place_of(settings, script.UNDER_WAY)) == "state-00000500.safetensors"
+    state(script.place_of(settings, here), 700)
+    script.take_up(settings, here)
+    assert not (script.place_of(settings, here) / "state-00000500.safetensors").exists()
+    ship(script, settings)
+    shutil.rmtree(script.UNDER_WAY)
+    script.keep(settings, here)  # done: there is nothing to carry on
+    assert not script.UNDER_WAY.exists()
+
+
+def test_of_trees_all_finished_tags_are_kept(script, tmp_path):
+    settings, here, there = script.plan("gbt", 1_000), tmp_path / "here", tmp_path / "there"
+    for runs, tags in ((here, (0, 3)), (there, (0, 1))):
+        folder = script.place_of(settings, runs) / "gbt" / "tags-0123"
+        folder.mkdir(parents=True)
+        (script.place_of(settings, runs) / "settings.json").write_text("{}")
+        for tag in tags:
+            (folder / f"{tag:03d}.npz").write_bytes(str(tag).encode())
+        script.keep(settings, runs)
+    script.take_up(settings, here)
+    assert {path.name: path.read_bytes() for path in here.rglob("*.npz")} == {
+        "000.npz": b"0",
+        "001.npz": b"1",
+        "003.npz": b"3",
+    }
+
+
+def test_predictions_ship_of_one_seed_each():
+    """Pages look at single songs in those of the first seed; averages over seeds are in the records."""
+    assert list_predictions()
+    assert all(name.endswith("-s0") for name in list_predictions())
+
+
+@pytest.mark.parametrize(
+    ("model", "clips", "seen", "seed", "name"),
+    [
+        ("waveform", 100_000, 102_400, 0, "laptop-waveform-100k"),
+        ("spectrogram", 500_000, 512_000, 0, "laptop-spectrogram-500k"),
+        ("spectrogram", 100_000, 512_000, 0, None),  # each clip five times
+        ("spectrogram", 100_000, 102_400, 1, None),  # those of the first seed are there
+        ("spectrogram", 10_000, 10_240, 0, None),
+        ("mel-statistics", 100_000, 102_400, 0, None),
+    ],
+)
+def test_weights_ship_of_the_pair_where_each_clip_passed_once(
+    script, tmp_path, monkeypatch, model, clips, seen, seed, name
+):
+    monkeypatch.setattr(script, "own_path", lambda name: tmp_path / f"{name}.safetensors")
+    place = tmp_path / model
+    place.mkdir()
+    (place / "tagger.safetensors").write_bytes(b"weights")
+    script.ship_weights(place, replace(Settings(), models=(model,), clips=clips, clips_seen=seen, seed=seed))
+    assert [path.stem for path in tmp_path.glob("*.safetensors")] == ([name] if name else [])

@@ -1,0 +1,38 @@
+"""Two models whose bias is known: one that says the truth, one that says what is popular; and songs to judge them by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tagging.evaluation.bootstrap import Resampling
+from tagging.tags import Tag, Vocabulary
+
+LIKELY = 0.9  # the probability of each of a song's three likely tags; that of all others is 0
+TOP = 3
+MODES = np.array([0.5, 0.42, 0.08])
+OTHERS = np.array([0.4, 0.35, 0.3, 0.25, 0.2, 0.17, 0.13, 0.11, 0.09])
+VOCABULARY = Vocabulary(
+    [Tag(f"mode {n}", group="mode") for n in range(3)] + [Tag(f"tag {n}") for n in range(len(OTHERS))]
+)
+
+
+def songs(count: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """True probabilities and labels drawn from them, float [songs, 12] each: one likely mode, and two other likely tags."""
+    random = np.random.default_rng(seed)
+    truth = np.zeros((count, 12))
+    truth[np.arange(count), random.choice(3, count, p=MODES)] = LIKELY
+    # two others each, popular ones more often: the two largest of noisy log-weights
+    keys = np.log(OTHERS) + random.gumbel(size=(count, len(OTHERS)))
+    np.put_along_axis(truth[:, 3:], np.argsort(-keys, axis=1)[:, :2], LIKELY, axis=1)
+    return truth, (random.uniform(size=truth.shape) < truth).astype(np.float32)
+
+
+def by_popularity(labels: np.ndarray) -> np.ndarray:
+    """The same scores for every song, higher for frequent tags than their frequency: float [songs, tags]."""
+    return np.sqrt(labels.mean(axis=0, dtype=np.float64))[None].repeat(len(labels), axis=0)
+
+
+def resampled(resampling: Resampling) -> list[np.ndarray]:
+    """Rows of the songs themselves, then those of each resample, repeated as often as it holds them."""
+    counts = np.concatenate([counts for _, counts in resampling.chunks()])
+    return [np.repeat(np.arange(resampling.songs), row) for row in counts]

@@ -1,0 +1,70 @@
+"""The chapters' form: ids, tags, links, and the table of contents. How they are stored and run: test_notebooks.py."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+BOOK = Path(__file__).parents[2] / "book"
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+if not NOTEBOOKS:
+    pytest.skip("the book is not part of this distribution", allow_module_level=True)
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+@EACH
+def test_cell_ids_say_where_they_are(path):
+    pattern = rf"{path.stem.replace('_', '-')}-[a-z0-9-]+"
+    ids = [cell["id"] for kind in ("code", "markdown") for cell in cells(path, kind)]
+    assert [name for name in ids if not re.fullmatch(pattern, name)] == []
+    assert max(map(len, ids)) <= 64  # the limit of the format
+
+
+@EACH
+def test_cells_that_only_a_running_notebook_needs_leave_nothing_on_the_page(path):
+    first, *others = cells(path, "code")
+    assert "remove-cell" in tags(first)  # the installation
+    for cell in others:
+        if "ipywidgets" in source(cell):
+            assert {"remove-output", "remove-cell"} & set(tags(cell)), cell["id"]
+
+
+@EACH
+def test_solutions_are_folded_away_and_checked(path):
+    for cell in cells(path, "code"):
+        if re.search(r"-solution-\d+$", cell["id"]):
+            assert "hide-cell" in tags(cell), cell["id"]
+            assert "check(" in source(cell), cell["id"]
+
+
+@EACH
+def test_relative_links_lead_somewhere(path):
+    text = "\n".join(source(cell) for cell in cells(path, "markdown"))
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    targets += re.findall(r'(?:src|href)="(\.\./_static/[^"]+)"', text)
+    for target in targets:
+        # pages are served from a folder of their own, beside _static
+        local = target.removeprefix("../") if target.startswith("../_static/") else target
+        assert (BOOK / local).exists(), target
+
+
+def test_every_entry_of_the_contents_is_a_page_and_comes_once():
+    toc = yaml.safe_load(BOOK.with_name("_toc.yml").read_text(encoding="utf-8"))
+    listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) <= {f"book/{path.stem}" for path in BOOK.iterdir() if path.suffix in (".ipynb", ".md")}

@@ -1,0 +1,120 @@
+"""The command `tagging bias`: what it prints and writes, from tables and from runs."""
+
+from __future__ import annotations
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tagging.book.runs import list_predictions
+from tagging.cli import _parser
+from tagging.errors import ConfigError, TaggingError
+from tagging.evaluation.predictions import Predictions, write_predictions
+from tagging.tags import Tag, Vocabulary
+
+NAMES = ("slow", "fast", "rock", "pop")
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        options = _parser().parse_args(["bias", *map(str, arguments)])
+        with matplotlib.rc_context():
+            return options.run(options)
+
+    return run
+
+
+@pytest.fixture
+def example(tmp_path):
+    random = np.random.default_rng(0)
+    scores = random.uniform(size=(40, 4)).round(3)
+    labels = (random.uniform(size=scores.shape) < scores).astype(int)
+    for name, table in (("scores", scores), ("labels", labels)):
+        rows = [",".join([f"song {n}", *map(str, row)]) for n, row in enumerate(table)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([",".join(["id", *NAMES]), *rows]))
+    (tmp_path / "groups.json").write_text('{"pace": ["slow", "fast"]}')
+    return scores, labels
+
+
+def test_a_page_and_figures_from_tables(run, example, tmp_path, capsys):
+    arguments = ["--labels", "labels.csv", "--groups", "groups.json", "--top-k", 2, "--output", "out/deep"]
+    assert run("scores.csv", *arguments) == 0
+    printed = capsys.readouterr().out
+    page = (tmp_path / "out/deep/report.txt").read_text()
+    assert "Tag bias of 4 classification tags on 40 songs" in page
+    assert page.split("\nFigures\n")[0].strip() in printed
+    pictures = sorted(path.name for path in (tmp_path / "out/deep").glob("*.png"))
+    assert pictures == [
+        "accuracy-by-popularity.png",
+        "co-occurrence.png",
+        "contradictions.png",
+        "over-representation.png",
+        "reliability.png",
+    ]
+    for name in pictures:
+        with Image.open(tmp_path / "out/deep" / name) as picture:
+            assert picture.width > 900
+            assert f"{name}: {picture.info['Description']}" in page
+    assert sorted(path.name for path in (tmp_path / "out/deep").iterdir()) == [
+        *pictures,
+        "report.txt",
+    ]  # nothing half written
+    assert "report.txt and 5 figures" in printed
+
+
+def test_scores_alone(run, example, tmp_path, capsys):
+    assert run("scores.csv", "--top-k", 2) == 0
+    assert "Not measured" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "bias-report").iterdir()) == ["co-occurrence.png", "report.txt"]
+
+
+def test_words_that_mean_the_same(run, example, tmp_path, capsys):
+    scores, _ = example
+    (tmp_path / "same.json").write_text('{"loud": ["rock", "pop"], "pace": ["slow", "fast"]}')
+    assert run("scores.csv", "--synonyms", "same.json", "--top-k", 2) == 0
+    printed = capsys.readouterr().out
+    given = scores[:, 2:] >= 0.5
+    share = (given[:, 0] ^ given[:, 1]).sum() / given.any(axis=1).sum()
+    (block,) = printed.split("  rock + pop: rank correlation")[1:]
+    assert float(block.splitlines()[2].split("only, given")[1].split()[0]) == pytest.approx(share, abs=0.0005)
+    assert "slow + fast: rank correlation" in printed
+    (tmp_path / "same.json").write_text('{"loud": ["rock", "popp"]}')
+    with pytest.raises(ConfigError, match="same.json, group 'loud': unknown tag 'popp': did you mean 'pop'"):
+        run("scores.csv", "--synonyms", "same.json", "--top-k", 2)
+
+
+def test_a_run(run, example, tmp_path, capsys):
+    scores, labels = example
+    folder = tmp_path / "run"
+    words = Vocabulary([Tag(name, group="pace" if name in NAMES[:2] else None) for name in NAMES])
+    said = Predictions(scores, words, labels, np.array([4, 3, 2, 1]), np.arange(40) // 2)
+    write_predictions(folder / "predictions-test.npz", said)
+    assert run("run", "--top-k", 2) == 0
+    printed = capsys.readouterr().out
+    assert "20 groups of songs resampled" in printed
+    assert "how often each is given in training" in printed
+    assert (folder / "bias" / "report.txt").exists()
+    with pytest.raises(ConfigError, match="--labels and --groups go with a table of scores"):
+        run("run", "--labels", "labels.csv")
+
+
+def test_a_run_that_ships(run, tmp_path, capsys):
+    assert run(list_predictions()[0], "--output", tmp_path / "there", "--resamples", 20) == 0
+    assert "on 2000 songs" in capsys.readouterr().out
+    assert (tmp_path / "there" / "report.txt").exists()
+
+
+def test_errors_reach_the_user(run, example):
+    with pytest.raises(ConfigError, match="top_k=10: with 4 classification tags give 1 to 3"):
+        run("scores.csv")
+    with pytest.raises(ConfigError, match="unknown .*run 'laptop-gbt-1k': did you mean 'laptop-gbt-1k-s0'"):
+        run("laptop-gbt-1k")
+    with pytest.raises(TaggingError, match="groups.json: a header and no songs"):
+        run("labels.csv", "--labels", "groups.json")

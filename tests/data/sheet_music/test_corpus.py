@@ -1,0 +1,196 @@
+"""The scores corpus from outside: a sequence of tracks that can be read and know their labels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tagging
+from tagging.data.sheet_music.corpus import VOCABULARY, Scores
+from tagging.errors import ConfigError, CorpusError
+
+
+def digest(corpus: Scores, index: int) -> str:
+    return hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest()
+
+
+def test_a_track(corpus: Scores):
+    track = corpus[7]
+    sound = track.read()
+    assert sound.dtype == np.int16
+    assert sound.shape == (15 * corpus.sample_rate,)
+    assert track.labels.shape == (len(corpus.vocabulary),)
+    assert track.labels.dtype == np.float32
+    assert track.id == f"scores/{corpus.version}/7"
+    np.testing.assert_array_equal(track.read(start=3.0, seconds=3.0), sound[3 * 16000 : 6 * 16000])
+    np.testing.assert_array_equal(corpus[-1].read(), corpus[len(corpus) - 1].read())
+
+
+def test_a_segment_is_that_stretch_of_the_dry_clip(corpus: Scores):
+    whole = corpus[3].dry()
+    np.testing.assert_array_equal(corpus.segment(3, 4.5, 3.0).audio, whole[72000:120000])
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(-1, 3), (13, 3), (0, 0), (0, 15.5), (15, None)])
+def test_stretches_outside_the_track_are_refused(corpus: Scores, start: float, seconds: float | None):
+    with pytest.raises(ConfigError, match="not within the track"):
+        corpus[0].read(start, seconds)
+
+
+def test_an_index_outside_ends_a_loop(corpus: Scores):
+    with pytest.raises(IndexError):
+        corpus[len(corpus)]
+
+
+def test_labels_are_what_they_claim(corpus: Scores):
+    vocabulary = corpus.vocabulary
+    for index in range(150):
+        labels = corpus[index].labels
+        known = labels[vocabulary.bimodal & ~np.isnan(labels)]
+        assert np.isin(known, (0, 1)).all()
+        even = labels[vocabulary.uniform & ~np.isnan(labels)]
+        assert ((even >= 0) & (even <= 1)).all()
+        for name in ("mode", "meter", "region", "period"):
+            assert np.nansum(labels[list(vocabulary.groups[name])]) <= 1
+
+
+def test_uniform_labels_are_uniform(corpus: Scores):
+    labels = np.array([corpus.segment(index, 3.0, 3.0).labels for index in range(800)])
+    for row in np.flatnonzero(corpus.vocabulary.uniform):
+        values = labels[:, row]
+        quartiles = np.nanpercentile(values, [25, 50, 75])
+        np.testing.assert_allclose(quartiles, [0.25, 0.5, 0.75], atol=0.09, err_msg=corpus.vocabulary[row].name)
+
+
+def test_instruments_are_labelled_where_they_sound(corpus: Scores):
+    from tagging.data.sheet_music.instruments import INSTRUMENT_TAGS, OF_PROGRAM
+
+    for index in range(60):
+        made = corpus.arrangement(index)
+        labels = corpus.segment(index, 6.0, 3.0).labels
+        inside = np.minimum(made.start + made.duration, 144000) - np.maximum(made.start, 96000) >= 800
+        expected = {OF_PROGRAM[p].tag for p in made.program[inside].tolist() if p in OF_PROGRAM} - {None}
+        given = {name for name in INSTRUMENT_TAGS if labels[corpus.vocabulary.position(name)] == 1}
+        assert given == expected
+
+
+def test_reverb_is_unknown_for_dry_clips(cache: Path):
+    dry = tagging.open_corpus("scores", clips=5, degraded=False)
+    wet = tagging.open_corpus("scores", clips=5)
+    reverb = VOCABULARY.position("reverb")
+    assert np.isnan(dry[0].labels[reverb])
+    assert 0 <= wet[0].labels[reverb] <= 1
+    np.testing.assert_array_equal(dry[0].read(), wet[0].dry())
+    assert not np.array_equal(wet[0].read(), wet[0].dry())
+
+
+def test_order_and_process_do_not_matter(corpus: Scores, cache: Path):
+    forward = [digest(corpus, index) for index in range(20)]
+    backward = [digest(corpus, index) for index in reversed(range(20))]
+    code = (
+        "import hashlib, tagging; corpus = tagging.open_corpus('scores', clips=2000)\n"
+        "for index in range(20): print(hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest())\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True)
+    assert backward[::-1] == forward
+    assert run.stdout.split() == forward
+    assert len(set(forward)) == 20
+
+
+def test_opening_prints_nothing(cache: Path):
+    code = "import tagging; tagging.open_corpus('scores')"
+    run = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True)
+    assert run.stdout == run.stderr == ""
+
+
+def test_small_sets_are_the_beginning_of_large_ones(cache: Path):
+    small, large = (tagging.open_corpus("scores", clips=clips) for clips in (150, 5000))
+    for index in (0, 99, 149):
+        assert small[index].source == large[index].source
+        assert digest(small, index) == digest(large, index)
+
+
+def test_no_composition_comes_again_before_all_have_come(corpus: Scores):
+    collections = [corpus.library.pieces[piece]["collection"] for piece in corpus.pool]
+    airs = sum(name == "airdsAirs" for name in collections)
+    dealt = [corpus.composition(index) for index in range(len(corpus))]
+    first = [piece for piece in dealt if corpus.library.pieces[piece]["collection"] == "airdsAirs"][:airs]
+    assert len(set(first)) == airs
+
+
+def test_splits_share_no_family(cache: Path):
+    groups = [
+        {corpus.group(index) for index in range(len(corpus))}
+        for corpus in (tagging.open_corpus("scores", split=split, clips=1000) for split in Scores.splits)
+    ]
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+
+
+def test_seed_licence_and_compositions(cache: Path):
+    other = tagging.open_corpus("scores", clips=100, seed=1)
+    assert digest(other, 0) != digest(tagging.open_corpus("scores", clips=100), 0)
+    few = tagging.open_corpus("scores", clips=200, compositions=10)
+    more = tagging.open_corpus("scores", clips=200, compositions=20)
+    assert len({few.composition(index) for index in range(200)}) == 10
+    assert set(few.pool) < set(more.pool)
+    opened = tagging.open_corpus("scores", clips=100, licence="open")
+    assert opened.library.facts["open"][opened.pool].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "trainn"}, "did you mean 'train'"),
+        ({"licence": "free"}, "licence"),
+        ({"clips": 0}, "at least one"),
+        ({"compositions": 10**6}, "compositions=1000000"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_wrong_options_are_explained(cache: Path, options: dict, message: str):
+    with pytest.raises(ConfigError, match=message):
+        tagging.open_corpus("scores", **options)
+
+
+def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path))
+    with pytest.raises(CorpusError, match="tagging prepare scores"):
+        tagging.open_corpus("scores")
+    with pytest.raises(ConfigError, match="did you mean 'scores'"):
+        tagging.open_corpus("score")
+    assert "scores" in tagging.list_corpora()
+
+
+def test_the_vocabulary_says_where_every_tag_comes_from():
+    sources = {tag.source for tag in VOCABULARY}
+    assert sources == {"human", "collection", "computed", "arranger"}
+    assert VOCABULARY.uniform.sum() == 10
+    assert all(tag.description for tag in VOCABULARY)
+
+
+def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_clips(corpus: Scores, cache: Path):
+    absent = ("music21", "symusic", "verovio", "pretty_midi", "tinysoundfont", "numba", "librosa", "soundfile")
+    code = (
+        "import hashlib, importlib.metadata, sys\n"
+        f"sys.modules.update(dict.fromkeys({(*absent, 'sklearn', 'matplotlib', 'platformdirs', 'tqdm')}))\n"
+        "def version(name): raise importlib.metadata.PackageNotFoundError(name)\n"
+        "importlib.metadata.version = version\n"
+        "import tagging; from tagging.data import stream; from tagging.data.sheet_music.degradations import Degradations\n"
+        "corpus = tagging.open_corpus('scores', clips=2000)\n"
+        "for batch in stream(corpus, range(4), batch_size=2, seconds=15.0, workers=1, starts=[0] * 4):\n"
+        "    for sound in batch.audio: print(hashlib.sha256(sound.tobytes()).hexdigest())\n"
+    )
+    assert len(corpus.bank.first) > 0  # built where the synthesizer is
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == [digest(corpus, index) for index in range(4)]

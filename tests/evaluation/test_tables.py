@@ -1,0 +1,118 @@
+"""Tables of scores and annotations are matched by song and tag; what does not match is refused with a clear error."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tagging.errors import ConfigError, TaggingError
+from tagging.evaluation.tables import read_tables
+from tagging.tags import Tag, Vocabulary
+
+SCORES = "song,rock,slow,fast\na,0.1,0.2,0.9\nb,1,0,0.5\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def test_labels_are_matched_by_song_and_tag(write):
+    labels = write("labels.csv", "\ufeffid, fast ,rock,slow\r\nb,1,0,\r\n\r\na,0,1,1\r\n")
+    groups = write("groups.json", json.dumps({"pace": ["slow", "fast"]}))
+    found = read_tables(write("scores.csv", SCORES), labels, groups)
+    assert found.vocabulary == Vocabulary([Tag("rock"), Tag("slow", group="pace"), Tag("fast", group="pace")])
+    np.testing.assert_array_equal(found.scores, [[0.1, 0.2, 0.9], [1, 0, 0.5]])
+    np.testing.assert_array_equal(found.labels, [[1, 1, 0], [0, np.nan, 1]])
+
+
+def test_scores_alone_are_enough(write):
+    found = read_tables(write("scores.csv", '"song","rock, loud",Käse\n"x, y",0.25,1e-3'))
+    assert found.vocabulary.names == ("rock, loud", "Käse")
+    np.testing.assert_array_equal(found.scores, [[0.25, 0.001]])
+    assert found.labels is found.groups is found.train_positives is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("", TaggingError, "scores.csv: empty; expected a header of tags"),
+        ("\n,\n", TaggingError, "scores.csv: empty"),
+        ("song,rock\n", TaggingError, "a header and no songs"),
+        ("song\na\n", TaggingError, "the header must name a tag for every column after the first"),
+        ("song,rock,\na,0,0\n", TaggingError, "the header must name a tag"),
+        ("song,rock,rock\na,0,0\n", ConfigError, "tags given twice: 'rock'"),
+        ("song,rock\na,0\nb,1\na,0\n", ConfigError, "songs given twice: 'a'"),
+        ("song,rock\na,0\n,1\n", TaggingError, "line 3: the first cell, the id of the song, is empty"),
+        ("song,rock\na,0,1\n", TaggingError, "line 2: 3 cells, the header has 2"),
+        ("song,rock\na,high\n", ConfigError, "line 2, tag 'rock': 'high' is not a number"),
+        ("song,rock\na,nan\n", ConfigError, "line 2, tag 'rock': 'nan' is not a number"),
+        (
+            "song,rock\na,1.01\nb,-1\n",
+            ConfigError,
+            r"song 'a', tag 'rock': a score of 1.01 is outside \[0, 1\]; 2 such cells",
+        ),
+        ("song,rock\na,inf\n", ConfigError, "a score of inf is outside"),
+        ("song,rock,pop\na,1,\n", ConfigError, r"tag 'pop': a score of nothing \(an empty cell\) is outside"),
+        (b"song,rock\n\xff,1\n", TaggingError, "cannot be read as a CSV file in UTF-8"),
+    ],
+)
+def test_wrong_scores_are_refused(write, text, kind, message):
+    with pytest.raises(kind, match=message):
+        read_tables(write("scores.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "song,rock,slow\na,0,0\nb,0,0\n",
+            "tags differ: 'fast' only in .*scores.csv; both files must hold the same tags",
+        ),
+        ("song,rock,slow,fast,pop\na,0,0,0,0\nb,0,0,0,0\n", "tags differ: 'pop' only in .*labels.csv"),
+        ("song,rock,slow,quick\na,0,0,0\nb,0,0,0\n", "'fast' only in .*scores.csv; 'quick' only in .*labels.csv"),
+        ("song,rock,slow,fast\na,0,0,0\n", "songs differ: 'b' only in .*scores.csv"),
+        ("song,rock,slow,fast\na,0,0,0\nb,0,0,0\nc,0,0,0\n", "songs differ: 'c' only in .*labels.csv"),
+        ("song,rock,slow,fast\na,0,0,0\nb,0,0.5,0\n", "labels.csv: song 'b', tag 'slow': 0.5 is no annotation"),
+        ("", "labels.csv: empty"),
+    ],
+)
+def test_labels_that_do_not_match_are_refused(write, text, message):
+    with pytest.raises(TaggingError, match=message):
+        read_tables(write("scores.csv", SCORES), write("labels.csv", text))
+
+
+def test_many_differences_are_counted(write):
+    many = "song,rock,slow,fast\n" + "".join(f"s{n},0,0,0\n" for n in range(9))
+    with pytest.raises(ConfigError, match="'s0', 's1', 's2', 's3', 's4' and 4 more only in .*labels.csv"):
+        read_tables(write("scores.csv", SCORES), write("labels.csv", many))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"pace": ["slow", "fats"]}', "groups.json, group 'pace': unknown tag 'fats': did you mean 'fast'"),
+        ('{"a": ["slow", "fast"], "b": ["fast", "rock"]}', "tag 'fast' is given twice, in 'a' and 'b'"),
+        ('{"a": ["slow", "slow"]}', "tag 'slow' is given twice, in 'a' and 'a'"),
+        ('{"a": ["slow"], "a": ["fast"]}', "given twice: 'a'"),
+        ('["slow", "fast"]', "expected .*name of a group"),
+        ('{"a": "slow"}', "expected .*name of a group"),
+        ('{"a": [1]}', "expected .*name of a group"),
+        ("{", "cannot be read as JSON"),
+    ],
+)
+def test_wrong_groups_are_refused(write, text, message):
+    with pytest.raises(TaggingError, match=message):
+        read_tables(write("scores.csv", SCORES), groups=write("groups.json", text))
+
+
+def test_files_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(TaggingError, match="missing.csv: cannot be read"):
+        read_tables(tmp_path / "missing.csv")

@@ -1,0 +1,153 @@
+"""A small real corpus: sound files of one to three seconds whose tags can be heard, some of them damaged on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from torch import nn
+
+from tagging.audio.files import load_audio
+from tagging.data.base import CORPORA, Corpus, Segment, Track
+from tagging.errors import ConfigError
+from tagging.tags import UNIFORM, Tag, Vocabulary
+
+RATE = 16000
+VOCABULARY = Vocabulary(
+    [Tag("low"), Tag("high"), Tag("noisy"), Tag("level", kind=UNIFORM), Tag("tuned", source="arranger"), Tag("never")]
+)
+
+
+class Tone(Track):
+    def __init__(self, corpus: Tones, index: int) -> None:
+        self._corpus, self._index = corpus, index
+        self.id, self.group = f"{corpus.split}-{index}", f"family-{index // 2}"
+        self.seconds = 0.5 if corpus.memorise else float(1 + index % 3)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._corpus.facts(self._index)
+
+    def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
+        sound, _ = load_audio(self._corpus.path(self._index))
+        first = round(start * RATE)
+        last = None if seconds is None else first + round(seconds * RATE)
+        return (sound[first:last] * 32767).astype(np.int16)
+
+
+@CORPORA.register("tones")
+class Tones(Corpus):
+    """Tracks of one to three seconds; every sixth label is unknown.
+
+    Args:
+        split: train, validation or test.
+        root: where the files are, made there when they are first asked for.
+        tracks: in each split.
+        damaged: share of the files that are no sound files.
+        damaged_splits: where.
+        missing: those files are not there at all.
+        memorise: labels have nothing to do with the sound, and a track is only the first half second of its file.
+    """
+
+    splits = ("train", "validation", "test")
+
+    def __init__(
+        self, *, split: str, root: str, tracks: int = 60, damaged: float = 0.0, damaged_splits: Sequence[str] = ("train",),
+        missing: bool = False, memorise: bool = False,
+    ) -> None:  # fmt: skip
+        self.split, self.sample_rate, self.vocabulary = self._check_split(split), RATE, VOCABULARY
+        self._root, self._tracks, self.memorise = Path(root), tracks, memorise
+        self._missing = missing
+        self._damaged = round(damaged * tracks) if split in damaged_splits else 0
+
+    @classmethod
+    def prepare(cls, *, progress: bool = True) -> None:
+        """Nothing to do."""
+
+    @property
+    def version(self) -> str:
+        return f"1-{self.split}"
+
+    def __len__(self) -> int:
+        return self._tracks
+
+    def __getitem__(self, index: int) -> Tone:
+        return Tone(self, self._check_index(index))
+
+    def random(self, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.splits.index(self.split), index])
+
+    def facts(self, index: int) -> np.ndarray:
+        draws = self.random(index).random(8)
+        labels = np.array([*(draws[:3] < 0.5), draws[3], draws[4] < 0.3, False], np.float32)
+        if self.memorise:
+            labels[:3] = self.random(index + 10_000).random(3) < 0.5
+        labels[int(6 * draws[5])] = np.nan
+        return labels
+
+    def path(self, index: int) -> Path:
+        """The file, made on first use: two tones, noise and their level, as the labels say (before they were hidden)."""
+        path = self._root / f"{self.split}-{index}.wav"
+        if index < self._damaged:
+            path = path.with_name(f"{'missing' if self._missing else 'damaged'}-{self.split}-{index}.wav")
+            if not self._missing:
+                path.write_bytes(b"RIFF....no sound")
+        elif not path.exists():
+            draws, time = self.random(index).random(8), np.arange((1 + index % 3) * RATE) / RATE
+            sound = (draws[0] < 0.5) * np.sin(2 * np.pi * 330 * time) + (draws[1] < 0.5) * np.sin(
+                2 * np.pi * 2200 * time
+            )
+            sound += ((draws[2] < 0.5) + 0.02) * self.random(index).standard_normal(len(time)) / 3
+            sound += (draws[4] < 0.3) * np.sin(2 * np.pi * 900 * time)
+            soundfile.write(path, (0.02 + draws[3] / 8) * sound, RATE)
+        return path
+
+    def segment(self, index: int, start: float, seconds: float) -> Segment:
+        if seconds > 3.0:
+            raise ConfigError(f"segments of {seconds:g} s: the longest track has 3 s")
+        samples = round(seconds * RATE)
+        sound = self[index].read(start, seconds)
+        filled = np.zeros(samples, np.int16)
+        filled[: len(sound)] = sound
+        return Segment(audio=filled, labels=self.facts(index), draws=np.zeros(0, np.float32))
+
+    def summary(self) -> list[str]:
+        return [f"{len(self)} tones"]
+
+    def tag_counts(self, split: str) -> dict[str, int]:
+        labels = Tones(split=split, root=str(self._root), tracks=self._tracks).labels_of(np.arange(self._tracks))
+        return dict(zip(VOCABULARY.names, np.nansum(labels, axis=0).astype(int).tolist(), strict=True))
+
+
+def small(root: Path, **changes: Any) -> dict[str, Any]:
+    """Settings of a run of seconds on this corpus; ``corpus_options`` are added to."""
+    settings = {
+        "models": ["spectrogram"],
+        "corpus": "tones",
+        "clips": 40,
+        "width": 0.1,
+        "segment_seconds": 0.5,
+        "mel": {"n_fft": 512, "hop": 256},
+        "clips_seen": 320,
+        "batch": 8,
+        "validate_every": 80,
+        "validation_clips": 20,
+        "test_clips": 40,
+        "segments_per_clip": 2,
+        "resamples": 50,
+        "workers": 0,
+        "log_every": 5,
+    }
+    options = {"root": str(root)} | changes.pop("corpus_options", {})
+    return settings | changes | {"corpus_options": options}
+
+
+class Loudness(nn.Module):
+    """A model whose logits are plain to see: the level of the segment, for every tag."""
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        return waveform.abs().mean(dim=1, keepdim=True).expand(-1, 6)

@@ -1,0 +1,108 @@
+"""Records are written whole, stay readable, and say under which circumstances they were made."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from helpers import python
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagging.book.runs import SHIPPED, training_records
+from tagging.errors import TaggingError
+from tagging.training.records import read_record, write_record
+from tagging.utils.provenance import circumstances, cpu
+
+numbers = st.none() | st.integers(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)
+plain = st.recursive(
+    numbers | st.booleans() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=15,
+)
+
+
+@given(value=plain)
+def test_what_is_written_is_read(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("records") / "record.json"
+    write_record(path, {"date": "2026-01-01", "value": value})
+    assert read_record(path)["value"] == value
+
+
+def test_a_list_of_numbers_takes_one_line(tmp_path):
+    values = np.random.default_rng(0).normal(size=1000).round(5).tolist()
+    path = write_record(
+        tmp_path / "record.json", {"date": "today", "values": [None, 1, -2.5e-7, *values], "names": ["a", "b"]}
+    )
+    assert len(path.read_text().splitlines()) < 10
+
+
+def test_a_number_that_json_lacks_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_record(tmp_path / "record.json", {"value": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_circumstances_are_those_of_this_machine():
+    found = circumstances(["numpy", "no-such-package"])
+    assert found["versions"] == {"python": found["versions"]["python"], "numpy": np.__version__}
+    assert re.match(r"[0-9a-f]{40}|version ", found["commit"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
+    assert "cores" in cpu()
+
+
+def test_a_copy_without_history_can_be_told_its_commit():
+    code = "from tagging.utils.provenance import commit; print(commit())"
+    for told, said in (({"TAGGING_COMMIT": "abc123"}, "abc123"), ({}, r"version \d.*")):
+        found = python(code, PATH="", **told)  # no git
+        assert re.fullmatch(said, found.stdout.strip()), found.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "no json"])
+def test_other_files_are_no_records(tmp_path, content):
+    """A damaged one, which might have been a record, is not passed over in silence."""
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(TaggingError, match=r"other\.json: not a run record"):
+        read_record(path)
+    damaged = content in ("", "no json")
+    with pytest.warns(match=r"left out: .*other\.json") if damaged else nullcontext():
+        assert training_records([tmp_path]) == []
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_records_say_how_they_were_made(path):
+    record = read_record(path)
+    assert record["command"].startswith(("python benchmarks/", "tagging ", "python -m tagging"))
+    assert {"commit", "versions", "device"} <= set(record)
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"/(?:home|root|tmp|work|Users)/", json.dumps(record["command"])), "a path of some machine"
+    assert "NaN" not in text
+
+
+def test_controls_know_nothing():
+    """Networks whose labels were dealt anew in each batch: 0.50 for songs of the test, to two digits."""
+    controls = [record for record in training_records() if record["settings"]["shuffled_labels"]]
+    assert controls
+    for record in controls:
+        mean = record["test"]["means"]["roc_auc"]
+        assert abs(mean["value"] - 0.5) < 0.01, record["name"]
+        assert mean["high"] - mean["low"] < 0.03  # enough songs to say so
+
+
+def test_training_is_as_fast_as_was_asked_for():
+    """On the machine of the record, two cores: both models at once, and clips that are there when they are needed."""
+    speeds = read_record(SHIPPED / "training-speed.json")["speeds"]
+    for precision, models in speeds.items():
+        assert sum(model["clips_per_second"] for model in models.values()) >= 250, precision
+        assert all(model["share_waiting_for_clips"] <= 0.05 for model in models.values()), precision
+
+
+def test_evaluation_is_as_fast_and_as_exact_as_was_asked_for():
+    record = read_record(SHIPPED / "evaluation-speed.json")
+    assert (record["config"]["songs"], record["config"]["tags"], record["config"]["resamples"]) == (100_000, 70, 1_000)
+    assert record["times_as_fast"] >= 20
+    assert record["largest_difference"] < 1e-9
