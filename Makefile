@@ -33,7 +33,7 @@ setup: $(READY)
 # What pages and slow tests would otherwise wait for, made once in the user's cache: the weights of the pretrained taggers
 # (a download of 29 MB) and the note cache of the `scores` corpus (some minutes of reading scores).
 cache: $(READY)
-	$(BIN)/tagging prepare pretrained scores
+	$(BIN)/tagging prepare pretrained sheet-music
 
 notebooks: cache
 	$(BIN)/python book/_tools/execute_notebooks.py _build/.jupyter_cache

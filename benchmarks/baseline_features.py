@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--record", help="where the record goes (default: in the package)")
     options = parser.parse_args()
-    corpus = tagging.open_corpus("scores", split="train", clips=options.clips)
+    corpus = tagging.open_corpus("sheet-music", split="train", clips=options.clips)
     clips = [track.read() for track in corpus]  # which compiles what it needs
     sounds = [prepared(clip) for clip in clips]
     candidates = {"making the clip": lambda: [track.read() for track in corpus]}

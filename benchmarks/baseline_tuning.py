@@ -23,7 +23,7 @@ import tagging
 from tagging.baselines.features.descriptors import VERSION, feature_names
 from tagging.baselines.features.extraction import Features, extract
 from tagging.baselines.trees import TreeSettings, fit_trees
-from tagging.book.runs import SHIPPED
+from tagging.book.runs import BUNDLED_RUNS
 from tagging.evaluation.evaluate import evaluate
 
 STOPPING, JUDGING = 500, 500
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument("--record", help="where the record goes (default: in the package)")
     options = parser.parse_args()
-    corpora = {split: tagging.open_corpus("scores", split=split) for split in ("train", "validation")}
+    corpora = {split: tagging.open_corpus("sheet-music", split=split) for split in ("train", "validation")}
     tags = range(0, len(corpora["train"].vocabulary), options.every)
     vocabulary = tagging.Vocabulary([corpora["train"].vocabulary[tag] for tag in tags])
     train, stopping, judging = (
@@ -106,7 +106,7 @@ def only(features: Features, tags: range) -> Features:
 
 def finished(about: dict) -> list[dict]:
     """Trials of the record, where it is of the same clips, features and base."""
-    path = SHIPPED / "baseline-tuning.json"
+    path = BUNDLED_RUNS / "baseline-tuning.json"
     if not path.exists():
         return []
     record = json.loads(path.read_text(encoding="utf-8"))

@@ -24,7 +24,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tagging.evaluation.bootstrap import Resampling
 from tagging.evaluation.evaluate import evaluate
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import REGRESSION, Tag, Vocabulary
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def songs(options: argparse.Namespace) -> tuple[Vocabulary, np.ndarray, np.ndarr
     )
     scores = 1 / (1 + np.exp(-labels - random.standard_normal(labels.shape, np.float32)))
     tags = [Tag(f"tag {n}") for n in range(options.tags)]
-    attributes = [Tag(f"attribute {n}", kind=UNIFORM) for n in range(options.attributes)]
+    attributes = [Tag(f"attribute {n}", kind=REGRESSION) for n in range(options.attributes)]
     return Vocabulary([*tags, *attributes]), labels, scores
 
 

@@ -70,7 +70,7 @@ def main() -> None:
 
     from tagging.training import edition
     from tagging.training.records import write_record
-    from tagging.utils.provenance import circumstances
+    from tagging.utils.provenance import environment_info
 
     # a change of precision from choice to choice is part of the way
     toy = TOY | {"precision": "bf16"} if options.toy else {}
@@ -81,7 +81,7 @@ def main() -> None:
         "rendering": rendering(settings, options.seconds),
         **apart(copying, settings, options),
         "choices": {},
-        **circumstances(),
+        **environment_info(),
     }
     print({key: record[key] for key in ("device", "cores", "rendering", "host_to_device")}, flush=True)
     for choice in options.choices:
@@ -209,9 +209,9 @@ def flat_norm(models: list[Any]) -> None:
     """
     from torch import nn
 
-    from tagging.models.layers import OneChannelNorm
+    from tagging.models.layers import SingleChannelBatchNorm
 
-    OneChannelNorm.forward = lambda norm, x: nn.BatchNorm2d.forward(norm, x.reshape(-1, 1, 1, 1)).view_as(x)
+    SingleChannelBatchNorm.forward = lambda norm, x: nn.BatchNorm2d.forward(norm, x.reshape(-1, 1, 1, 1)).view_as(x)
 
 
 TRICKS = {trick.__name__: trick for trick in (cudnn_tries, channels_last, flat_norm)}
@@ -225,12 +225,12 @@ def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace
 
     from tagging.data import stream
     from tagging.training.data import on_device, open_split
-    from tagging.training.distributed import build_engine
+    from tagging.training.distributed import build_accelerator
     from tagging.training.learner import Learner, step
     from tagging.training.losses import known_labels
 
     device, name, wait = device_of(options)
-    engine = build_engine(settings.precision, cpu_only=device.type == "cpu")
+    engine = build_accelerator(settings.precision, cpu_only=device.type == "cpu")
     corpus = open_split(settings, "train")
     share = np.full(len(corpus.vocabulary), 0.1)
     learners = {model: Learner(model, settings, corpus, share, engine) for model in MODELS}

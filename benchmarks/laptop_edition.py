@@ -23,8 +23,8 @@ import sys
 import time
 from pathlib import Path
 
-from tagging.book.runs import SHIPPED, ship_predictions
-from tagging.pretrained.bundled import own_path
+from tagging.book.runs import BUNDLED_RUNS, ship_predictions
+from tagging.pretrained.bundled import bundled_path
 from tagging.training import Settings
 from tagging.training.records import read_record
 from tagging.training.results import run_name
@@ -139,7 +139,7 @@ def place_of(settings: Settings, runs: Path) -> Path:
 def is_shipped(settings: Settings) -> bool:
     """Whether there is a record of each model, of a run with these very settings; how it was computed does not count."""
     for name in names_of(settings):
-        if not (path := SHIPPED / f"{name}.json").exists():
+        if not (path := BUNDLED_RUNS / f"{name}.json").exists():
             return False
         there = Settings.from_dict(read_record(path)["settings"])
         if there.changed({how: getattr(settings, how) for how in ("workers", "toeplitz", "onednn")}) != settings:
@@ -214,7 +214,7 @@ def train(settings: Settings, runs: Path, seconds: float) -> bool:
         if settings.seed == 0:  # those of other seeds are on no page
             ship_predictions(path.parent, name)
         ship_weights(path.parent, settings)
-        shutil.copyfile(path, SHIPPED / f"{name}.json")  # last: where there is a record, all is there
+        shutil.copyfile(path, BUNDLED_RUNS / f"{name}.json")  # last: where there is a record, all is there
     if is_shipped(settings):
         shutil.rmtree(place_of(settings, UNDER_WAY), ignore_errors=True)
     return not code
@@ -229,7 +229,7 @@ def ship_weights(place: Path, settings: Settings) -> None:
         and settings.clips_seen // settings.clips == 1
     ):
         name = f"{settings.edition}-{place.name}-{short_count(settings.clips)}"
-        shutil.copyfile(place / "tagger.safetensors", own_path(name))
+        shutil.copyfile(place / "tagger.safetensors", bundled_path(name))
 
 
 if __name__ == "__main__":

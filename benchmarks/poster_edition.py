@@ -100,7 +100,7 @@ def pack(folder: Path, python: str, libraries: Sequence[str]) -> None:
     from tagging.utils.files import cache_dir
     from tagging.utils.provenance import commit
 
-    tagging.open_corpus("scores", build=True).rank_table(edition_seconds())
+    tagging.open_corpus("sheet-music", build=True).rank_table(edition_seconds())
     (folder / "scores").mkdir(parents=True, exist_ok=True)
     for path in [library_path(), *cache_dir("scores").glob("ranks-*.npy")]:
         shutil.copy(path, folder / "scores" / path.name)

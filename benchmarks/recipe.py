@@ -20,7 +20,7 @@ from pathlib import Path
 import records
 import torch
 
-from tagging.book.runs import SHIPPED
+from tagging.book.runs import BUNDLED_RUNS
 from tagging.training import Settings, edition, train
 
 BASE = edition("laptop").changed(
@@ -99,7 +99,7 @@ def main() -> None:
 
 def done() -> list[dict]:
     """Trials of the record, where it is of the same base."""
-    path = SHIPPED / "recipe.json"
+    path = BUNDLED_RUNS / "recipe.json"
     if not path.exists():
         return []
     record = json.loads(path.read_text(encoding="utf-8"))

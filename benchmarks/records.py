@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tagging.book.runs import SHIPPED
+from tagging.book.runs import BUNDLED_RUNS
 from tagging.training.records import write_record
-from tagging.utils.provenance import PACKAGES, circumstances, cpu
+from tagging.utils.provenance import PACKAGES, cpu, environment_info
 
 # beside what training needs: what the corpus is made with
 CORPUS_PACKAGES = ("music21", "symusic", "verovio", "tinysoundfont", "pretty_midi")
@@ -22,8 +22,8 @@ def write(name: str, results: dict[str, Any], path: str | None = None) -> Path:
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments]),
         **results,
         "device": f"{cpu()} at the end",
-        **circumstances((*PACKAGES, *CORPUS_PACKAGES)),
+        **environment_info((*PACKAGES, *CORPUS_PACKAGES)),
     }
-    target = write_record(Path(path) if path else SHIPPED / f"{name}.json", record)
+    target = write_record(Path(path) if path else BUNDLED_RUNS / f"{name}.json", record)
     print(f"record: {target.name}")
     return target

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20000, help="(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="(default: %(default)s)")
     options = parser.parse_args()
-    corpus, degrade = tagging.open_corpus("scores"), Degradations()
+    corpus, degrade = tagging.open_corpus("sheet-music"), Degradations()
     start = time.perf_counter()
     whole = {"clips": 0, "silent": 0, "at_full_scale": 0, "highest_peak": 0, "bent_above_the_knee": 0}
     parts = {"segments": 0, "silent": 0, "at_full_scale": 0, "not_finite": 0}

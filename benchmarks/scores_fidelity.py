@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=50, help="(default: %(default)s)")
     parser.add_argument("--sounds", default="worst", help="folder for the five pairs (default: %(default)s)")
     options = parser.parse_args()
-    corpus = tagging.open_corpus("scores", split="test")
+    corpus = tagging.open_corpus("sheet-music", split="test")
     tuning = pitches(corpus.bank)
     print(f"in tune: {tuning['share']:.4f} of {tuning['notes']} notes; {tuning['by_instrument']}")
     clips = compare(corpus, options.clips, Path(options.sounds))

@@ -18,7 +18,7 @@ TARGET = Path(__file__).parents[1] / "tests" / "reference" / "scores_clips.json"
 
 
 def main() -> None:
-    corpus = tagging.open_corpus("scores")
+    corpus = tagging.open_corpus("sheet-music")
     # the first clips, and some from all over the million
     indices = [*range(25), *np.linspace(1000, len(corpus) - 1, 25).astype(int).tolist()]
     sounds = (corpus.segment(index, 0.0, 15.0).audio for index in indices)

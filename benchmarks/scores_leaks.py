@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 import tagging
 from tagging.audio.mel import LogMel, MelSpec
-from tagging.data.sheet_music.annotations import SCORE_TAGS, UNKNOWN
+from tagging.data.sheet_music.annotations import COMPOSITION_TAGS, UNKNOWN
 from tagging.data.sheet_music.families import interval_grams, melody, near_duplicates
 from tagging.data.sheet_music.library import ready_library
 
@@ -107,7 +107,7 @@ def look_up(grams, split, tags):
 
 def mean_auc(truth, scores):
     values = []
-    for tag in range(len(SCORE_TAGS)):
+    for tag in range(len(COMPOSITION_TAGS)):
         known = ~np.isin(truth[:, tag], [UNKNOWN]) & ~np.isnan(truth[:, tag])
         if len(np.unique(truth[known, tag])) == 2:
             values.append(roc_auc_score(truth[known, tag], scores[known, tag]))
@@ -118,7 +118,7 @@ def listen(split, options):
     """Mean ROC-AUC over score tags of a small network on log-mel statistics, two segments a clip."""
     parts = {}
     for name, number, clips in (("train", TRAIN, options.train_clips), ("test", TEST, options.test_clips)):
-        corpus = tagging.open_corpus("scores", split=name, clips=clips)
+        corpus = tagging.open_corpus("sheet-music", split=name, clips=clips)
         corpus.pool = np.flatnonzero(split == number)  # dealt from when the first clip is asked for
         parts[name] = statistics_of(corpus, clips)
     features, labels = parts["train"]
@@ -160,7 +160,7 @@ def statistics_of(corpus, clips):
             picture = log_mel(torch.from_numpy(segment.audio.astype(np.float32) / 32768)[None])[0]
             step = picture.diff(dim=1).abs().mean(dim=1)
             features.append(torch.cat([picture.mean(dim=1), picture.std(dim=1), step, picture.amax(dim=1)]).numpy())
-            labels.append(segment.labels[: len(SCORE_TAGS)])
+            labels.append(segment.labels[: len(COMPOSITION_TAGS)])
     return np.array(features), np.array(labels)
 
 

@@ -44,7 +44,7 @@ def main() -> None:
     print(f"{len(sound)} training segments made in {rendering:.0f} s", flush=True)
 
     tagger = build_model("spectrogram", settings, train.vocabulary, train.sample_rate)
-    tagger.start_at(np.nanmean(labels, axis=0))
+    tagger.init_output_bias(np.nanmean(labels, axis=0))
     limit = 60 * options.minutes * options.cores
     seen, core, wall = fit(tagger, sound, labels, settings, limit)
     print(

@@ -31,7 +31,7 @@ SAMPLES = 240000
 FIRST_CLIP = """
 import time; start = time.perf_counter()
 import tagging
-corpus = tagging.open_corpus("scores"); opened = time.perf_counter()
+corpus = tagging.open_corpus("sheet-music"); opened = time.perf_counter()
 corpus.segment(0, 0.0, 15.0); print(opened - start, time.perf_counter() - start)
 """
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=400, help="in each round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     options = parser.parse_args()
-    corpus = tagging.open_corpus("scores")
+    corpus = tagging.open_corpus("sheet-music")
     results = one_core(corpus, options.clips, options.rounds)
     results |= workers(corpus, 20 * options.clips, options.rounds)
     results["first_clip_seconds"] = first_clip()

@@ -24,7 +24,7 @@ import records
 import torch
 
 from tagging.audio.examples import list_sounds, sound_path
-from tagging.book.tag_synonyms import words
+from tagging.book.tag_synonyms import tag_synonyms
 from tagging.data import open_corpus
 from tagging.evaluation.bias import agreement, contradictions
 from tagging.evaluation.bias.common import THRESHOLD, highest
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--record", help="where the record goes (default: in the package)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    corpus = open_corpus("scores", split="test", clips=options.clips)
+    corpus = open_corpus("sheet-music", split="test", clips=options.clips)
     taggers = {name: load_tagger(name) for name in list_pretrained()}
     scores, seconds = hear(corpus, taggers)
     choir = corpus.labels_of(np.arange(len(corpus)))[:, corpus.vocabulary.position(CHOIR)]
@@ -90,7 +90,7 @@ def hear(corpus, taggers):
 
 def consistency(name, vocabulary, scores, resampling):
     """Agreement of synonyms and contradictions of opposites, by each rule."""
-    known, place = words(name), vocabulary.position
+    known, place = tag_synonyms(name), vocabulary.position
     lists = {"top_k": TOP_K, "resampling": resampling}
     limits = {"threshold": THRESHOLD, "tenth": np.quantile(scores, 1 - TENTH, axis=0)}
     found = {"synonyms": {}, "related": {}, "opposites": {}}
@@ -134,7 +134,7 @@ def consistency(name, vocabulary, scores, resampling):
 
 def voices(name, vocabulary, scores, choir, groups, resampling):
     """How often a word for a voice is given, with and without a choir timbre; how well each word tells the two apart."""
-    silent, singing = words(name).opposites["voice"]
+    silent, singing = tag_synonyms(name).opposites["voice"]
     places = [vocabulary.position(word) for word in singing]
     rules = {"threshold": scores >= THRESHOLD, "listed": highest(scores, TOP_K)}
     with_choir = choir == 1
@@ -156,7 +156,7 @@ def voices(name, vocabulary, scores, choir, groups, resampling):
 
 def examples(name, tagger):
     """What the tagger says about each example sound: the score of every word that is listed, and the ten highest."""
-    known = words(name)
+    known = tag_synonyms(name)
     groups = (*known.synonyms.values(), *known.related.values(), *chain.from_iterable(known.opposites.values()))
     asked = sorted({word for group in groups for word in group}, key=tagger.vocabulary.position)
     found = {}

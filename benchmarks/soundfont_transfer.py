@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from tagging.data.sheet_music.synthesizer import soundfont_path
 from tagging.evaluation.evaluate import difference, evaluate
 from tagging.pretrained import load_tagger
-from tagging.pretrained.bundled import list_own
+from tagging.pretrained.bundled import list_bundled
 from tagging.training import Settings
 from tagging.training.data import open_split
 from tagging.training.failures import Failures
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=2000, help="of the test split (default: %(default)s)")
     options = parser.parse_args()
     settings = Settings(test_clips=options.clips)
-    taggers = {name: load_tagger(name) for name in list_own()}
+    taggers = {name: load_tagger(name) for name in list_bundled()}
     fonts, said = {}, {}
     for place, font in (("own", None), ("other", options.soundfont)):
         os.environ.pop("TAGGING_SOUNDFONT", None)

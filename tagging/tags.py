@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from .errors import ConfigError, unknown_name
+from .utils.legacy import current_tag
 
-BIMODAL = "bi-modal"
-UNIFORM = "uniform"
-KINDS = (BIMODAL, UNIFORM)
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+KINDS = (CLASSIFICATION, REGRESSION)
 # Where an annotation comes from: a person who wrote it about this very piece, the collection the piece is in,
 # a computation on its notes, or the program that arranged it.
 SOURCES = ("human", "collection", "computed", "arranger")
@@ -25,8 +26,8 @@ class Tag:
 
     Args:
         name: as a reader sees it.
-        kind: ``"bi-modal"`` (a classification tag, 0 or 1) or ``"uniform"`` (a regression attribute in [0, 1]).
-        group: name of the set of mutually exclusive tags this one belongs to, or None.
+        kind: ``"classification"`` (0 or 1) or ``"regression"`` (an attribute in [0, 1]).
+        exclusive_group: name of the set of mutually exclusive tags this one belongs to, or None.
         source: one of ``"human"``, ``"collection"``, ``"computed"``, ``"arranger"``.
         description: one line for a reader; may be empty.
 
@@ -34,8 +35,8 @@ class Tag:
     """
 
     name: str
-    kind: str = BIMODAL
-    group: str | None = None
+    kind: str = CLASSIFICATION
+    exclusive_group: str | None = None
     source: str = "human"
     description: str = ""
 
@@ -51,7 +52,7 @@ class Tag:
 class Vocabulary(Sequence[Tag]):
     """An ordered set of tags: the meaning of a model's outputs.
 
-    Made from names (all bi-modal, as in the public datasets) or from :class:`Tag` objects.
+    Made from names (all classification tags, as in the public datasets) or from :class:`Tag` objects.
     Follows the two kinds of annotation of Pons et al. 2018, section 3. Book: ``book/glossary``.
 
     Raises:
@@ -92,22 +93,22 @@ class Vocabulary(Sequence[Tag]):
         return tuple(tag.name for tag in self._tags)
 
     @cached_property
-    def bimodal(self) -> np.ndarray:
+    def classification(self) -> np.ndarray:
         """bool [tags]: True where the tag is a classification tag."""
-        return np.array([tag.kind == BIMODAL for tag in self._tags])
+        return np.array([tag.kind == CLASSIFICATION for tag in self._tags])
 
     @cached_property
-    def uniform(self) -> np.ndarray:
+    def regression(self) -> np.ndarray:
         """bool [tags]: True where the tag is a regression attribute."""
-        return ~self.bimodal
+        return ~self.classification
 
     @cached_property
-    def groups(self) -> dict[str, tuple[int, ...]]:
+    def exclusive_groups(self) -> dict[str, tuple[int, ...]]:
         """Mutually exclusive tags: name of the group -> indices of its tags."""
         groups: dict[str, tuple[int, ...]] = {}
         for index, tag in enumerate(self._tags):
-            if tag.group is not None:
-                groups[tag.group] = (*groups.get(tag.group, ()), index)
+            if tag.exclusive_group is not None:
+                groups[tag.exclusive_group] = (*groups.get(tag.exclusive_group, ()), index)
         return groups
 
     def position(self, name: str) -> int:
@@ -127,8 +128,8 @@ class Vocabulary(Sequence[Tag]):
 
     @classmethod
     def from_list(cls, tags: Iterable[Mapping[str, Any]]) -> Vocabulary:
-        """The inverse of :meth:`to_list`."""
-        return cls(Tag(**tag) for tag in tags)
+        """The inverse of :meth:`to_list`; also reads what earlier versions wrote."""
+        return cls(Tag(**current_tag(tag)) for tag in tags)
 
 
 @dataclass(frozen=True)

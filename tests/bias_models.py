@@ -12,7 +12,7 @@ TOP = 3
 MODES = np.array([0.5, 0.42, 0.08])
 OTHERS = np.array([0.4, 0.35, 0.3, 0.25, 0.2, 0.17, 0.13, 0.11, 0.09])
 VOCABULARY = Vocabulary(
-    [Tag(f"mode {n}", group="mode") for n in range(3)] + [Tag(f"tag {n}") for n in range(len(OTHERS))]
+    [Tag(f"mode {n}", exclusive_group="mode") for n in range(3)] + [Tag(f"tag {n}") for n in range(len(OTHERS))]
 )
 
 

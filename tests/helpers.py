@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tagging.models.base import Field
-from tagging.tags import KINDS, SOURCES, UNIFORM, Tag, Vocabulary
+from tagging.tags import KINDS, REGRESSION, SOURCES, Tag, Vocabulary
 
 
 def tones(seconds: float, rate: int, channels: int = 1, level: float = 0.5) -> np.ndarray:
@@ -33,7 +33,7 @@ tags = st.builds(
     Tag,
     name=st.text(min_size=1),
     kind=st.sampled_from(KINDS),
-    group=st.none() | st.sampled_from("abc"),
+    exclusive_group=st.none() | st.sampled_from("abc"),
     source=st.sampled_from(SOURCES),
     description=st.text(),
 )
@@ -42,11 +42,11 @@ vocabularies = st.lists(tags, min_size=1, max_size=12, unique_by=lambda tag: tag
 MIXED = Vocabulary(
     [
         Tag("fast"),
-        Tag("energy", kind=UNIFORM),
-        Tag("major", group="mode"),
+        Tag("energy", kind=REGRESSION),
+        Tag("major", exclusive_group="mode"),
         Tag("rock"),
-        Tag("minor", group="mode"),
-        Tag("age", kind=UNIFORM),
+        Tag("minor", exclusive_group="mode"),
+        Tag("age", kind=REGRESSION),
     ]
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 from tagging import open_corpus
 from tagging.data.sheet_music import library
-from tagging.data.sheet_music.corpus import Scores
+from tagging.data.sheet_music.corpus import SheetMusic
 from tagging.data.sheet_music.note_bank import Bank
 
 # ABC and MusicXML, plain and compressed; one encoding that must be left out
@@ -35,13 +35,13 @@ def cache(small_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def corpus(cache: Path) -> Scores:
+def corpus(cache: Path) -> SheetMusic:
     """2,000 training clips of the small library."""
-    return open_corpus("scores", split="train", clips=2000)
+    return open_corpus("sheet-music", split="train", clips=2000)
 
 
 @pytest.fixture
-def bank(corpus: Scores) -> Bank:
+def bank(corpus: SheetMusic) -> Bank:
     return corpus.bank
 
 

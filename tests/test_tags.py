@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tagging.errors import ConfigError
-from tagging.tags import BIMODAL, UNIFORM, Tag, TrackTags, Vocabulary
+from tagging.tags import CLASSIFICATION, REGRESSION, Tag, TrackTags, Vocabulary
 
 
 @given(vocabularies)
@@ -21,11 +21,15 @@ def test_a_vocabulary_is_its_tags_in_order(vocabulary):
     assert [vocabulary[index] for index in range(len(vocabulary))] == listed
     assert vocabulary.names == tuple(tag.name for tag in listed)
     assert [vocabulary.position(name) for name in vocabulary.names] == list(range(len(vocabulary)))
-    assert (vocabulary.bimodal ^ vocabulary.uniform).all()
-    assert vocabulary.bimodal.tolist() == [tag.kind == BIMODAL for tag in listed]
-    grouped = sorted(index for members in vocabulary.groups.values() for index in members)
-    assert grouped == [index for index, tag in enumerate(listed) if tag.group is not None]
-    assert all(listed[index].group == name for name, members in vocabulary.groups.items() for index in members)
+    assert (vocabulary.classification ^ vocabulary.regression).all()
+    assert vocabulary.classification.tolist() == [tag.kind == CLASSIFICATION for tag in listed]
+    grouped = sorted(index for members in vocabulary.exclusive_groups.values() for index in members)
+    assert grouped == [index for index, tag in enumerate(listed) if tag.exclusive_group is not None]
+    assert all(
+        listed[index].exclusive_group == name
+        for name, members in vocabulary.exclusive_groups.items()
+        for index in members
+    )
 
 
 @given(vocabularies)
@@ -36,8 +40,8 @@ def test_a_vocabulary_survives_json(vocabulary):
 
 
 def test_names_alone_are_bimodal():
-    vocabulary = Vocabulary(["rock", "pop", Tag("energy", kind=UNIFORM)])
-    assert vocabulary.bimodal.tolist() == [True, True, False]
+    vocabulary = Vocabulary(["rock", "pop", Tag("energy", kind=REGRESSION)])
+    assert vocabulary.classification.tolist() == [True, True, False]
     assert repr(vocabulary) == "Vocabulary(3 tags: rock, pop, energy)"
     assert repr(Vocabulary(list("abcd"))) == "Vocabulary(4 tags: a, b, c, ...)"
     assert vocabulary != Vocabulary(["rock", "pop", "energy"])
@@ -50,7 +54,7 @@ def test_names_alone_are_bimodal():
         (lambda: Vocabulary([]), "a vocabulary needs at least one tag"),
         (lambda: Vocabulary(["b", "a", "b", "a", "c"]), "tags given twice: a, b$"),
         (lambda: Vocabulary(["a", ""]), "a tag needs a name"),
-        (lambda: Tag("x", kind="uniforms"), "tag 'x': unknown kind 'uniforms': did you mean 'uniform'"),
+        (lambda: Tag("x", kind="regresion"), "tag 'x': unknown kind 'regresion': did you mean 'regression'"),
         (lambda: Tag("x", source="humans"), "tag 'x': unknown source 'humans': did you mean 'human'"),
         (lambda: Vocabulary(["rock", "pop"]).position("rok"), "unknown tag 'rok': did you mean 'rock'"),
     ],

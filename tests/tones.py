@@ -14,11 +14,18 @@ from torch import nn
 from tagging.audio.files import load_audio
 from tagging.data.base import CORPORA, Corpus, Segment, Track
 from tagging.errors import ConfigError
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import REGRESSION, Tag, Vocabulary
 
 RATE = 16000
 VOCABULARY = Vocabulary(
-    [Tag("low"), Tag("high"), Tag("noisy"), Tag("level", kind=UNIFORM), Tag("tuned", source="arranger"), Tag("never")]
+    [
+        Tag("low"),
+        Tag("high"),
+        Tag("noisy"),
+        Tag("level", kind=REGRESSION),
+        Tag("tuned", source="arranger"),
+        Tag("never"),
+    ]
 )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..audio.mel import LogMel, MelSpec
 from ..errors import ConfigError
-from ..models.heads import HEADS, Apart
+from ..models.heads import HEADS, GroupedMLPHead
 from ..models.layers import he_init
 from ..tags import Vocabulary
 
@@ -75,7 +75,7 @@ class MelStatistics(nn.Module):
         features = 4 * self.log_mel.spec.bands + GROUPS * (self.lags.stop - self.lags.start)
         # without gain and offset: it only brings the statistics, which are decibels and correlations, to one scale
         self.standardise = nn.BatchNorm1d(features, affine=False)
-        if issubclass(HEADS.get(head), Apart):
+        if issubclass(HEADS.get(head), GroupedMLPHead):
             self.hidden: nn.Module = nn.Identity()
             self.head = HEADS.build(head, features, vocabulary, dropout=dropout)
         else:
@@ -114,12 +114,12 @@ class MelStatistics(nn.Module):
         rhythm = autocorrelation(onsets)[:, :, self.lags]  # [batch, groups, lags]
         return torch.cat([*bands, rhythm.flatten(1)], dim=1)  # [batch, features]
 
-    def start_at(self, share: np.ndarray) -> None:
+    def init_output_bias(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""
-        self.head.start_at(share)
+        self.head.init_output_bias(share)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def evaluating(self) -> Iterator[None]:
         """Evaluation mode without gradients, for the time of a ``with`` block."""
         training = [module for module in self.modules() if module.training]
         try:

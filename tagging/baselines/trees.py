@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..tags import Vocabulary
-from ..utils.parallel import Tick, spread
+from ..utils.parallel import ProgressCallback, parallel_map
 from .binning import Binning
 from .features.extraction import Features
 
@@ -168,15 +168,15 @@ class TreeFitter:
         self._train = self.binning(train.values), train.labels
         self._validation = self.binning(validation.values), validation.labels
 
-    def fit(self, tag: int, tick: Tick = lambda steps: None) -> Ensemble:
+    def fit(self, tag: int, tick: ProgressCallback = lambda steps: None) -> Ensemble:
         """The trees of one tag, by its place in the vocabulary; ``tick(0)`` is called now and then."""
         start = time.perf_counter()
         return replace(self._fit(tag, tick), seconds=time.perf_counter() - start)
 
-    def _fit(self, tag: int, tick: Tick) -> Ensemble:
+    def _fit(self, tag: int, tick: ProgressCallback) -> Ensemble:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        bimodal = bool(self._vocabulary.bimodal[tag])
+        classification = bool(self._vocabulary.classification[tag])
         (x, y), (validation_x, validation_y) = _known(*self._train, tag), _known(*self._validation, tag)
         if len(y) == 0:
             return Ensemble(0.5, why_constant="nothing is known in training")
@@ -185,7 +185,7 @@ class TreeFitter:
             return Ensemble(base, why_constant=f"always {base:g} in training")
         if len(validation_y) == 0:
             return Ensemble(base, why_constant="nothing is known in validation")
-        kind = HistGradientBoostingClassifier if bimodal else HistGradientBoostingRegressor
+        kind = HistGradientBoostingClassifier if classification else HistGradientBoostingRegressor
         grown = self._settings
         model = kind(
             warm_start=True,
@@ -202,7 +202,7 @@ class TreeFitter:
             tick(0)
             model.set_params(max_iter=look)
             model.fit(x, y)
-            losses = [_loss(raw, validation_y, bimodal) for raw in _stages(model, validation_x)]
+            losses = [_loss(raw, validation_y, classification) for raw in _stages(model, validation_x)]
             best = int(np.argmin(losses)) + 1
             # the second half of the trees has brought nothing: more will not either
             if best <= look // 2:
@@ -233,13 +233,13 @@ class TreeFitter:
         import sklearn.ensemble  # noqa: F401
         from tqdm import tqdm
 
-        def work(tag: int, tick: Tick) -> Any:
+        def work(tag: int, tick: ProgressCallback) -> Any:
             result = then(tag, self.fit(tag, tick))
             tick(1)
             return result
 
         with tqdm(total=len(tags), desc="trees", unit="tag", disable=not progress) as bar:
-            return dict(spread(work, tags, workers, bar.update))
+            return dict(parallel_map(work, tags, workers, bar.update))
 
 
 def fit_trees(
@@ -304,8 +304,8 @@ def _stages(model: Any, values: np.ndarray) -> Iterator[np.ndarray]:
     return (np.ravel(raw) for raw in model.staged_decision_function(values))
 
 
-def _loss(raw: np.ndarray, truth: np.ndarray, bimodal: bool) -> float:
+def _loss(raw: np.ndarray, truth: np.ndarray, classification: bool) -> float:
     """Binary cross-entropy of log-odds, or squared error of values: what a tagger's loss has for the tag."""
-    if bimodal:
+    if classification:
         return float(np.mean(np.logaddexp(0, raw) - truth * raw))
     return float(np.mean((raw - truth) ** 2))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval, interval
-from ..utils.legacy import BEFORE
+from ..utils.legacy import LEGACY_DEFAULTS
 from ..utils.text import duration
 from .published import list_published, published_gaps, published_results
 
@@ -88,7 +88,7 @@ def table_runs(
         if record["edition"] == edition
         and (models is None or record["model"] in models)
         and not any(record["settings"].get(name) for name in special)
-        and (BEFORE | record["settings"])["loss"] == "plain"
+        and (LEGACY_DEFAULTS | record["settings"])["loss"] == "plain"
     ]
 
 
@@ -120,7 +120,7 @@ def rows_of(
 
 def _recipe(record: dict[str, Any]) -> dict[str, Any]:
     """The settings that make it another experiment."""
-    return {name: value for name, value in (BEFORE | record["settings"]).items() if name not in _INDIFFERENT}
+    return {name: value for name, value in (LEGACY_DEFAULTS | record["settings"]).items() if name not in _INDIFFERENT}
 
 
 def _difference(row: Row, rows: Iterable[Row]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions
-from ..tags import BIMODAL, Tag
+from ..tags import CLASSIFICATION, Tag
 from .player import Player
 
 # Shown mark and spoken name of what is known about a listed tag.
@@ -99,7 +99,7 @@ def top_list(predictions: Predictions, song: int, top_k: int = 10) -> tuple[List
 
     Book: ``book/popular_tags``.
     """
-    labels, chosen = _labels_of(predictions, song), np.flatnonzero(predictions.vocabulary.bimodal)
+    labels, chosen = _labels_of(predictions, song), np.flatnonzero(predictions.vocabulary.classification)
     if not 1 <= top_k <= len(chosen):
         raise ConfigError(f"top_k={top_k}: give 1 to {len(chosen)}, the number of classification tags")
     scores = predictions.scores[song]
@@ -146,7 +146,7 @@ def song_card(
         if predictions.vocabulary != first.vocabulary or not same_truth:
             raise ConfigError(f"{other!r} and {name!r} were not asked about the same tags of the same songs")
     labels = _labels_of(first, song)
-    tags = [(tag, label) for tag, label in zip(first.vocabulary, labels, strict=True) if tag.kind == BIMODAL]
+    tags = [(tag, label) for tag, label in zip(first.vocabulary, labels, strict=True) if tag.kind == CLASSIFICATION]
     return SongCard(
         title=title,
         about=about,

@@ -17,7 +17,7 @@ Groups = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Words:
+class TagSynonyms:
     """What the words of one vocabulary say about each other.
 
     Attributes:
@@ -46,7 +46,7 @@ _MALE = ("male", "male vocal", "man", "male voice")
 _CHOIR = ("choir", "choral")
 
 _WORDS = {
-    "MagnaTagATune": Words(
+    "MagnaTagATune": TagSynonyms(
         synonyms={
             "voice": _VOICE,
             "no voice": _NO_VOICE,
@@ -63,7 +63,7 @@ _WORDS = {
             "loudness": (("loud",), ("quiet", "soft")),
         },
     ),
-    "Million Song Dataset, last.fm tags": Words(
+    "Million Song Dataset, last.fm tags": TagSynonyms(
         synonyms={
             "female voice": ("female vocalists", "female vocalist"),
             "chill": ("chillout", "chill"),
@@ -78,7 +78,7 @@ _WORDS = {
 }
 
 
-def words(name: str) -> Words:
+def tag_synonyms(name: str) -> TagSynonyms:
     """Synonyms and opposites in the vocabulary of a pretrained tagger.
 
     Args:

@@ -42,7 +42,7 @@ def corpus(parser: argparse.ArgumentParser) -> Run:
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "name", nargs="?", default="scores", help="a corpus (default: %(default)s)", choices=list_corpora()
+        "name", nargs="?", default="sheet-music", help="a corpus (default: %(default)s)", choices=list_corpora()
     )
 
 
@@ -80,7 +80,9 @@ def describe(corpus: Corpus) -> list[str]:
     lines.append(f"{'tag':<{width}}  {'kind':<9} {'source':<11} {'group':<14}{heads}")
     for tag in corpus.vocabulary:
         given = "".join(f"{count.get(tag.name, ''):>12}" for count in counts)
-        lines.append(f"{tag.name:<{width}}  {tag.kind:<9} {tag.source:<11} {tag.group or '':<14}{given}".rstrip())
+        lines.append(
+            f"{tag.name:<{width}}  {tag.kind:<9} {tag.source:<11} {tag.exclusive_group or '':<14}{given}".rstrip()
+        )
     return lines
 
 
@@ -98,9 +100,9 @@ def _listen(options: argparse.Namespace) -> int:
         soundfile.write(path, track.read(), corpus.sample_rate)
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"--output {path}: cannot write it ({error})") from error
-    labels, names, bimodal = track.labels, np.array(corpus.vocabulary.names), corpus.vocabulary.bimodal
+    labels, names, classification = track.labels, np.array(corpus.vocabulary.names), corpus.vocabulary.classification
     print(f"{path}: {track!r}, family {track.group}")
-    print("  tags: " + ", ".join(names[bimodal & (labels == 1)]))
-    for row in np.flatnonzero(~bimodal & ~np.isnan(labels)):
+    print("  tags: " + ", ".join(names[classification & (labels == 1)]))
+    for row in np.flatnonzero(~classification & ~np.isnan(labels)):
         print(f"  {names[row]}: {labels[row]:.2f}")
     return 0

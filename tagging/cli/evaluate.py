@@ -20,7 +20,7 @@ from .base import Run, command
 def evaluate(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging evaluate``."""
     parser.add_argument("tagger", metavar="TAGGER", help="a saved tagger, or the folder of a model of a run")
-    parser.add_argument("--corpus", default="scores", help="(default: %(default)s)")
+    parser.add_argument("--corpus", default="sheet-music", help="(default: %(default)s)")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--clips", type=int, default=2000, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. segments_per_clip=1")

@@ -15,7 +15,7 @@ def prepare(parser: argparse.ArgumentParser) -> Run:
         "names",
         nargs="+",
         metavar="NAME",
-        help="a pretrained tagger, 'pretrained' for all of them, or a corpus such as 'scores'",
+        help="a pretrained tagger, 'pretrained' for all of them, or a corpus such as 'sheet-music'",
     )
     return _prepare
 

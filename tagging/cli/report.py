@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..book.poster_table import text_table
-from ..book.runs import SHIPPED, training_records
+from ..book.runs import BUNDLED_RUNS, training_records
 from ..errors import ConfigError
 from ..training.settings import EDITIONS
 from .base import Run, command
@@ -27,7 +27,7 @@ def report(parser: argparse.ArgumentParser) -> Run:
 
 
 def _report(options: argparse.Namespace) -> int:
-    folders = [Path(folder) for folder in options.folders] or [SHIPPED]
+    folders = [Path(folder) for folder in options.folders] or [BUNDLED_RUNS]
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder of records")

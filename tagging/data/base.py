@@ -163,7 +163,7 @@ def open_corpus(name: str, **options: Any) -> Corpus:
         ConfigError: unknown corpus, split or option.
         CorpusError: the corpus is not prepared; the message says the command.
 
-    >>> corpus = open_corpus("scores", split="train")  # doctest: +SKIP
+    >>> corpus = open_corpus("sheet-music", split="train")  # doctest: +SKIP
     >>> corpus[7].read(start=3.0, seconds=3.0)  # doctest: +SKIP
 
     Book: ``book/million_clips``.

@@ -50,7 +50,7 @@ class Interval:
         ends = {"value": self.value, "low": self.low, "high": self.high}
         return {name: None if math.isnan(end) else end for name, end in ends.items()}
 
-    def minus(self, other: Interval) -> Interval:
+    def paired_difference(self, other: Interval) -> Interval:
         """The difference of two models, resample by resample.
 
         A song that is hard for one is hard for the other: the interval of their difference is narrower than theirs suggest.

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, unknown_name
-from ..tags import BIMODAL, Tag, Vocabulary
+from ..tags import CLASSIFICATION, Tag, Vocabulary
 from .bootstrap import Interval, Resampling, interval, interval_of
 from .metrics import mean_squares, squared_errors
 from .ranking import Ranking
 from .validation import check_arrays
 
-CLASSIFICATION = ("roc_auc", "pr_auc")
-REGRESSION = ("sqrt_mse",)
-METRICS = (*CLASSIFICATION, *REGRESSION)
+CLASSIFICATION_METRICS = ("roc_auc", "pr_auc")
+REGRESSION_METRICS = ("sqrt_mse",)
+METRICS = (*CLASSIFICATION_METRICS, *REGRESSION_METRICS)
 LIMITS = {"roc_auc": (0.0, 1.0), "pr_auc": (0.0, 1.0), "sqrt_mse": (0.0, math.inf)}
 # Decimals of a resampled mean in a record: 0.00001 is far below the width of any interval here.
 DECIMALS = 5
@@ -194,15 +194,15 @@ def evaluate(
     """
     labels, scores = check_arrays(labels, scores, vocabulary)
     resampling = Resampling(len(labels), groups, resamples=resamples, seed=seed)
-    bimodal, uniform = np.flatnonzero(vocabulary.bimodal), np.flatnonzero(vocabulary.uniform)
-    rankings = {tag: Ranking(labels[:, tag], scores[:, tag]) for tag in bimodal}
-    squares, known = squared_errors(labels[:, uniform], scores[:, uniform])
+    classification, regression = np.flatnonzero(vocabulary.classification), np.flatnonzero(vocabulary.regression)
+    rankings = {tag: Ranking(labels[:, tag], scores[:, tag]) for tag in classification}
+    squares, known = squared_errors(labels[:, regression], scores[:, regression])
     # row 0: the songs themselves; for attributes squared errors until their roots are drawn
     values = {metric: np.full((1 + resamples, len(vocabulary)), np.nan) for metric in METRICS}
     for rows, counts in resampling.chunks():
         for tag, ranking in rankings.items():
             values["roc_auc"][rows, tag], values["pr_auc"][rows, tag] = ranking.areas(counts)
-        values["sqrt_mse"][rows, uniform] = mean_squares(squares, known, counts)
+        values["sqrt_mse"][rows, regression] = mean_squares(squares, known, counts)
 
     from_arranger = np.array([tag.source == "arranger" for tag in vocabulary])
     parts = {"all": np.ones(len(vocabulary), bool)}
@@ -243,12 +243,12 @@ def _means(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nd
             defined = ~np.isnan(table)
             with np.errstate(invalid="ignore"):  # a resample may leave no tag defined
                 mean = np.where(defined, table, 0.0).sum(axis=1) / defined.sum(axis=1)
-            means[metric] = np.sqrt(mean) if metric in REGRESSION else mean
+            means[metric] = np.sqrt(mean) if metric in REGRESSION_METRICS else mean
     return means
 
 
 def _tag_result(tag: Tag, labels: np.ndarray, member: np.ndarray, series: dict[str, np.ndarray]) -> TagResult:
-    has = labels == 1 if tag.kind == BIMODAL else np.zeros(len(labels), bool)
+    has = labels == 1 if tag.kind == CLASSIFICATION else np.zeros(len(labels), bool)
     defined = {metric: values for metric, values in series.items() if not math.isnan(values[0])}
     return TagResult(
         name=tag.name,
@@ -290,6 +290,6 @@ def difference(first: Evaluation, second: Evaluation, metric: str, part: str = "
             "tags, groups, seed or number of resamples; evaluate both alike to compare them"
         )
     if part != "all":
-        return first.parts[part][metric].minus(second.parts[part][metric])
+        return first.parts[part][metric].paired_difference(second.parts[part][metric])
     value = first.means[metric].value - second.means[metric].value
     return interval(value, first.resampled[metric] - second.resampled[metric])

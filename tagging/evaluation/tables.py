@@ -128,7 +128,7 @@ def _vocabulary(names: list[str], groups: Path | None) -> Vocabulary:
     if groups is None:
         return Vocabulary(names)
     group_of = {tag: group for group, tags in read_groups(groups, names).items() for tag in tags}
-    return Vocabulary(Tag(name, group=group_of.get(name)) for name in names)
+    return Vocabulary(Tag(name, exclusive_group=group_of.get(name)) for name in names)
 
 
 def read_groups(path: Path, names: Sequence[str]) -> dict[str, list[str]]:

@@ -75,7 +75,7 @@ def check_binary(labels: np.ndarray, vocabulary: Vocabulary | None = None) -> No
     """
     bad = ~((labels == 0) | (labels == 1) | np.isnan(labels))
     if vocabulary is not None:
-        bad &= vocabulary.bimodal
+        bad &= vocabulary.classification
     if bad.any():
         raise ConfigError(
             f"labels of classification tags must be 0, 1 or nan: {bad.sum()} are not, the first "

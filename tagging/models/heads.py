@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..tags import BIMODAL, UNIFORM, Vocabulary
+from ..tags import CLASSIFICATION, REGRESSION, Vocabulary
 from ..utils.registry import Registry
 from .layers import he_init
 
@@ -21,8 +21,8 @@ def list_heads() -> list[str]:
     return sorted(HEADS.names())
 
 
-@HEADS.register("together")
-class Together(nn.Module):
+@HEADS.register("linear", "together")
+class LinearHead(nn.Module):
     """All tags from one shared feature vector: one linear layer for the classification tags, one for the attributes.
 
     Args:
@@ -38,7 +38,7 @@ class Together(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.kinds = nn.ModuleDict()
         order = []
-        for name, chosen in ((BIMODAL, vocabulary.bimodal), (UNIFORM, vocabulary.uniform)):
+        for name, chosen in ((CLASSIFICATION, vocabulary.classification), (REGRESSION, vocabulary.regression)):
             if chosen.any():
                 self.kinds[name] = layer = nn.Linear(features, int(chosen.sum()))
                 he_init(layer)
@@ -50,16 +50,16 @@ class Together(nn.Module):
         logits = torch.cat([layer(x) for layer in self.kinds.values()], dim=1)  # [batch, tags], kind by kind
         return logits[:, self.order]  # [batch, tags], in the order of the vocabulary
 
-    def start_at(self, share: np.ndarray) -> None:
+    def init_output_bias(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]`` before it has learnt anything."""
-        by_kind = starting_bias(share)[self.order.argsort().cpu()]  # [tags], kind by kind
+        by_kind = prior_logits(share)[self.order.argsort().cpu()]  # [tags], kind by kind
         sizes = [layer.out_features for layer in self.kinds.values()]
         for layer, bias in zip(self.kinds.values(), by_kind.split(sizes), strict=True):
             layer.bias.data.copy_(bias)
 
 
 @HEADS.register("exclusive")
-class Exclusive(Together):
+class SoftmaxGroupHead(LinearHead):
     """As ``together``, but the tags of an exclusive group share one softmax, with a place in it for none of them.
 
     A group of one tag would be a sigmoid; a larger one makes room for at most one certain tag: the scores of a group sum
@@ -75,19 +75,19 @@ class Exclusive(Together):
 
     def __init__(self, features: int, vocabulary: Vocabulary, *, dropout: float = 0.5) -> None:
         super().__init__(features, vocabulary, dropout=dropout)
-        self.groups = list(vocabulary.groups.values())
+        self.groups = list(vocabulary.exclusive_groups.values())
 
     def forward(self, x: Tensor) -> Tensor:
         return exclusive_logits(super().forward(x), self.groups)  # [batch, tags]
 
-    def start_at(self, share: np.ndarray) -> None:
+    def init_output_bias(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]`` before it has learnt anything."""
         share = np.nan_to_num(np.array(share, np.float64), nan=0.5)
         for members in map(list, self.groups):
             # of a group, p / (1 - sum of all p) are the odds against none of them
             rest = max(1 - share[members].sum(), 0.01)
             share[members] = share[members] / (share[members] + rest)
-        super().start_at(share)
+        super().init_output_bias(share)
 
 
 def exclusive_logits(logits: Tensor, groups: Iterable[Sequence[int]]) -> Tensor:
@@ -109,7 +109,7 @@ def exclusive_logits(logits: Tensor, groups: Iterable[Sequence[int]]) -> Tensor:
     return logits
 
 
-class Apart(nn.Module):
+class GroupedMLPHead(nn.Module):
     """One small network for each set of tags: features -> ``hidden`` units -> the tags of the set.
 
     What the heads ``per-tag`` and ``per-group`` have in common. Book: ``book/putting_together``.
@@ -134,13 +134,13 @@ class Apart(nn.Module):
         units = units.unflatten(1, (-1, self.size))[:, self.owner]  # [batch, tags, hidden]: those of the tag's own set
         return (units * self.weight).sum(-1) + self.bias  # [batch, tags]
 
-    def start_at(self, share: np.ndarray) -> None:
+    def init_output_bias(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]`` before it has learnt anything."""
-        self.bias.data.copy_(starting_bias(share))
+        self.bias.data.copy_(prior_logits(share))
 
 
 @HEADS.register("per-tag")
-class PerTag(Apart):
+class PerTagHead(GroupedMLPHead):
     """Each tag on its own: a small network for every tag, which shares no hidden unit with any other.
 
     Args:
@@ -157,7 +157,7 @@ class PerTag(Apart):
 
 
 @HEADS.register("per-group")
-class PerGroup(Apart):
+class PerGroupHead(GroupedMLPHead):
     """Mutually exclusive tags together, all others on their own: a small network for every group of the vocabulary.
 
     Args:
@@ -170,12 +170,12 @@ class PerGroup(Apart):
     """
 
     def __init__(self, features: int, vocabulary: Vocabulary, *, hidden: int = 32, dropout: float = 0.5) -> None:
-        grouped = list(vocabulary.groups.values())
-        alone = [(index,) for index, tag in enumerate(vocabulary) if tag.group is None]
+        grouped = list(vocabulary.exclusive_groups.values())
+        alone = [(index,) for index, tag in enumerate(vocabulary) if tag.exclusive_group is None]
         super().__init__(features, [*grouped, *alone], hidden, dropout)
 
 
-def starting_bias(share: np.ndarray) -> Tensor:
+def prior_logits(share: np.ndarray) -> Tensor:
     """float32 [tags]: the logit of the share of songs that have each tag, of the mean of each attribute; 0 where unknown.
 
     A bias that starts at 0 spends the first updates on learning how rare the tags are.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 # TensorFlow's defaults. PyTorch's epsilon of 1e-5 would change the scores of the original weights by up to 0.36.
-NORM = {"eps": 1e-3, "momentum": 0.01}
+BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
 
 
 def he_init(layer: nn.Module) -> None:
@@ -28,7 +28,7 @@ class Conv1dBlock(nn.Module):
         kernel: filter length in frames.
         stride: step in frames.
         padding: zero frames added at each end.
-        one_channel_norm: normalise all filters by one mean and variance. So does the paper's code after its second and
+        single_channel_norm: normalise all filters by one mean and variance. So does the paper's code after its second and
             third convolution, where it normalises the axis left behind by a transpose.
     """
 
@@ -39,22 +39,22 @@ class Conv1dBlock(nn.Module):
         kernel: int,
         stride: int = 1,
         padding: int = 0,
-        one_channel_norm: bool = False,
+        single_channel_norm: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, filters, kernel, stride, padding)
-        self.norm = OneChannelNorm() if one_channel_norm else nn.BatchNorm1d(filters, **NORM)
+        self.norm = SingleChannelBatchNorm() if single_channel_norm else nn.BatchNorm1d(filters, **BATCH_NORM)
         he_init(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(torch.relu(self.conv(x)))
 
 
-class OneChannelNorm(nn.BatchNorm2d):
+class SingleChannelBatchNorm(nn.BatchNorm2d):
     """Batch normalisation of [batch, filters, frames] with a single mean, variance, gain and offset."""
 
     def __init__(self) -> None:
-        super().__init__(1, **NORM)
+        super().__init__(1, **BATCH_NORM)
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x[:, None])[:, 0]
@@ -67,7 +67,7 @@ class DenseBlock(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(features, units)
-        self.norm = nn.BatchNorm1d(units, **NORM)
+        self.norm = nn.BatchNorm1d(units, **BATCH_NORM)
         he_init(self.linear)
 
     def forward(self, x: Tensor) -> Tensor:

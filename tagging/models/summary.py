@@ -124,7 +124,7 @@ def summarise(tagger: Tagger) -> Summary:
     try:
         # PyTorch's fused attention layers hide their multiplications from the counter; the plain ones do not
         torch.backends.mha.set_fastpath_enabled(False)
-        with tagger.listening(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with tagger.evaluating(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             tagger(torch.zeros(1, tagger.config.segment_samples, device=tagger.device))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..audio.files import AudioFile, as_waveform, resample
 from ..errors import CheckpointError, ConfigError
 from ..tags import TrackTags, Vocabulary
+from ..utils.legacy import current_state
 from .backends import build_backend
 from .base import Taps
 from .frontends import build_frontend
@@ -111,9 +112,9 @@ class Tagger(nn.Module):
         """
         return self.head(self.backend(self._spectrogram_frontend().from_log_mel(log_mel)))
 
-    def start_at(self, share: np.ndarray) -> None:
+    def init_output_bias(self, share: np.ndarray) -> None:
         """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""
-        self.head.start_at(share)
+        self.head.init_output_bias(share)
 
     def features(self, sound: Tensor, *, log_mel: bool = False) -> Taps:
         """Named feature maps of one batch of segments, each correct for every segment of it.
@@ -130,7 +131,7 @@ class Tagger(nn.Module):
         """
         self._refuse_fused("has no feature maps of its own")
         taps: Taps = {}
-        with self.listening():
+        with self.evaluating():
             sound = sound.to(self.device)
             x = self._spectrogram_frontend().from_log_mel(sound, taps) if log_mel else self.frontend(sound, taps)
             taps["frontend"] = x
@@ -160,7 +161,7 @@ class Tagger(nn.Module):
         return super().train(mode)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def evaluating(self) -> Iterator[None]:
         """Evaluation mode without gradients, for the time of a ``with`` block."""
         # module by module: parts that were frozen during training come back frozen
         training = [module for module in self.modules() if module.training]
@@ -232,7 +233,7 @@ class Tagger(nn.Module):
         def scores(segments: np.ndarray) -> np.ndarray:
             return self(torch.from_numpy(segments).to(device)).float().sigmoid().cpu().numpy()
 
-        with self.listening():
+        with self.evaluating():
             if batch_size is None:
                 batch_size = 1 if device.type == "cpu" else 32
             song = taggram(scores, watched(), config.segment_samples, hop, self.frontend.edge, batch_size)
@@ -312,7 +313,7 @@ class Tagger(nn.Module):
         about, weights = read_tagger(path)
         try:
             tagger = cls(TaggerConfig(**about["config"]), Vocabulary.from_list(about["tags"]), about["card"])
-            tagger.load_state_dict(weights)
+            tagger.load_state_dict(current_state(weights))
         # AttributeError: a list where a mapping should be; ValueError: a ConfigError, for example
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: its description and its weights do not fit together ({error})") from error

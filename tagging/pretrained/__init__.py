@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import CheckpointError, unknown_name
 from ..models.tagger import Tagger
 from . import musicnn
-from .bundled import list_own, own_card, own_path
+from .bundled import bundled_card, bundled_path, list_bundled
 
 
 @cache
@@ -29,7 +29,7 @@ def list_pretrained() -> list[str]:
     >>> list_pretrained()[:4]
     ['mtt-musicnn', 'mtt-vgg', 'msd-musicnn', 'msd-vgg']
     """
-    return [*list_musicnn(), *list_own()]
+    return [*list_musicnn(), *list_bundled()]
 
 
 def list_musicnn() -> list[str]:
@@ -43,8 +43,8 @@ def pretrained_card(name: str) -> dict[str, Any]:
     Raises:
         ConfigError: no such name; the message suggests the nearest.
     """
-    if name in list_own():
-        return own_card(name)
+    if name in list_bundled():
+        return bundled_card(name)
     if name not in _musicnn_cards():
         raise unknown_name("pretrained tagger", name, list_pretrained())
     return dict(_musicnn_cards()[name])
@@ -66,8 +66,8 @@ def load_tagger(name: str | os.PathLike[str]) -> Tagger:
     """
     if name in _musicnn_cards():
         return musicnn.load(str(name), _musicnn_cards())
-    if name in list_own():
-        return Tagger.load(own_path(str(name)))
+    if name in list_bundled():
+        return Tagger.load(bundled_path(str(name)))
     # os.path, unlike pathlib, has an answer for what cannot be a path at all, such as a name of 300 characters
     path = Path(os.path.expanduser(name))  # noqa: PTH111
     if os.path.isdir(path):  # noqa: PTH112

@@ -22,8 +22,9 @@ from ..errors import CheckpointError, DownloadError
 from ..models.build import build_tagger
 from ..models.tagger import Tagger
 from ..utils.files import atomic_write, cache_dir, locked, sha256
+from ..utils.legacy import current_state
 from .tf_checkpoint import parse_checkpoint
-from .tf_names import load_original
+from .tf_names import load_tf_weights
 
 REQUIREMENT = "musicnn==0.1.0"
 WHEEL = "musicnn-0.1.0-py3-none-any.whl"
@@ -50,7 +51,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
             "units": 200,
             "pool": 1,
             "pad_first": True,
-            "one_channel_norm": False,
+            "single_channel_norm": False,
             "concatenate": True,
             "norm_pooled": True,
         },
@@ -81,12 +82,10 @@ def build(architecture: str, tags: list[str]) -> Tagger:
 
 
 def fingerprint(tagger: Tagger) -> str:
-    """SHA-256 over names, shapes and numbers of all weights: the same for the same weights, however they are stored."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tagger.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
+    """SHA-256 over shapes and numbers of all weights: the same for the same weights, whatever they are called."""
+    tensors = [tensor.cpu().numpy() for tensor in tagger.state_dict().values()]
+    digests = [hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).digest() for array in tensors]
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
 
 
 def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
@@ -117,19 +116,18 @@ def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
 
 
 def _path(folder: Path, card: dict[str, Any]) -> Path:
-    # the fingerprint in the name: a version of this package with another layout looks for another file
-    return folder / f"{card['name']}-{card['fingerprint'][:8]}.safetensors"
+    return folder / f"{card['name']}-{card['cached_as']}.safetensors"
 
 
 def _about(card: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in card.items() if key not in ("tags", "fingerprint")}
+    return {key: value for key, value in card.items() if key not in ("tags", "fingerprint", "cached_as")}
 
 
 def _cached(folder: Path, card: dict[str, Any]) -> Tagger | None:
     """The tagger, if the cache has exactly its weights. All else is known here, so the file's description is not used."""
     tagger = build(card["architecture"], card["tags"])
     try:
-        tagger.load_state_dict(load_file(_path(folder, card)))
+        tagger.load_state_dict(current_state(load_file(_path(folder, card))))
     except (OSError, SafetensorError, RuntimeError):
         return None
     tagger.card = _about(card)
@@ -142,7 +140,7 @@ def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> Non
         for card in cards.values():
             prefix = f"musicnn/{card['checkpoint']}/"
             variables = parse_checkpoint(archive.read(f"{prefix}.index"), archive.read(f"{prefix}.data-00000-of-00001"))
-            tagger = load_original(build(card["architecture"], card["tags"]), variables, card["architecture"])
+            tagger = load_tf_weights(build(card["architecture"], card["tags"]), variables, card["architecture"])
             tagger.card = _about(card)
             tagger.save(_path(folder, card))
 

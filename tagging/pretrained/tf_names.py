@@ -25,7 +25,7 @@ def _blocks(prefix: str, count: int) -> list[str]:
 
 
 CNNS = ["backend.cnn1", "backend.cnn2", "backend.cnn3"]
-OUTPUT = "head.kinds.bi-modal"
+OUTPUT = "head.kinds.classification"
 
 
 def _convs(blocks: list[str]) -> list[str]:
@@ -85,7 +85,7 @@ VARIABLES = {
 }
 
 
-def original_names(layout: str) -> dict[str, str]:
+def tf_weight_names(layout: str) -> dict[str, str]:
     """TensorFlow layer -> our module, e.g. ``"1cnnOut" -> "backend.cnn1.conv"``.
 
     Args:
@@ -105,14 +105,14 @@ def _long_axes(shape: Sequence[int]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
-def load_original(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: str) -> Tagger:
+def load_tf_weights(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: str) -> Tagger:
     """Give a tagger the weights of a model trained with the original code.
 
     Args:
         tagger: built as the original was, e.g. ``build_tagger("waveform", "temporal-pooling", tags)`` for
             ``"paper-waveform"``. It is changed in place.
         variables: TensorFlow's names -> arrays, e.g. from :func:`tagging.pretrained.tf_checkpoint.read_checkpoint`.
-        layout: see :func:`original_names`.
+        layout: see :func:`tf_weight_names`.
 
     Returns:
         The same tagger, in evaluation mode.
@@ -122,7 +122,7 @@ def load_original(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: s
 
     Book: ``book/putting_together``.
     """
-    modules = original_names(layout)
+    modules = tf_weight_names(layout)
     state = tagger.state_dict()
     missing = {name for name in state if not name.endswith("num_batches_tracked")}
     for name, array in variables.items():

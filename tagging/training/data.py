@@ -87,7 +87,7 @@ def predict(
     corpus: Corpus,
     tracks: np.ndarray,
     settings: Settings,
-    engine: Any,
+    accelerator: Any,
     failures: Failures | None = None,
 ) -> dict[str, np.ndarray]:
     """Song-level scores of several models from one stream: name -> float32 [tracks, tags]; nan for unreadable tracks.
@@ -97,13 +97,13 @@ def predict(
     Raises:
         CorpusError: more than 5 % of the tracks cannot be read. Fewer are noted in ``failures``.
     """
-    failures = Failures(corpus, len(tracks), engine=engine) if failures is None else failures
-    mine = np.arange(engine.process_index, len(tracks), engine.num_processes)
+    failures = Failures(corpus, len(tracks), accelerator=accelerator) if failures is None else failures
+    mine = np.arange(accelerator.process_index, len(tracks), accelerator.num_processes)
     count = settings.segments_per_clip
     starts = even_starts(corpus, tracks[mine], settings).ravel()
     finish = corpus.finish()
-    finish = finish.to(engine.device) if isinstance(finish, nn.Module) else finish
-    found = {name: torch.zeros(len(tracks), len(corpus.vocabulary), device=engine.device) for name in models}
+    finish = finish.to(accelerator.device) if isinstance(finish, nn.Module) else finish
+    found = {name: torch.zeros(len(tracks), len(corpus.vocabulary), device=accelerator.device) for name in models}
     batches = stream(
         corpus,
         np.repeat(tracks[mine], count),
@@ -117,9 +117,11 @@ def predict(
     try:
         for model in models.values():
             model.eval()
-        with failures.listed(), torch.inference_mode(), engine.autocast():
+        with failures.listed(), torch.inference_mode(), accelerator.autocast():
             for batch in batches:
-                waveform = finish(on_device(batch.audio, engine.device), on_device(batch.draws, engine.device))
+                waveform = finish(
+                    on_device(batch.audio, accelerator.device), on_device(batch.draws, accelerator.device)
+                )
                 songs = np.arange(len(batch)) // count
                 rows = mine[place : place + songs[-1] + 1]
                 failures.add(batch.failed)
@@ -128,11 +130,11 @@ def predict(
                     segment_scores = model(waveform).float().sigmoid().cpu().numpy()
                     scores = song_scores(segment_scores, songs)
                     scores[unread] = np.nan
-                    found[name][rows] = torch.from_numpy(scores).to(engine.device)
+                    found[name][rows] = torch.from_numpy(scores).to(accelerator.device)
                 place += len(rows)
     finally:
         # module by module: what was frozen before stays frozen
         for module in training:
             module.training = True
     failures.check(len(tracks))
-    return {name: engine.reduce(scores, "sum").cpu().numpy() for name, scores in found.items()}
+    return {name: accelerator.reduce(scores, "sum").cpu().numpy() for name, scores in found.items()}

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 
-def build_engine(precision: str, cpu_only: bool) -> Any:
+def build_accelerator(precision: str, cpu_only: bool) -> Any:
     """An ``accelerate.Accelerator``, whatever was asked of it before in this process.
 
     Args:

@@ -31,8 +31,8 @@ class Failures:
         messages: track -> why it could not be read.
     """
 
-    def __init__(self, corpus: Corpus, tracks: int, folder: Path | None = None, engine: Any = None) -> None:
-        self._corpus, self._tracks, self._engine = corpus, tracks, engine
+    def __init__(self, corpus: Corpus, tracks: int, folder: Path | None = None, accelerator: Any = None) -> None:
+        self._corpus, self._tracks, self._engine = corpus, tracks, accelerator
         self._list = None if folder is None else folder / f"failed-{corpus.split}.txt"
         self._tried = 0
         self.messages: dict[int, str] = {}
@@ -90,14 +90,14 @@ class Failures:
         return "" if self._list is None else f"; they are listed in {self._list}"
 
     def _exchange(self) -> None:
-        engine = self._engine
-        if engine is None or engine.num_processes == 1:
+        accelerator = self._engine
+        if accelerator is None or accelerator.num_processes == 1:
             return
-        count = torch.tensor(float(len(self.messages)), device=engine.device)
-        if engine.reduce(count, "sum") == 0:
+        count = torch.tensor(float(len(self.messages)), device=accelerator.device)
+        if accelerator.reduce(count, "sum") == 0:
             return
-        text = torch.tensor(list(json.dumps(self.messages).encode()), dtype=torch.uint8, device=engine.device)
-        for row in engine.gather(engine.pad_across_processes(text[None], dim=1)):
+        text = torch.tensor(list(json.dumps(self.messages).encode()), dtype=torch.uint8, device=accelerator.device)
+        for row in accelerator.gather(accelerator.pad_across_processes(text[None], dim=1)):
             told = json.loads(bytes(row.tolist()).rstrip(b"\0"))
             self.messages |= {int(track): message for track, message in told.items()}
 

@@ -38,8 +38,8 @@ class Learner:
         best: mean validation ROC-AUC of the best weights so far; ``best_update`` when that was.
     """
 
-    def __init__(self, name: str, settings: Settings, corpus: Corpus, share: np.ndarray, engine: Any) -> None:
-        if settings.compile and engine.device.type == "cpu":
+    def __init__(self, name: str, settings: Settings, corpus: Corpus, share: np.ndarray, accelerator: Any) -> None:
+        if settings.compile and accelerator.device.type == "cpu":
             # a process that dies without a word would be the worse answer: https://github.com/pytorch/pytorch/issues/181618
             raise ConfigError(
                 "compile=true is for a GPU: what PyTorch 2.11 compiles of a spectrogram for a CPU can crash. Leave it out"
@@ -48,15 +48,15 @@ class Learner:
         torch.manual_seed(settings.seed)
         self.name = name
         self.plain = build_model(name, settings, corpus.vocabulary, corpus.sample_rate)
-        if settings.start_at_share:
-            self.plain.start_at(share)
-        if engine.num_processes > 1:
+        if settings.init_bias_from_prior:
+            self.plain.init_output_bias(share)
+        if accelerator.num_processes > 1:
             share_norms(self.plain)
         optimizer = torch.optim.AdamW(
             self.plain.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         model = torch.compile(self.plain) if settings.compile else self.plain
-        self.model, self.optimizer = engine.prepare(model, optimizer)
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
         self.weighing = {"weighing": settings.loss, "share": torch.from_numpy(share).float()}
         self.best, self.best_update = -math.inf, 0
         self.best_weights = self.weights()
@@ -91,7 +91,7 @@ def learning_rate(settings: Settings, update: int) -> float:
 
 def step(
     learner: Learner, waveform: torch.Tensor, labels: torch.Tensor, known: torch.Tensor, rate: float, update: int,
-    settings: Settings, engine: Any,
+    settings: Settings, accelerator: Any,
 ) -> torch.Tensor:  # fmt: skip
     """One update of one model.
 
@@ -111,21 +111,21 @@ def step(
         group["lr"] = rate
     learner.model.train()
     # Dropout is drawn from the update's number: nothing random has to be kept for a run to go on as it would have.
-    torch.manual_seed(hash((settings.seed, update, engine.process_index)) & 0x7FFFFFFF)
-    total = torch.zeros((), device=engine.device)
+    torch.manual_seed(hash((settings.seed, update, accelerator.process_index)) & 0x7FFFFFFF)
+    total = torch.zeros((), device=accelerator.device)
     parts = list(zip(waveform.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True))
     for number, (heard, truth) in enumerate(parts, start=1):
-        with contextlib.nullcontext() if number == len(parts) else engine.no_sync(learner.model):
+        with contextlib.nullcontext() if number == len(parts) else accelerator.no_sync(learner.model):
             loss = tag_loss(learner.model(heard), truth, learner.plain.vocabulary, known, **learner.weighing)
             # the engine averages gradients over processes; these losses are to be added up
-            engine.backward(loss * engine.num_processes)
+            accelerator.backward(loss * accelerator.num_processes)
         total += loss.detach()
     learner.optimizer.step()
     learner.optimizer.zero_grad()
     return total
 
 
-def cost(settings: Settings, learners: list[Learner], engine: Any) -> str:
+def cost(settings: Settings, learners: list[Learner], accelerator: Any) -> str:
     """What the run will take, in words for its user, from a step of each model that is thrown away.
 
     Left out is what is small beside the steps or done by other processes meanwhile: making clips, and the optimizer.
@@ -135,24 +135,24 @@ def cost(settings: Settings, learners: list[Learner], engine: Any) -> str:
         learners: its models, which are left as they are.
     """
     # a GPU is only busy with a whole part of a batch; of a CPU a few segments tell enough
-    part = max(1, settings.batch // settings.accumulate // engine.num_processes)
-    count = min(part, 8) if engine.device.type == "cpu" else part
+    part = max(1, settings.batch // settings.accumulate // accelerator.num_processes)
+    count = min(part, 8) if accelerator.device.type == "cpu" else part
     seconds = 0.0
     for learner in learners:
         model = copy.deepcopy(learner.plain).train()
-        heard = torch.randn(count, round(settings.segment_seconds * model.sample_rate), device=engine.device) * 0.1
+        heard = torch.randn(count, round(settings.segment_seconds * model.sample_rate), device=accelerator.device) * 0.1
         for _ in range(2):  # the first one warms up
             start = time.perf_counter()
-            with engine.autocast():
+            with accelerator.autocast():
                 said = model(heard)
             said.float().square().mean().backward()
             next(p for p in model.parameters() if p.grad is not None).grad.sum().item()  # waits for the device
             spent = time.perf_counter() - start
         seconds += spent / count
-    each = seconds / engine.num_processes
+    each = seconds / accelerator.num_processes
     checks = settings.updates // settings.validate_updates * settings.validation_clips + settings.test_clips
     total = each * (settings.updates * settings.batch + checks * settings.segments_per_clip / 3)
     return (
         f"{', '.join(settings.models)}: {settings.updates:,} updates of {settings.batch} segments of "
-        f"{settings.segment_seconds:g} s from {settings.clips or 'all':,} clips; about {duration(total)} on {engine.device}"
+        f"{settings.segment_seconds:g} s from {settings.clips or 'all':,} clips; about {duration(total)} on {accelerator.device}"
     )

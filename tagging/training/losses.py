@@ -39,14 +39,14 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"plain": plain,
 
 def known_labels(labels: Tensor, vocabulary: Vocabulary) -> Tensor:
     """float32 [2]: how many labels of the bi-modal and of the uniform tags are known (not NaN) in a batch."""
-    bimodal = _bimodal(vocabulary, labels.device)
+    classification = _bimodal(vocabulary, labels.device)
     known = ~labels.isnan()
-    return torch.stack([(known & bimodal).sum(), (known & ~bimodal).sum()]).float()
+    return torch.stack([(known & classification).sum(), (known & ~classification).sum()]).float()
 
 
 def _bimodal(vocabulary: Vocabulary, device: torch.device) -> Tensor:
     """bool [tags]; copied without a wait for what the device has to do before."""
-    return torch.from_numpy(vocabulary.bimodal).to(device, non_blocking=True)
+    return torch.from_numpy(vocabulary.classification).to(device, non_blocking=True)
 
 
 def tag_loss(
@@ -92,14 +92,17 @@ def tag_loss(
     logits = logits.float()
     given = ~labels.isnan()
     target = labels.nan_to_num().to(logits.dtype)
-    bimodal = _bimodal(vocabulary, logits.device)
+    classification = _bimodal(vocabulary, logits.device)
     share = torch.full((len(vocabulary),), 0.5) if share is None else share.nan_to_num(0.5)
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     if weighing != "plain":
         entropy = entropy * LOSSES[weighing](logits, target, share.to(logits.device, logits.dtype))
     error = (logits.sigmoid() - target).square()
     loss = logits.new_zeros(())
-    for values, chosen, count in ((entropy, bimodal & given, known[0]), (error, ~bimodal & given, known[1])):
+    for values, chosen, count in (
+        (entropy, classification & given, known[0]),
+        (error, ~classification & given, known[1]),
+    ):
         # where() rather than indexing: no data-dependent shapes, so no wait for the device
         loss = loss + torch.where(chosen, values, 0.0).sum() / count.clamp(min=1)
     return loss

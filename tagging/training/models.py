@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from ..models.build import build_tagger
 from ..models.frontends import FRONTENDS
-from ..models.layers import OneChannelNorm
+from ..models.layers import SingleChannelBatchNorm
 from ..tags import Vocabulary
 from .settings import Settings
 
@@ -75,7 +75,7 @@ def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_ra
 def share_norms(model: nn.Module) -> None:
     """Let every batch normalisation see the batches of all processes as one; exact, on any device.
 
-    ``torch.nn.SyncBatchNorm`` runs on GPUs only, and would undo the reshaping of :class:`~tagging.models.layers.OneChannelNorm`.
+    ``torch.nn.SyncBatchNorm`` runs on GPUs only, and would undo the reshaping of ``SingleChannelBatchNorm``.
     """
     for module in model.modules():
         if getattr(module, "onednn", False):
@@ -88,7 +88,7 @@ def share_norms(model: nn.Module) -> None:
 def _shared_norm(norm: nn.modules.batchnorm._BatchNorm, alone: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     if not norm.training:
         return alone(x)
-    values = (x[:, None] if isinstance(norm, OneChannelNorm) else x).float()  # [batch, channels, ...]
+    values = (x[:, None] if isinstance(norm, SingleChannelBatchNorm) else x).float()  # [batch, channels, ...]
     axes = [0, *range(2, values.ndim)]
     shape = [1, -1] + [1] * (values.ndim - 2)
     all_reduce = torch.distributed.nn.functional.all_reduce

@@ -15,10 +15,10 @@ from ..errors import ConfigError, TaggingError
 from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
 from ..models.tagger import Tagger
-from ..utils.provenance import circumstances, cpu
+from ..utils.provenance import cpu, environment_info
 from ..utils.text import short_count
 from .data import first_tracks, heard, open_split, predict
-from .distributed import build_engine
+from .distributed import build_accelerator
 from .failures import Failures
 from .records import write_record
 from .settings import EDITIONS, Settings
@@ -61,7 +61,7 @@ def report_models(
     share: np.ndarray,
     run: dict[str, Any],
     places: Sequence[Path],
-    engine: Any,
+    accelerator: Any,
 ) -> list[dict[str, Any]]:
     """Test every model on the same songs and write, into a folder each, weights, scores and record."""
     test = open_split(settings, "test")
@@ -70,8 +70,8 @@ def report_models(
     said, failed = {}, {"train": run["failed_tracks"]}
     for songs, count in ((open_split(settings, "validation"), settings.validation_clips), (test, settings.test_clips)):
         split = songs.split
-        failures = Failures(songs, count, places[0].parent, engine)
-        said[split] = predictions_of(models, songs, count, settings, engine, failures, positives)
+        failures = Failures(songs, count, places[0].parent, accelerator)
+        said[split] = predictions_of(models, songs, count, settings, accelerator, failures, positives)
         failed[split] = len(failures.messages)
     records = []
     for learner, place in zip(learners, places, strict=True):
@@ -96,10 +96,10 @@ def report_models(
             "history": [own_part(entry, learner.name) for entry in run["history"]],
             "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
             "test": result.to_dict(),
-            "device": _device(engine),
-            "processes": engine.num_processes,
+            "device": _device(accelerator),
+            "processes": accelerator.num_processes,
         }
-        if engine.is_main_process:
+        if accelerator.is_main_process:
             place.mkdir(parents=True, exist_ok=True)
             for split, predictions in said.items():
                 write_predictions(place / f"predictions-{split}.npz", predictions[learner.name])
@@ -109,7 +109,7 @@ def report_models(
             # last: where there is a record, all is there
             write_record(place / "record.json", record)
         records.append(record)
-    engine.wait_for_everyone()
+    accelerator.wait_for_everyone()
     return records
 
 
@@ -118,7 +118,7 @@ def predictions_of(
     corpus: Corpus,
     count: int,
     settings: Settings,
-    engine: Any,
+    accelerator: Any,
     failures: Failures,
     positives: np.ndarray | None = None,
 ) -> dict[str, Predictions]:
@@ -131,7 +131,7 @@ def predictions_of(
     tracks = first_tracks(corpus, count, f"{corpus.split}_clips")
     labels, groups = corpus.labels_of(tracks), corpus.groups()[tracks]
     found = {}
-    for name, scores in predict(models, corpus, tracks, settings, engine, failures).items():
+    for name, scores in predict(models, corpus, tracks, settings, accelerator, failures).items():
         read = heard(tracks, failures)
         if lost := int((~np.isfinite(scores[read])).any(axis=1).sum()):
             raise TaggingError(
@@ -140,7 +140,7 @@ def predictions_of(
             )
         found[name] = Predictions(scores[read], corpus.vocabulary, labels[read], positives, groups[read], tracks[read])
     if remark := failures.remark():
-        engine.print(remark)
+        accelerator.print(remark)
     return found
 
 
@@ -165,7 +165,7 @@ def evaluate_tagger(
         ConfigError: the tagger has other tags, or another sample rate, than the corpus.
         CorpusError: more than 5 % of the tracks cannot be read.
     """
-    engine = build_engine(settings.precision, cpu_only)
+    accelerator = build_accelerator(settings.precision, cpu_only)
     corpus = open_split(settings, split)
     if tagger.vocabulary.names != corpus.vocabulary.names:
         raise ConfigError(
@@ -178,9 +178,9 @@ def evaluate_tagger(
             "evaluate a tagger that was built for the corpus's sample rate"
         )
     first_tracks(corpus, settings.test_clips, "clips")  # an error names the option, not a setting
-    models = {"tagger": tagger.to(engine.device)}
-    failures = Failures(corpus, settings.test_clips, engine=engine)
-    found = predictions_of(models, corpus, settings.test_clips, settings, engine, failures)["tagger"]
+    models = {"tagger": tagger.to(accelerator.device)}
+    failures = Failures(corpus, settings.test_clips, accelerator=accelerator)
+    found = predictions_of(models, corpus, settings.test_clips, settings, accelerator, failures)["tagger"]
     result = evaluate(found.labels, found.scores, corpus.vocabulary, groups=found.groups, resamples=settings.resamples)
     return {
         "kind": "evaluation",
@@ -190,8 +190,8 @@ def evaluate_tagger(
         "corpus": describe(corpus, corpus),
         "test": result.to_dict(),
         "failed_tracks": len(failures.messages),
-        "device": _device(engine),
-        **circumstances(),
+        "device": _device(accelerator),
+        **environment_info(),
     }
 
 
@@ -210,14 +210,16 @@ def describe(corpus: Corpus, test: Corpus) -> dict[str, Any]:
     return about if bank is None else about | {"bank": bank.version}
 
 
-def _device(engine: Any) -> str:
+def _device(accelerator: Any) -> str:
     """The processor of a run, or its accelerators."""
     import torch
 
-    if engine.device.type == "cpu":
+    if accelerator.device.type == "cpu":
         return cpu()
-    name = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else str(engine.device)
-    return f"{engine.num_processes} x {name}"
+    name = (
+        torch.cuda.get_device_name(accelerator.device) if accelerator.device.type == "cuda" else str(accelerator.device)
+    )
+    return f"{accelerator.num_processes} x {name}"
 
 
 def own_part(entry: dict[str, Any], name: str) -> dict[str, Any]:

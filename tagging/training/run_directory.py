@@ -13,23 +13,23 @@ import torch
 
 from ..errors import ConfigError
 from ..utils.files import atomic_write
-from ..utils.legacy import BEFORE
+from ..utils.legacy import LEGACY_DEFAULTS
 from .settings import Settings
 
 
-def claim(folder: Path, settings: Settings) -> None:
+def create_run_dir(folder: Path, settings: Settings) -> None:
     """Write the settings into a new folder.
 
     Raises:
         ConfigError: the folder holds a run with other settings.
     """
-    refuse_another_run(folder, settings)
+    check_same_run(folder, settings)
     if not (path := folder / "settings.json").exists():
         with atomic_write(path) as part:
             part.write_text(json.dumps(settings.to_dict(), indent=1) + "\n", encoding="utf-8")
 
 
-def refuse_another_run(folder: Path, settings: Settings) -> None:
+def check_same_run(folder: Path, settings: Settings) -> None:
     """Check that a folder is new, or holds this very run.
 
     Raises:
@@ -39,7 +39,7 @@ def refuse_another_run(folder: Path, settings: Settings) -> None:
     if not path.exists():
         return
     try:
-        there = BEFORE | json.loads(path.read_text(encoding="utf-8"))
+        there = LEGACY_DEFAULTS | json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
     # how many processes make the clips changes nothing about the run
@@ -51,7 +51,7 @@ def refuse_another_run(folder: Path, settings: Settings) -> None:
             )
 
 
-def refuse_folders_apart(folder: Path, done: int, engine: Any) -> None:
+def check_same_checkpoint(folder: Path, done: int, accelerator: Any) -> None:
     """Check that all processes of a run found the same state in its folder.
 
     Args:
@@ -62,7 +62,7 @@ def refuse_folders_apart(folder: Path, done: int, engine: Any) -> None:
     Raises:
         ConfigError: they would go on from different updates, as machines do that do not share the folder.
     """
-    places = engine.gather(torch.tensor([done], device=engine.device)).tolist()
+    places = accelerator.gather(torch.tensor([done], device=accelerator.device)).tolist()
     if len(set(places)) > 1:
         raise ConfigError(
             f"{folder}: the processes of this run would go on after updates {', '.join(map(str, places))}; all machines "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, unknown_name
-from ..utils.legacy import BEFORE
+from ..utils.legacy import LEGACY_DEFAULTS
 
 PRECISIONS = ("no", "bf16")
 EDITION_NAMES = ("laptop", "poster")
@@ -63,7 +63,7 @@ class Settings:
     # The paper's 0.01 is for runs of 10,000s of updates: in 400 the sqrt(MSE) is half a hundredth worse, ROC-AUC the same.
     norm_momentum: float = 0.05
     # Outputs start at each tag's share: else the first updates only learn how rare the tags are.
-    start_at_share: bool = True
+    init_bias_from_prior: bool = True
     # How its terms weigh: the paper's plain, balanced, or focal. The other two are remedies for bias, and have their price.
     loss: str = "plain"
     # A control: labels are dealt anew among the segments of each batch, so that there is nothing to learn.
@@ -179,7 +179,7 @@ class Settings:
         Raises:
             ConfigError: an unknown setting, or a value of the wrong kind.
         """
-        return cls().changed({**BEFORE, **values})
+        return cls().changed({**LEGACY_DEFAULTS, **values})
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
         """These settings with some replaced.

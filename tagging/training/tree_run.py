@@ -22,13 +22,13 @@ from ..evaluation.predictions import Predictions, write_predictions
 from ..tags import Vocabulary
 from ..utils.files import atomic_write, locked
 from ..utils.parallel import processes
-from ..utils.provenance import circumstances, cpu
+from ..utils.provenance import cpu, environment_info
 from ..utils.text import duration
 from .data import first_tracks, open_split
 from .failures import Failures
 from .records import read_record, write_record
 from .results import describe, run_name, train_positives
-from .run_directory import claim, refuse_another_run
+from .run_directory import check_same_run, create_run_dir
 from .settings import Settings
 
 TESTED = ("test", "validation")
@@ -67,7 +67,7 @@ def train_trees(
     for name in ("shuffled_labels", "loss"):
         if (asked := getattr(settings, name)) != getattr(usual, name):
             raise ConfigError(f"{name}={asked}: trees are not trained batch by batch; only networks know this setting")
-    refuse_another_run(folder, settings)
+    check_same_run(folder, settings)
     place = folder / "gbt"
     if (place / "record.json").exists():
         return read_record(place / "record.json")
@@ -88,14 +88,14 @@ def _tree_settings(settings: Settings) -> TreeSettings:
 
 def _train_trees(settings: Settings, grown: TreeSettings, folder: Path, place: Path, progress: bool) -> dict[str, Any]:
     """Extract, fit, test and record, in a folder that no other process works on."""
-    now = circumstances()  # the code may have changed when the run ends
+    now = environment_info()  # the code may have changed when the run ends
     corpora = {split: open_split(settings, split) for split in ("train", "validation", "test")}
     counts = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
     tracks = {
         split: first_tracks(corpus, getattr(settings, counts[split]), counts[split])
         for split, corpus in corpora.items()
     }
-    claim(folder, settings)
+    create_run_dir(folder, settings)
     print(_cost(corpora["train"], {split: len(found) for split, found in tracks.items()}, grown))
     start = time.perf_counter()
     found = {}

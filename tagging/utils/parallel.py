@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import TaggingError
 
 # Called with how many steps are done since the last call.
-Tick = Callable[[int], Any]
+ProgressCallback = Callable[[int], Any]
 
 
 def processes(workers: int, jobs: int) -> int:
@@ -22,8 +22,8 @@ def processes(workers: int, jobs: int) -> int:
     return max(1, min(workers, jobs))
 
 
-def spread(
-    work: Callable[[int, Tick], Any], jobs: Sequence[int], workers: int, tick: Tick
+def parallel_map(
+    work: Callable[[int, ProgressCallback], Any], jobs: Sequence[int], workers: int, tick: ProgressCallback
 ) -> Iterator[tuple[int, Any]]:
     """Do jobs in processes, and yield each with its result as it is done, in any order.
 
@@ -85,7 +85,9 @@ def _check_end(process: Any) -> None:
         )
 
 
-def _work(work: Callable[[int, Tick], Any], jobs: Sequence[int], sending: Any, done: Any, number: int) -> None:
+def _work(
+    work: Callable[[int, ProgressCallback], Any], jobs: Sequence[int], sending: Any, done: Any, number: int
+) -> None:
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -14,7 +14,7 @@ from typing import Any
 PACKAGES = ("torch", "torchaudio", "numpy", "accelerate", "numba", "scikit-learn", "librosa")
 
 
-def circumstances(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
+def environment_info(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     """Versions of Python and of installed packages, the commit of the code, the date."""
     versions = {"python": platform.python_version()}
     for name in packages:

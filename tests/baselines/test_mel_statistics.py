@@ -11,7 +11,7 @@ from tagging.errors import ConfigError
 from tagging.tags import Tag, Vocabulary
 from tagging.training.losses import tag_loss
 
-VOCABULARY = Vocabulary(["a", Tag("b", "uniform"), "c"])
+VOCABULARY = Vocabulary(["a", Tag("b", "regression"), "c"])
 RATE = 16000
 
 
@@ -90,11 +90,11 @@ def test_any_sample_rate(rate):
 
 
 def test_it_starts_at_the_share_of_each_tag(model):
-    model.start_at(np.array([0.02, 0.7, np.nan]))
+    model.init_output_bias(np.array([0.02, 0.7, np.nan]))
     with torch.no_grad():
         for layer in model.head.kinds.values():
             layer.weight.zero_()
-    with model.listening():
+    with model.evaluating():
         scores = model(noise(2)).sigmoid()
     np.testing.assert_allclose(scores.numpy(), [[0.02, 0.7, 0.5]] * 2, atol=1e-6)
 
@@ -103,7 +103,7 @@ def test_listening_leaves_no_trace(model):
     model.train()
     model.standardise.eval()
     mean = model.standardise.running_mean.clone()
-    with model.listening():
+    with model.evaluating():
         assert not any(module.training for module in model.modules())
         scores = model(noise(1, 2.0))
         assert not scores.requires_grad
@@ -128,7 +128,7 @@ def test_it_learns_what_its_statistics_hold():
     x, y = torch.tensor(np.array(sounds), dtype=torch.float32), torch.tensor(labels, dtype=torch.float32)
     torch.manual_seed(0)
     model = MelStatistics(VOCABULARY, 1.0, hidden=32, dropout=0.3)
-    model.start_at(y[:192].mean(dim=0).numpy())
+    model.init_output_bias(y[:192].mean(dim=0).numpy())
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     model.train()
     first = None
@@ -140,7 +140,7 @@ def test_it_learns_what_its_statistics_hold():
             loss.backward()
             optimizer.step()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
-    with model.listening():
+    with model.evaluating():
         scores = model(x[192:]).sigmoid().numpy()
     truth = y[192:].numpy()
     assert loss.item() < 0.3 * first

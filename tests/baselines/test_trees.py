@@ -13,7 +13,7 @@ from tagging.baselines.trees import FIRST_LOOK, TreeSettings, fit_trees
 from tagging.errors import ConfigError
 from tagging.tags import Tag, Vocabulary
 
-VOCABULARY = Vocabulary(["learnable", "noise", "always", "never", "unknown", Tag("level", "uniform"), "unheard"])
+VOCABULARY = Vocabulary(["learnable", "noise", "always", "never", "unknown", Tag("level", "regression"), "unheard"])
 LEARNABLE, NOISE, ALWAYS, NEVER, UNKNOWN, LEVEL, UNHEARD = range(7)
 
 

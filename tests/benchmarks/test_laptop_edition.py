@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging.book.runs import SHIPPED, list_predictions
+from tagging.book.runs import BUNDLED_RUNS, list_predictions
 from tagging.training import Settings
 from tagging.training.results import run_name
 
@@ -39,8 +39,8 @@ def state(folder: Path, update: int) -> None:
 def ship(script, settings: Settings, **changes: object) -> None:
     for model in settings.models:
         record = {"date": "today", "settings": {**settings.to_dict(), **changes}}
-        script.SHIPPED.mkdir(exist_ok=True)
-        (script.SHIPPED / f"{run_name(settings, model)}.json").write_text(json.dumps(record))
+        script.BUNDLED_RUNS.mkdir(exist_ok=True)
+        (script.BUNDLED_RUNS / f"{run_name(settings, model)}.json").write_text(json.dumps(record))
 
 
 def test_no_two_runs_of_the_studies_share_a_name(script):
@@ -50,8 +50,8 @@ def test_no_two_runs_of_the_studies_share_a_name(script):
 
 def test_records_that_ship_are_those_of_its_studies(script, monkeypatch):
     """What ``tagging report`` prints is what this script makes: the same runs, with the same settings."""
-    monkeypatch.setattr(script, "SHIPPED", SHIPPED)
-    shipped = {path.stem for path in SHIPPED.glob("laptop-*.json")}
+    monkeypatch.setattr(script, "SHIPPED", BUNDLED_RUNS)
+    shipped = {path.stem for path in BUNDLED_RUNS.glob("laptop-*.json")}
     assert len(shipped) > 20
     done = [settings for study in script.STUDIES.values() for settings in study if script.is_shipped(settings)]
     assert shipped == {name for settings in done for name in script.names_of(settings)}
@@ -68,7 +68,7 @@ def test_a_run_is_done_when_all_its_models_have_records_of_these_very_settings(s
     ship(script, settings, dropout=0.25)
     assert not script.is_shipped(settings)
     ship(script, settings)
-    (script.SHIPPED / f"{run_name(settings, 'spectrogram')}.json").unlink()
+    (script.BUNDLED_RUNS / f"{run_name(settings, 'spectrogram')}.json").unlink()
     assert not script.is_shipped(settings)
 
 

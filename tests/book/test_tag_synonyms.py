@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from tagging.book.tag_synonyms import words
+from tagging.book.tag_synonyms import tag_synonyms
 from tagging.errors import ConfigError
 from tagging.pretrained import list_musicnn, pretrained_card
 
@@ -16,7 +16,7 @@ EACH = pytest.mark.parametrize("name", list_musicnn())
 @EACH
 def test_every_word_is_in_the_vocabulary_and_in_its_order(name):
     """Both vocabularies are listed by popularity."""
-    known, tags = words(name), pretrained_card(name)["tags"]
+    known, tags = tag_synonyms(name), pretrained_card(name)["tags"]
     sides = [side for group in known.opposites.values() for side in group]
     assert {word for group in sides for word in group} <= set(tags)
     for group in (*known.synonyms.values(), *known.related.values()):
@@ -27,7 +27,7 @@ def test_every_word_is_in_the_vocabulary_and_in_its_order(name):
 
 @EACH
 def test_no_word_means_two_things(name):
-    known = words(name)
+    known = tag_synonyms(name)
     for groups in (known.synonyms, known.related):
         listed = [word for group in groups.values() for word in group]
         assert len(set(listed)) == len(listed)
@@ -35,7 +35,7 @@ def test_no_word_means_two_things(name):
 
 @EACH
 def test_words_that_mean_the_same_exclude_the_same_others_and_not_each_other(name):
-    known = words(name)
+    known = tag_synonyms(name)
     excluded = {frozenset(pair) for group in known.opposites for pair in known.opposed(group)}
     assert all(len(pair) == 2 for pair in excluded)
 
@@ -49,14 +49,14 @@ def test_words_that_mean_the_same_exclude_the_same_others_and_not_each_other(nam
 
 
 def test_opposites_are_the_pairs_across_sides():
-    known = words("mtt-vgg")
+    known = tag_synonyms("mtt-vgg")
     assert known.opposed("tempo") == [("slow", "fast")]
     assert known.opposed("loudness") == [("loud", "quiet"), ("loud", "soft")]
     assert len(known.opposed("voice")) == 3 * (4 + 4 + 4 + 2)
     assert ("no vocals", "choral") in known.opposed("voice")
-    assert len(words("msd-vgg").opposed("decade")) == 10
+    assert len(tag_synonyms("msd-vgg").opposed("decade")) == 10
 
 
 def test_an_unknown_tagger_is_refused():
     with pytest.raises(ConfigError, match="mtt-vgg"):
-        words("mtt-vgh")
+        tag_synonyms("mtt-vgh")

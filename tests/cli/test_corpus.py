@@ -30,7 +30,7 @@ def test_the_licence_is_respected(cache: Path, capsys: pytest.CaptureFixture[str
 
 def test_listen_writes_the_clip_and_its_tags(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     target = tmp_path / "clip.flac"
-    assert main(["corpus", "listen", "scores", "3", "--split", "test", "--output", str(target)]) == 0
+    assert main(["corpus", "listen", "sheet-music", "3", "--split", "test", "--output", str(target)]) == 0
     sound, rate = soundfile.read(target)
     assert rate == 16000
     assert len(sound) == 240000
@@ -41,7 +41,7 @@ def test_listen_writes_the_clip_and_its_tags(cache: Path, tmp_path: Path, capsys
 
 def test_prepare_and_build_keep_what_is_there(cache: Path, capsys: pytest.CaptureFixture[str]):
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("library-*.npz")}
-    assert main(["prepare", "scores"]) == 0
+    assert main(["prepare", "sheet-music"]) == 0
     assert main(["corpus", "build"]) == 0
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("library-*.npz")} == before
     assert capsys.readouterr().out.count("ready") == 2
@@ -50,9 +50,9 @@ def test_prepare_and_build_keep_what_is_there(cache: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["corpus", "listen", "scores", "-1"], "INDEX -1"),
-        (["corpus", "listen", "scores", "1", "--output", "a.mp3"], "must end in"),
-        (["corpus", "listen", "scores", "1", "--split", "tset"], "did you mean 'test'"),
+        (["corpus", "listen", "sheet-music", "-1"], "INDEX -1"),
+        (["corpus", "listen", "sheet-music", "1", "--output", "a.mp3"], "must end in"),
+        (["corpus", "listen", "sheet-music", "1", "--split", "tset"], "did you mean 'test'"),
     ],
 )
 def test_mistakes_are_explained(cache: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):

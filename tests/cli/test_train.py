@@ -16,7 +16,7 @@ import tones as _registers  # noqa: F401
 import tagging
 from tagging.book.poster_table import cell, gaps, rows_of, text_table
 from tagging.book.published import list_published, published_gaps, published_results
-from tagging.book.runs import SHIPPED, training_records
+from tagging.book.runs import BUNDLED_RUNS, training_records
 from tagging.cli import main
 from tagging.evaluation.bootstrap import Interval
 from tagging.training.records import write_record
@@ -263,7 +263,7 @@ def test_report_of_nothing_says_so(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
     write_record(tmp_path / "other.json", {"date": "2026-01-01", "kind": "measurement"})
     assert training_records([tmp_path]) == []
-    assert SHIPPED.is_dir()
+    assert BUNDLED_RUNS.is_dir()
 
 
 @pytest.mark.parametrize(

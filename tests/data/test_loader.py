@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 from tagging.data import NothingReadableError, Segment, stream
 from tagging.data.loader import random_starts
-from tagging.data.sheet_music.corpus import Scores
+from tagging.data.sheet_music.corpus import SheetMusic
 from tagging.errors import AudioError, ConfigError, CorpusError
 
 
-def gathered(corpus: Scores, indices: np.ndarray, workers: int, **options) -> list[np.ndarray]:
+def gathered(corpus: SheetMusic, indices: np.ndarray, workers: int, **options) -> list[np.ndarray]:
     batches = list(stream(corpus, indices, batch_size=16, seconds=3.0, workers=workers, **options))
     names = ("indices", "starts", "audio", "labels", "draws")
     return [np.concatenate([getattr(batch, name) for batch in batches]) for name in names]
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_workers_give_what_is_made_here(corpus: Scores, workers: int):
+def test_workers_give_what_is_made_here(corpus: SheetMusic, workers: int):
     indices = np.random.default_rng(0).permutation(100)
     here = gathered(corpus, indices, 0)
     there = gathered(corpus, indices, workers)
@@ -35,7 +35,7 @@ def test_workers_give_what_is_made_here(corpus: Scores, workers: int):
     np.testing.assert_array_equal(there[0], indices)
 
 
-def test_a_segment_depends_on_its_index_and_not_on_its_company(corpus: Scores):
+def test_a_segment_depends_on_its_index_and_not_on_its_company(corpus: SheetMusic):
     forward = gathered(corpus, np.arange(40), 0)
     backward = gathered(corpus, np.arange(40)[::-1], 2)
     np.testing.assert_array_equal(backward[2][::-1], forward[2])
@@ -43,14 +43,14 @@ def test_a_segment_depends_on_its_index_and_not_on_its_company(corpus: Scores):
     assert (other[1] != forward[1]).mean() > 0.9
 
 
-def test_starts_can_be_given(corpus: Scores):
+def test_starts_can_be_given(corpus: SheetMusic):
     starts = np.tile(np.arange(5) * 3.0, 2)
     batches = gathered(corpus, np.repeat([4, 5], 5), 1, starts=starts)
     np.testing.assert_array_equal(batches[2][:5].reshape(-1), corpus[4].dry())
     np.testing.assert_array_equal(batches[1], starts)
 
 
-def test_the_last_batch_may_be_smaller(corpus: Scores):
+def test_the_last_batch_may_be_smaller(corpus: SheetMusic):
     sizes = [len(batch) for batch in stream(corpus, range(37), batch_size=16, seconds=3.0, workers=2)]
     assert sizes == [16, 16, 5]
     assert list(stream(corpus, [], batch_size=16, seconds=3.0)) == []
@@ -69,7 +69,7 @@ def test_random_starts_are_spread():
     np.testing.assert_allclose(np.percentile(starts, [25, 50, 75]), [3, 6, 9], atol=0.3)
 
 
-class Broken(Scores):
+class Broken(SheetMusic):
     """A corpus whose clip 40 goes wrong in a worker process."""
 
     registered_name = "broken"
@@ -88,7 +88,7 @@ class Broken(Scores):
         return super().segment(index, start, seconds)
 
 
-class Damaged(Scores):
+class Damaged(SheetMusic):
     """A corpus some of whose clips cannot be read."""
 
     registered_name = "damaged"
@@ -161,7 +161,7 @@ def test_a_stuck_or_broken_worker_is_ended_and_the_clip_named(how: str, message:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /dev/shm")
-def test_large_batches_do_not_fill_dev_shm(corpus: Scores):
+def test_large_batches_do_not_fill_dev_shm(corpus: SheetMusic):
     """Of which Docker gives a container 64 MB: whoever writes beyond is killed."""
     batches = stream(corpus, np.arange(256), batch_size=64, seconds=15, workers=2)
     assert next(batches).audio.nbytes > 30e6
@@ -174,7 +174,7 @@ def test_large_batches_do_not_fill_dev_shm(corpus: Scores):
     batches.close()
 
 
-def test_leaving_the_loop_ends_the_workers(corpus: Scores):
+def test_leaving_the_loop_ends_the_workers(corpus: SheetMusic):
     import multiprocessing
 
     batches = stream(corpus, range(2000), batch_size=16, seconds=3.0, workers=2)
@@ -185,6 +185,6 @@ def test_leaving_the_loop_ends_the_workers(corpus: Scores):
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"workers": -1}, {"seconds": 20.0}, {"patience": 0}])
-def test_wrong_sizes_are_refused(corpus: Scores, wrong: dict):
+def test_wrong_sizes_are_refused(corpus: SheetMusic, wrong: dict):
     with pytest.raises(ConfigError):
         next(stream(corpus, range(10), **{"batch_size": 4, "seconds": 3.0} | wrong))

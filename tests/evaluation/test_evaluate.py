@@ -17,9 +17,9 @@ from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval, Resampling
 from tagging.evaluation.evaluate import Evaluation, difference, evaluate, song_scores
 from tagging.evaluation.metrics import pr_auc, roc_auc, sqrt_mse
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import REGRESSION, Tag, Vocabulary
 
-MIXED = Vocabulary([Tag("rock"), Tag("energy", kind=UNIFORM), Tag("flute", source="arranger"), Tag("slow")])
+MIXED = Vocabulary([Tag("rock"), Tag("energy", kind=REGRESSION), Tag("flute", source="arranger"), Tag("slow")])
 
 
 def judged(weights, function, labels, scores):
@@ -38,7 +38,7 @@ def judgements(draw, vocabulary=None):
     random = np.random.default_rng(seed)
     labels = (random.uniform(size=(songs, tags)) < draw(st.sampled_from([0.05, 0.3, 0.9]))).astype(np.float32)
     if vocabulary is not None:
-        labels = np.where(vocabulary.uniform, random.uniform(size=labels.shape), labels).astype(np.float32)
+        labels = np.where(vocabulary.regression, random.uniform(size=labels.shape), labels).astype(np.float32)
     labels[random.uniform(size=labels.shape) < draw(st.sampled_from([0.0, 0.3]))] = np.nan
     levels = draw(st.sampled_from([0, 2, 1000]))
     scores = random.normal(size=labels.shape) if levels == 1000 else random.integers(0, levels + 1, labels.shape)
@@ -78,7 +78,7 @@ def test_known_answers():
     assert np.isnan(pr_auc(np.ones((4, 1)), np.zeros((4, 1)))).all()
 
 
-@given(judgements(Vocabulary([Tag("a", kind=UNIFORM), Tag("b", kind=UNIFORM)])))
+@given(judgements(Vocabulary([Tag("a", kind=REGRESSION), Tag("b", kind=REGRESSION)])))
 def test_sqrt_mse_is_the_obvious_one(case):
     labels, scores = case
     for tag, found in enumerate(sqrt_mse(labels, scores)):
@@ -114,7 +114,7 @@ def obvious(labels, scores, vocabulary, groups, resamples, seed):
         line = {metric: [] for metric in tables}
         for tag, about in enumerate(vocabulary):
             y, x = labels[rows, tag], scores[rows, tag]
-            if about.kind == UNIFORM:
+            if about.kind == REGRESSION:
                 known = ~np.isnan(y)
                 squares = (y[known].astype(float) - x[known].astype(float)) ** 2
                 line["sqrt_mse"].append(math.sqrt(squares.mean()) if known.any() else math.nan)
@@ -153,7 +153,7 @@ def test_resamples_are_those_of_an_obvious_loop(case, seed, families):
                     np.testing.assert_allclose([interval.low, interval.high], expected, rtol=0, atol=1e-9)
             else:
                 assert np.isnan(table).all()
-            tags = [tag for tag in found.tags if (tag.kind == UNIFORM) == (metric == "sqrt_mse")]
+            tags = [tag for tag in found.tags if (tag.kind == REGRESSION) == (metric == "sqrt_mse")]
             for tag, column in zip(tags, table.T, strict=True):
                 if (result := getattr(tag, metric)) is None:
                     assert tag.name in found.undefined
@@ -238,7 +238,7 @@ def test_intervals_of_rare_tags_cover_the_truth_where_percentiles_do_not():
 
 def example(songs=200, seed=0, noise=1.0):
     random = np.random.default_rng(7)
-    labels = np.where(MIXED.uniform, random.uniform(size=(songs, 4)), random.uniform(size=(songs, 4)) < 0.3)
+    labels = np.where(MIXED.regression, random.uniform(size=(songs, 4)), random.uniform(size=(songs, 4)) < 0.3)
     labels = labels.astype(np.float32)
     labels[random.uniform(size=labels.shape) < 0.1] = np.nan
     noise = noise * np.random.default_rng(seed).normal(size=labels.shape)
@@ -250,7 +250,7 @@ def test_means_parts_and_counts():
     found = evaluate(labels, scores, MIXED, groups=groups, resamples=50)
     assert [tag.name for tag in found.tags] == list(MIXED.names)
     rock, energy, flute, slow = found.tags
-    binary = labels[:, MIXED.bimodal], scores[:, MIXED.bimodal]
+    binary = labels[:, MIXED.classification], scores[:, MIXED.classification]
     roc, pr = roc_auc(*binary), pr_auc(*binary)
     assert [tag.roc_auc.value for tag in (rock, flute, slow)] == pytest.approx(roc)
     assert [tag.pr_auc.value for tag in (rock, flute, slow)] == pytest.approx(pr)
@@ -278,7 +278,7 @@ def test_parts_only_where_both_exist():
 
 def test_the_mean_error_is_the_root_of_the_mean_square():
     """As published: one root over all attributes, not the mean of several roots."""
-    vocabulary = Vocabulary([Tag("a", kind=UNIFORM), Tag("b", kind=UNIFORM)])
+    vocabulary = Vocabulary([Tag("a", kind=REGRESSION), Tag("b", kind=REGRESSION)])
     found = evaluate(np.zeros((5, 2)), np.tile([0.1, 0.7], (5, 1)), vocabulary, resamples=3)
     assert [tag.sqrt_mse.value for tag in found.tags] == pytest.approx([0.1, 0.7])
     assert found.means["sqrt_mse"].value == pytest.approx(0.5)
@@ -337,7 +337,7 @@ def test_records_are_enough_for_a_paired_difference():
 def test_any_evaluation_survives_json(vocabulary, seed):
     random = np.random.default_rng(seed)
     labels = random.uniform(size=(4, len(vocabulary)))
-    labels[:, vocabulary.bimodal] = labels[:, vocabulary.bimodal] < 0.3
+    labels[:, vocabulary.classification] = labels[:, vocabulary.classification] < 0.3
     found = evaluate(labels, random.normal(size=labels.shape), vocabulary, resamples=3)
     again = Evaluation.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
     assert repr(again) == repr(found)  # nan as an end of an interval equals nothing, not even itself

@@ -9,7 +9,7 @@ import pytest
 from helpers import MIXED
 
 from tagging.book import runs
-from tagging.book.runs import SHIPPED, list_predictions, load_predictions
+from tagging.book.runs import BUNDLED_RUNS, list_predictions, load_predictions
 from tagging.errors import ConfigError, TaggingError
 from tagging.evaluation.predictions import Predictions, read_run, write_predictions
 from tagging.training.records import read_record
@@ -104,7 +104,7 @@ def test_wrong_names_are_refused():
 def test_what_ships_is_whole(name, split):
     """All songs that its record speaks of, the first of them the same for every model, with labels to judge them by."""
     found, other = load_predictions(name, split), load_predictions(list_predictions()[0], split)
-    songs = read_record(SHIPPED / f"{name}.json")["settings"][f"{split}_clips"]
+    songs = read_record(BUNDLED_RUNS / f"{name}.json")["settings"][f"{split}_clips"]
     assert found.scores.shape == found.labels.shape == (songs, len(found.vocabulary))
     shared = min(songs, len(other.labels))
     np.testing.assert_array_equal(found.labels[:shared], other.labels[:shared])

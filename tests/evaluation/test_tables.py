@@ -28,7 +28,9 @@ def test_labels_are_matched_by_song_and_tag(write):
     labels = write("labels.csv", "\ufeffid, fast ,rock,slow\r\nb,1,0,\r\n\r\na,0,1,1\r\n")
     groups = write("groups.json", json.dumps({"pace": ["slow", "fast"]}))
     found = read_tables(write("scores.csv", SCORES), labels, groups)
-    assert found.vocabulary == Vocabulary([Tag("rock"), Tag("slow", group="pace"), Tag("fast", group="pace")])
+    assert found.vocabulary == Vocabulary(
+        [Tag("rock"), Tag("slow", exclusive_group="pace"), Tag("fast", exclusive_group="pace")]
+    )
     np.testing.assert_array_equal(found.scores, [[0.1, 0.2, 0.9], [1, 0, 0.5]])
     np.testing.assert_array_equal(found.labels, [[1, 1, 0], [0, np.nan, 1]])
 

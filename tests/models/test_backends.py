@@ -15,7 +15,7 @@ from tagging.models.base import Backend, Field
 
 VARIABLE = ["attention", "recurrent", "temporal-pooling"]
 FIXED = ["dense", "fully-convolutional"]
-MUSICNN = {"pool": 1, "pad_first": True, "one_channel_norm": False, "concatenate": True, "norm_pooled": True}
+MUSICNN = {"pool": 1, "pad_first": True, "single_channel_norm": False, "concatenate": True, "norm_pooled": True}
 
 
 def build(name: str, frames: int = 40, **options) -> Backend:

@@ -12,7 +12,7 @@ from torch import nn
 
 from tagging.errors import ConfigError
 from tagging.models.heads import HEADS, exclusive_logits, list_heads
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import REGRESSION, Tag, Vocabulary
 
 SETS = {"per-tag": [[0], [1], [2], [3], [4], [5]], "per-group": [[0], [1], [2, 4], [3], [5]]}
 
@@ -28,12 +28,12 @@ def test_together_keeps_the_order_of_the_vocabulary():
     """Two layers, one of each kind; each logit is the row of its tag within its kind."""
     head = HEADS.build("together", 8, MIXED, dropout=0.0)
     x = torch.randn(3, 8)
-    kinds = {"bi-modal": [0, 2, 3, 4], "uniform": [1, 5]}
+    kinds = {"classification": [0, 2, 3, 4], "regression": [1, 5]}
     for kind, members in kinds.items():
         expected = nn.functional.linear(x, head.kinds[kind].weight, head.kinds[kind].bias)
         torch.testing.assert_close(head(x)[:, members], expected)
-    assert list(HEADS.build("together", 8, Vocabulary(list("abc"))).kinds) == ["bi-modal"]
-    assert list(HEADS.build("together", 8, Vocabulary([Tag("a", kind=UNIFORM)])).kinds) == ["uniform"]
+    assert list(HEADS.build("together", 8, Vocabulary(list("abc"))).kinds) == ["classification"]
+    assert list(HEADS.build("together", 8, Vocabulary([Tag("a", kind=REGRESSION)])).kinds) == ["regression"]
 
 
 @pytest.mark.parametrize("name", list(SETS))
@@ -90,7 +90,7 @@ def test_outputs_start_at_the_shares(name):
     """With silent features a new head scores each tag as often as it is given."""
     share = np.array([0.9, 0.25, 0.01, np.nan, 0.5, 0.7])
     head = HEADS.build(name, 8, MIXED).eval()
-    head.start_at(share)
+    head.init_output_bias(share)
     with torch.no_grad():
         for parameter in head.parameters():
             if parameter.ndim > 1:
@@ -102,9 +102,9 @@ def test_outputs_start_at_the_shares(name):
 @given(vocabulary=vocabularies, seed=st.integers(0, 99))
 def test_exclusive_tags_share_a_softmax_with_none_of_them(vocabulary, seed):
     logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 3, (3, len(vocabulary))))
-    groups = list(vocabulary.groups.values())
+    groups = list(vocabulary.exclusive_groups.values())
     scores = exclusive_logits(logits, groups).sigmoid().numpy()
-    alone = np.array([tag.group is None for tag in vocabulary])
+    alone = np.array([tag.exclusive_group is None for tag in vocabulary])
     np.testing.assert_allclose(scores[:, alone], logits.sigmoid()[:, alone])
     for members in map(list, groups):
         powers = np.exp(logits[:, members].numpy())

@@ -7,13 +7,19 @@ import torch
 
 from tagging import Tagger, build_tagger, list_backends, list_frontends
 from tagging.errors import ConfigError
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import REGRESSION, Tag, Vocabulary
 from tagging.training.losses import tag_loss
 
 PAIRS = [(frontend, backend) for frontend in list_frontends() for backend in list_backends()]
 EACH_PAIR = pytest.mark.parametrize(("frontend", "backend"), PAIRS)
 VOCABULARY = Vocabulary(
-    ["guitar", "slow", Tag("energy", kind=UNIFORM), Tag("major", group="mode"), Tag("minor", group="mode")]
+    [
+        "guitar",
+        "slow",
+        Tag("energy", kind=REGRESSION),
+        Tag("major", exclusive_group="mode"),
+        Tag("minor", exclusive_group="mode"),
+    ]
 )
 RATE = 16000
 

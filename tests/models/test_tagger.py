@@ -40,7 +40,7 @@ def test_aliases_and_the_whole_configuration_are_kept(tmp_path):
     tagger = build_tagger(
         "spectrogram",
         "attention",
-        Vocabulary([Tag("x", kind="uniform", group="g", source="computed", description="d")]),
+        Vocabulary([Tag("x", kind="regression", exclusive_group="g", source="computed", description="d")]),
         segment_seconds=1.0,
         hop_seconds=0.25,
         width=0.1,
@@ -119,11 +119,11 @@ def test_half_of_the_bytes_hold_the_same_scores(name, tmp_path):
 def test_weights_too_large_for_half_precision_are_said(tmp_path):
     tagger = small()
     with torch.no_grad():
-        tagger.head.kinds["bi-modal"].weight[0, 0] = 7e4
+        tagger.head.kinds["classification"].weight[0, 0] = 7e4
     with pytest.raises(TaggingError, match=r"head\..*weight has weights beyond 65504.*save with half=False"):
         tagger.save(tmp_path / "it.safetensors", half=True)
     assert not list(tmp_path.iterdir())
-    assert load_tagger(tagger.save(tmp_path / "it.safetensors")).head.kinds["bi-modal"].weight[0, 0] == 7e4
+    assert load_tagger(tagger.save(tmp_path / "it.safetensors")).head.kinds["classification"].weight[0, 0] == 7e4
 
 
 def rewritten(path, **changes) -> None:
@@ -416,7 +416,7 @@ def test_memory_of_a_long_file_is_bounded(tmp_path):
 def test_listening_gives_frozen_parts_back_frozen():
     tagger = build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=0.25).train()
     tagger.backend.eval()
-    with tagger.listening():
+    with tagger.evaluating():
         assert not any(module.training for module in tagger.modules())
     assert tagger.training and tagger.frontend.training
     assert not any(module.training for module in tagger.backend.modules())

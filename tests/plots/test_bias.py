@@ -14,7 +14,9 @@ from tagging.evaluation.bias import bias_report
 from tagging.plots import bias as bias_plots
 from tagging.tags import Tag, Vocabulary
 
-WORDS = Vocabulary([Tag("a $x^$"), Tag("slow", group="pace"), Tag("fast", group="pace"), Tag("d"), Tag("e")])
+WORDS = Vocabulary(
+    [Tag("a $x^$"), Tag("slow", exclusive_group="pace"), Tag("fast", exclusive_group="pace"), Tag("d"), Tag("e")]
+)
 
 
 def make(labels=True, seed=0):

@@ -7,24 +7,24 @@ import pytest
 from accelerate import Accelerator
 
 from tagging import list_pretrained, load_tagger
-from tagging.book.runs import SHIPPED, load_predictions
+from tagging.book.runs import BUNDLED_RUNS, load_predictions
 from tagging.data.sheet_music.corpus import VOCABULARY
 from tagging.errors import CheckpointError
 from tagging.pretrained import bundled as own
 from tagging.pretrained import pretrained_card
-from tagging.pretrained.bundled import list_own, own_path
+from tagging.pretrained.bundled import bundled_path, list_bundled
 from tagging.training import Settings
 from tagging.training.data import open_split
 from tagging.training.failures import Failures
 from tagging.training.records import read_record
 from tagging.training.results import predictions_of
 
-EACH = pytest.mark.parametrize("name", list_own())
+EACH = pytest.mark.parametrize("name", list_bundled())
 
 
 def test_there_are_some_after_the_originals():
-    assert list_own()
-    assert list_pretrained()[4:] == list_own()
+    assert list_bundled()
+    assert list_pretrained()[4:] == list_bundled()
 
 
 @EACH
@@ -34,9 +34,9 @@ def test_a_card_says_what_a_user_must_know(name):
     assert "synthesized" in card["description"]
     for entry in ("dataset", "split", "licence"):
         assert card[entry]
-    record = read_record(SHIPPED / f"{card['record']}.json")
+    record = read_record(BUNDLED_RUNS / f"{card['record']}.json")
     assert card["scores"]["ROC-AUC"] == pytest.approx(record["test"]["means"]["roc_auc"]["value"], abs=1e-4)
-    assert own_path(name).stat().st_size < 2_000_000
+    assert bundled_path(name).stat().st_size < 2_000_000
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_a_card_says_what_a_user_must_know(name):
 def test_it_tags_as_it_was_tested(name):
     """The song-level scores of the first test clips are those that the run has left."""
     tagger = load_tagger(name)
-    record = read_record(SHIPPED / f"{tagger.card['record']}.json")
+    record = read_record(BUNDLED_RUNS / f"{tagger.card['record']}.json")
     said = load_predictions(record["name"])
     assert tagger.vocabulary == said.vocabulary
     settings = Settings.from_dict({**record["settings"], "workers": 0})

@@ -12,7 +12,7 @@ from torch import nn
 from tagging import Tagger, build_tagger, list_sounds, load_tagger, sound_path
 from tagging.models.backends.temporal_pooling import TemporalPooling
 from tagging.pretrained import list_musicnn
-from tagging.pretrained.tf_names import load_original
+from tagging.pretrained.tf_names import load_tf_weights
 from tagging.utils.files import sha256
 
 EACH = pytest.mark.parametrize("name", list_musicnn())
@@ -185,7 +185,7 @@ def paper(request, reference):
     model, stored = request.param, reference("paper")
     frontend, layout = PAPER[model]
     tagger = build_tagger(frontend, "temporal-pooling", [f"tag{index}" for index in range(50)])
-    load_original(tagger, recipe(stored, model), layout)
+    load_tf_weights(tagger, recipe(stored, model), layout)
     if model == "wave":
         sound = 0.1 * np.random.RandomState(7).standard_normal((2, 240_000))
     else:

@@ -394,7 +394,7 @@ def test_weights_that_are_lost_at_a_checkpoint_are_not_kept(tones, tmp_path, rat
 
 
 def test_patience_ends_a_run_that_gets_no_better(tones, tmp_path):
-    settings = tones(clips_seen=8000, validate_every=40, patience=3, learning_rate=1e-7, start_at_share=True)
+    settings = tones(clips_seen=8000, validate_every=40, patience=3, learning_rate=1e-7, init_bias_from_prior=True)
     (record,) = run(settings, tmp_path)
     assert record["updates"] < settings.updates
     assert record["updates"] - record["best"]["update"] == 3 * settings.validate_updates
@@ -406,7 +406,7 @@ def test_parts_of_a_batch_add_up(tones):
     for parts in (1, 4):
         settings = tones(batch=16, accumulate=parts, dropout=0.0)
         corpus = open_split(settings, "train")
-        learner = Learner("spectrogram", settings, corpus, np.full(6, 0.3), engine := Accelerator(cpu=True))
+        learner = Learner("spectrogram", settings, corpus, np.full(6, 0.3), accelerator := Accelerator(cpu=True))
         for module in learner.plain.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.train = lambda mode=True, norm=module: norm  # stays in evaluation
@@ -415,7 +415,7 @@ def test_parts_of_a_batch_add_up(tones):
         waveform = 0.1 * torch.randn(16, 8000, generator=random)
         labels = (torch.rand(16, 6, generator=random) < 0.3).float()
         losses[parts] = step(
-            learner, waveform, labels, known_labels(labels, corpus.vocabulary), 1e-3, 1, settings, engine
+            learner, waveform, labels, known_labels(labels, corpus.vocabulary), 1e-3, 1, settings, accelerator
         )
         # Adam's average after one step is a tenth of the gradient
         gradients[parts] = [state["exp_avg"] for state in learner.optimizer.state.values()]
@@ -465,7 +465,7 @@ def test_validation_clips_that_tell_nothing_without_the_unreadable_ones_end_a_ru
     def facts(corpus, index):
         labels = plain(corpus, index)
         if corpus.split == "validation":
-            labels[corpus.vocabulary.bimodal] = index == 0
+            labels[corpus.vocabulary.classification] = index == 0
         return labels
 
     monkeypatch.setattr(Tones, "facts", facts)
@@ -491,5 +491,5 @@ def test_outputs_start_at_the_share_of_each_tag(tones, tmp_path):
         (record,) = run(tones(models=["spectrogram"], clips_seen=8, log_every=1, **changes), tmp_path / str(changes))
         return record["history"][0]["loss"]
 
-    assert first_loss(start_at_share=True) < first_loss(start_at_share=False)
-    assert math.isfinite(first_loss(start_at_share=True))
+    assert first_loss(init_bias_from_prior=True) < first_loss(init_bias_from_prior=False)
+    assert math.isfinite(first_loss(init_bias_from_prior=True))

@@ -10,21 +10,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tagging.errors import ConfigError
-from tagging.tags import UNIFORM, Vocabulary
+from tagging.tags import REGRESSION, Vocabulary
 from tagging.training.losses import LOSSES, RAREST, known_labels, tag_loss
 from tagging.training.settings import WEIGHINGS
 
 
 def obvious_loss(logits: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
     """Tag by tag and song by song, in float64."""
-    sums = {"bi-modal": [], "uniform": []}
+    sums = {"classification": [], "regression": []}
     for row in range(len(logits)):
         for column, tag in enumerate(vocabulary):
             z, y = float(logits[row, column]), float(labels[row, column])
             if np.isnan(y):
                 continue
             p = 1 / (1 + np.exp(-z))
-            sums[tag.kind].append((p - y) ** 2 if tag.kind == UNIFORM else -y * np.log(p) - (1 - y) * np.log(1 - p))
+            sums[tag.kind].append((p - y) ** 2 if tag.kind == REGRESSION else -y * np.log(p) - (1 - y) * np.log(1 - p))
     return sum(np.mean(values) for values in sums.values() if values)
 
 
@@ -33,7 +33,7 @@ def test_loss_is_the_obvious_one(vocabulary, batch, seed, unknown):
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 3, (batch, len(vocabulary))).astype(np.float32)
     labels = rng.uniform(0, 1, logits.shape).astype(np.float32)
-    labels[:, vocabulary.bimodal] = labels[:, vocabulary.bimodal].round()
+    labels[:, vocabulary.classification] = labels[:, vocabulary.classification].round()
     labels[rng.uniform(size=labels.shape) < unknown] = np.nan
     found = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), vocabulary)
     assert found.dtype == torch.float32
@@ -105,8 +105,8 @@ def test_a_focal_loss_is_that_of_its_paper(seed):
     random = np.random.default_rng(seed)
     logits, labels = random.normal(0, 2, (5, 6)), (random.random((5, 6)) < 0.5).astype(float)
     score = 1 / (1 + np.exp(-logits))
-    right = np.where(labels == 1, score, 1 - score)[:, MIXED.bimodal]
-    error = (score - labels)[:, MIXED.uniform]
+    right = np.where(labels == 1, score, 1 - score)[:, MIXED.classification]
+    error = (score - labels)[:, MIXED.regression]
     expected = (-((1 - right) ** 2) * np.log(right)).mean() + (error**2).mean()
     found = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), MIXED, weighing="focal")
     assert found.item() == pytest.approx(expected, rel=1e-5)

@@ -12,10 +12,10 @@ from helpers import python
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagging.book.runs import SHIPPED, training_records
+from tagging.book.runs import BUNDLED_RUNS, training_records
 from tagging.errors import TaggingError
 from tagging.training.records import read_record, write_record
-from tagging.utils.provenance import circumstances, cpu
+from tagging.utils.provenance import cpu, environment_info
 
 numbers = st.none() | st.integers(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)
 plain = st.recursive(
@@ -47,7 +47,7 @@ def test_a_number_that_json_lacks_is_refused(tmp_path):
 
 
 def test_circumstances_are_those_of_this_machine():
-    found = circumstances(["numpy", "no-such-package"])
+    found = environment_info(["numpy", "no-such-package"])
     assert found["versions"] == {"python": found["versions"]["python"], "numpy": np.__version__}
     assert re.match(r"[0-9a-f]{40}|version ", found["commit"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
@@ -73,7 +73,7 @@ def test_other_files_are_no_records(tmp_path, content):
         assert training_records([tmp_path]) == []
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(BUNDLED_RUNS.glob("*.json")), ids=lambda path: path.stem)
 def test_shipped_records_say_how_they_were_made(path):
     record = read_record(path)
     assert record["command"].startswith(("python benchmarks/", "tagging ", "python -m tagging"))
@@ -95,14 +95,14 @@ def test_controls_know_nothing():
 
 def test_training_is_as_fast_as_was_asked_for():
     """On the machine of the record, two cores: both models at once, and clips that are there when they are needed."""
-    speeds = read_record(SHIPPED / "training-speed.json")["speeds"]
+    speeds = read_record(BUNDLED_RUNS / "training-speed.json")["speeds"]
     for precision, models in speeds.items():
         assert sum(model["clips_per_second"] for model in models.values()) >= 250, precision
         assert all(model["share_waiting_for_clips"] <= 0.05 for model in models.values()), precision
 
 
 def test_evaluation_is_as_fast_and_as_exact_as_was_asked_for():
-    record = read_record(SHIPPED / "evaluation-speed.json")
+    record = read_record(BUNDLED_RUNS / "evaluation-speed.json")
     assert (record["config"]["songs"], record["config"]["tags"], record["config"]["resamples"]) == (100_000, 70, 1_000)
     assert record["times_as_fast"] >= 20
     assert record["largest_difference"] < 1e-9

@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from tagging.errors import TaggingError
-from tagging.utils.parallel import spread
+from tagging.utils.parallel import parallel_map
 
 
 def squares(job, tick):
@@ -24,7 +24,7 @@ def squares(job, tick):
 @pytest.mark.parametrize("workers", [1, 2, 5, 20])
 def test_every_job_is_done_once(workers):
     steps = []
-    results = list(spread(squares, range(7), workers, steps.append))
+    results = list(parallel_map(squares, range(7), workers, steps.append))
     assert sorted(job for job, _ in results) == list(range(7))
     assert all((result == job**2).all() for job, result in results)
     assert sum(steps) == sum(range(7))
@@ -34,8 +34,8 @@ def test_one_worker_is_this_process_and_two_are_not():
     def process(_job, _tick):
         return os.getpid()
 
-    assert {pid for _, pid in spread(process, range(4), 1, print)} == {os.getpid()}
-    pids = {pid for _, pid in spread(process, range(4), 2, lambda _: None)}
+    assert {pid for _, pid in parallel_map(process, range(4), 1, print)} == {os.getpid()}
+    pids = {pid for _, pid in parallel_map(process, range(4), 2, lambda _: None)}
     assert len(pids) == 2
     assert os.getpid() not in pids
 
@@ -51,7 +51,7 @@ def test_workers_have_one_thread_each():
         torch.set_num_threads(2)
         try:
             assert any(library["num_threads"] == 2 for library in threadpool_info())
-            for _, (of_torch, of_libraries) in spread(threads, range(2), 2, lambda _: None):
+            for _, (of_torch, of_libraries) in parallel_map(threads, range(2), 2, lambda _: None):
                 assert of_torch == 1
                 assert set(of_libraries) == {1}
         finally:
@@ -68,7 +68,7 @@ def test_what_happens_to_a_worker_is_told(end):
         return job
 
     with pytest.raises(TaggingError, match=r"exit code -9" if end == "killed" else "job 3: ValueError: a mistake"):
-        list(spread(last, range(6), 2, lambda _: None))
+        list(parallel_map(last, range(6), 2, lambda _: None))
 
 
 def test_workers_end_with_whom_they_work_for(tmp_path):
@@ -81,7 +81,7 @@ def test_workers_end_with_whom_they_work_for(tmp_path):
             tick(1)
 
     def call():
-        list(spread(beat, range(2), 2, lambda _: None))
+        list(parallel_map(beat, range(2), 2, lambda _: None))
 
     caller = multiprocessing.get_context("fork").Process(target=call)
     caller.start()
@@ -100,7 +100,7 @@ def test_leaving_early_ends_the_workers():
         time.sleep(0 if job == 0 else 600)
         return os.getpid()
 
-    results = spread(slow, range(2), 2, lambda _: None)
+    results = parallel_map(slow, range(2), 2, lambda _: None)
     assert next(results)[0] == 0
     children = multiprocessing.active_children()
     assert children

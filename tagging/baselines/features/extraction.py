@@ -15,7 +15,7 @@ import numpy as np
 from ...data.base import Corpus
 from ...errors import ConfigError, TaggingError
 from ...utils.files import atomic_write, cache_dir
-from ...utils.parallel import Tick, spread
+from ...utils.parallel import ProgressCallback, parallel_map
 from .descriptors import VERSION, describe, feature_names
 
 # Tracks of one file of the cache: some twenty seconds of work, which is what a kill can lose for each worker.
@@ -95,7 +95,7 @@ def extract(
         # done here, so that workers share what a first track needs: imported libraries, compiled code, tables
         _ = _Plan(corpus, indices[:1], starts[:1], seconds, None).make(blocks[0], lambda _: None)
     with tqdm(total=len(indices), desc="features", unit="clip", disable=not progress) as bar:
-        made = dict(spread(plan.make, blocks, workers, bar.update))
+        made = dict(parallel_map(plan.make, blocks, workers, bar.update))
     return _joined(plan, made)
 
 
@@ -130,7 +130,7 @@ class _Plan:
     def blocks(self) -> list[int]:
         return np.unique(self.indices // BLOCK).tolist()
 
-    def make(self, block: int, tick: Tick) -> _Made:
+    def make(self, block: int, tick: ProgressCallback) -> _Made:
         """All rows of a block, from the cache where they are in it; ``tick`` is called for each row."""
         kept = self._load(block)
         known = len(kept)

@@ -14,8 +14,8 @@ from ...errors import TaggingError, unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
 from ...training.records import read_record
 
-SHIPPED = Path(__file__).parent
-_FOLDER = SHIPPED / "predictions"
+BUNDLED_RUNS = Path(__file__).parent
+_FOLDER = BUNDLED_RUNS / "predictions"
 
 
 def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, Any]]:
@@ -23,7 +23,7 @@ def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, An
 
     A file that cannot be read is left out with a warning that names it.
     """
-    paths = [path for folder in folders or [SHIPPED] for path in sorted(Path(folder).rglob("*.json"))]
+    paths = [path for folder in folders or [BUNDLED_RUNS] for path in sorted(Path(folder).rglob("*.json"))]
     records = []
     for path in paths:
         try:

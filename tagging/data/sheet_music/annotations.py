@@ -225,44 +225,62 @@ def _in(*collections: str) -> Callable[[Piece], int]:
 _FROM_TEXT: list[tuple[Tag, Callable[[Piece], int]]] = [
     (Tag("folk song", source="collection", description="in the Essen folk song collection"), _in("essenFolksong")),
     (Tag("fiddle tune", source="collection", description="in a book of tunes for fiddle or fife"), _in(*FIDDLE_BOOKS)),
-    (Tag("renaissance", group="period", source="collection", description="by the composer's time"), _in(*_RENAISSANCE)),
+    (
+        Tag("renaissance", exclusive_group="period", source="collection", description="by the composer's time"),
+        _in(*_RENAISSANCE),
+    ),
     (
         Tag(
-            "baroque period", group="period", source="collection", description="by the composer's time; nearly all Bach"
+            "baroque period",
+            exclusive_group="period",
+            source="collection",
+            description="by the composer's time; nearly all Bach",
         ),
         _in("bach", "corelli", "handel"),
     ),
     (Tag("German", description=f"{_ESSEN}; contains the German regions"), _is_german),
-    *((Tag(name, group="region", description=_ESSEN), _region(name)) for name, _ in REGIONS if name != "Irish"),
-    (Tag("Irish", group="region", source="collection", description=f"by tune book, or {_ESSEN}"), _region("Irish")),
     *(
-        (Tag(name, group="region", source="collection", description=f"by tune book: {book}"), _region(name))
+        (Tag(name, exclusive_group="region", description=_ESSEN), _region(name))
+        for name, _ in REGIONS
+        if name != "Irish"
+    ),
+    (
+        Tag("Irish", exclusive_group="region", source="collection", description=f"by tune book, or {_ESSEN}"),
+        _region("Irish"),
+    ),
+    *(
+        (Tag(name, exclusive_group="region", source="collection", description=f"by tune book: {book}"), _region(name))
         for name, book in _BOOKS
     ),
     *((Tag(name, description=_ESSEN), _function(pattern)) for name, pattern in FUNCTIONS),
     *(
-        (Tag(name, group="dance", description="named in the rhythm field or the title"), _dance(rule))
+        (Tag(name, exclusive_group="dance", description="named in the rhythm field or the title"), _dance(rule))
         for name, rule in DANCES
     ),
     *(
-        (Tag(name, group="mass movement", description="of a mass by Palestrina"), _movement(rule))
+        (Tag(name, exclusive_group="mass movement", description="of a mass by Palestrina"), _movement(rule))
         for name, rule in MOVEMENTS
     ),
 ]
 _METERS = [
-    Tag(f"{kind} meter", group="meter", description="from the written time signature")
+    Tag(f"{kind} meter", exclusive_group="meter", description="from the written time signature")
     for kind in ("duple", "triple", "compound")
 ]
 _SCALES = [
-    Tag(mode, group="mode", source="computed", description="from the written key; in Essen from the third degree")
+    Tag(
+        mode,
+        exclusive_group="mode",
+        source="computed",
+        description="from the written key; in Essen from the third degree",
+    )
     for mode in ("major", "minor", "dorian", "mixolydian")
 ]
 _PENTATONIC = Tag("pentatonic", source="computed", description="five pitch classes carry 98 % of the sounding time")
-SCORE_TAGS: tuple[Tag, ...] = (*(tag for tag, _ in _FROM_TEXT), *_METERS, *_SCALES, _PENTATONIC)
+COMPOSITION_TAGS: tuple[Tag, ...] = (*(tag for tag, _ in _FROM_TEXT), *_METERS, *_SCALES, _PENTATONIC)
 
 
 def score_tags(piece: Piece, notes: np.ndarray, tonic: int, mode: str) -> list[int]:
-    """1, 0 or :data:`UNKNOWN` for each of :data:`SCORE_TAGS`."""
+    """1, 0 or :data:`UNKNOWN` for each of :data:`COMPOSITION_TAGS`."""
     kind = meter_kind(piece)
     values = [rule(piece) for _, rule in _FROM_TEXT]
     values += [UNKNOWN if kind is None else int(tag.name.startswith(kind)) for tag in _METERS]
@@ -291,7 +309,7 @@ def annotate(pieces: list[Piece], notes: list[np.ndarray]) -> dict[str, np.ndarr
     ]
     return {
         "score_tags": np.array(tags, np.int8),
-        "tag_names": np.frombuffer(json.dumps([tag.name for tag in SCORE_TAGS]).encode(), np.uint8),
+        "tag_names": np.frombuffer(json.dumps([tag.name for tag in COMPOSITION_TAGS]).encode(), np.uint8),
         "tonic": np.array(tonics, np.int8),
         "minor": np.array(minor),
         "open": np.array([piece["collection"] not in RESTRICTED_COLLECTIONS for piece in pieces]),

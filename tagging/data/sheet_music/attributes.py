@@ -10,25 +10,33 @@ import math
 
 import numpy as np
 
-from ...tags import UNIFORM, Tag
+from ...tags import REGRESSION, Tag
 from .arranger import DRUMS, TUNE, Arrangement
 from .synthesizer import SAMPLE_RATE
 
 COMPUTED = (
-    Tag("note density", UNIFORM, source="computed", description="notes that begin in a second, drums left out"),
-    Tag("register", UNIFORM, source="computed", description="mean pitch of the tune, weighted by duration"),
-    Tag("pitch range", UNIFORM, source="computed", description="from the lowest to the highest note of the tune"),
-    Tag("polyphony", UNIFORM, source="computed", description="mean number of notes held at once"),
+    Tag("note density", REGRESSION, source="computed", description="notes that begin in a second, drums left out"),
+    Tag("register", REGRESSION, source="computed", description="mean pitch of the tune, weighted by duration"),
+    Tag("pitch range", REGRESSION, source="computed", description="from the lowest to the highest note of the tune"),
+    Tag("polyphony", REGRESSION, source="computed", description="mean number of notes held at once"),
     Tag(
-        "stepwise motion", UNIFORM, source="computed", description="share of melodic intervals of one or two semitones"
+        "stepwise motion",
+        REGRESSION,
+        source="computed",
+        description="share of melodic intervals of one or two semitones",
     ),
-    Tag("rhythmic variety", UNIFORM, source="computed", description="entropy of the times between melody notes"),
+    Tag("rhythmic variety", REGRESSION, source="computed", description="entropy of the times between melody notes"),
 )
 DRAWN = (
-    Tag("tempo", UNIFORM, source="arranger", description="from 0.62 to 1.62 times the tempo the notation suggests"),
-    Tag("articulation", UNIFORM, source="arranger", description="sounded share of the written durations, 0.6 to 1"),
-    Tag("accompaniment level", UNIFORM, source="arranger", description="how loud the accompaniment is beside the tune"),
-    Tag("reverb", UNIFORM, source="arranger", description="how much of the room is heard"),
+    Tag("tempo", REGRESSION, source="arranger", description="from 0.62 to 1.62 times the tempo the notation suggests"),
+    Tag("articulation", REGRESSION, source="arranger", description="sounded share of the written durations, 0.6 to 1"),
+    Tag(
+        "accompaniment level",
+        REGRESSION,
+        source="arranger",
+        description="how loud the accompaniment is beside the tune",
+    ),
+    Tag("reverb", REGRESSION, source="arranger", description="how much of the room is heard"),
 )
 
 

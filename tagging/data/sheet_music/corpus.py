@@ -15,7 +15,7 @@ from ...utils.files import atomic_write, cache_dir
 from ..base import CORPORA, Corpus, Segment, Track, check_stretch
 from . import attributes, library
 from . import note_bank as bank
-from .annotations import SCORE_TAGS, UNKNOWN
+from .annotations import COMPOSITION_TAGS, UNKNOWN
 from .arranger import Arrangement, arrange
 from .families import SPLITS, identity
 from .instruments import INSTRUMENT_TAGS, TAG_ROW
@@ -33,7 +33,7 @@ INSTRUMENTS = tuple(
     Tag(name, source="arranger", description="set for this instrument, which sounds in the segment")
     for name in INSTRUMENT_TAGS
 )
-VOCABULARY = Vocabulary([*SCORE_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
+VOCABULARY = Vocabulary([*COMPOSITION_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
 
 
 class Clip(Track):
@@ -44,7 +44,7 @@ class Clip(Track):
         arrangement: the notes, and what was decided about them.
     """
 
-    def __init__(self, corpus: Scores, index: int) -> None:
+    def __init__(self, corpus: SheetMusic, index: int) -> None:
         self._corpus = corpus
         self._index = index
         self.id = f"scores/{corpus.version}/{index}"
@@ -86,8 +86,8 @@ class Clip(Track):
         return sound[first : first + round(seconds * SAMPLE_RATE)]
 
 
-@CORPORA.register("scores")
-class Scores(Corpus):
+@CORPORA.register("sheet-music", "scores")
+class SheetMusic(Corpus):
     """About 14,900 compositions, arranged and rendered into as many clips as are asked for.
 
     The clips are synthesized: nobody sings in them, and what a model learns here carries over to recordings only as far
@@ -191,7 +191,7 @@ class Scores(Corpus):
     def tag_counts(self, split: str) -> dict[str, int]:
         inside = self._inside(self._check_split(split))
         given = (self.library.facts["score_tags"][inside] == 1).sum(axis=0)
-        return {tag.name: int(count) for tag, count in zip(SCORE_TAGS, given, strict=True)}
+        return {tag.name: int(count) for tag, count in zip(COMPOSITION_TAGS, given, strict=True)}
 
     def composition(self, index: int) -> int:
         """The composition clip ``index`` is made of, as an index into the library."""
@@ -261,7 +261,7 @@ class Scores(Corpus):
         return self._tables[samples]
 
     def _measure_training_segments(self, samples: int) -> np.ndarray:
-        training = Scores(split="train", clips=_RANKED_SEGMENTS, licence=self.licence)
+        training = SheetMusic(split="train", clips=_RANKED_SEGMENTS, licence=self.licence)
         room = int(CLIP_SECONDS * SAMPLE_RATE) - samples
         begins = [(index * 7919 * 64) % (room + 1) for index in range(_RANKED_SEGMENTS)]
         rows = [

@@ -4,7 +4,7 @@ Every measure takes arrays [songs, tags] of classification tags and needs NumPy 
 Book: ``book/popular_tags``.
 """
 
-from .agreement import Agreement, Agreements, Apart, agreement
+from .agreement import Agreement, Agreements, Disagreement, agreement
 from .calibration import Band, Calibration, calibration
 from .contradictions import Contradiction, Contradictions, contradictions
 from .cooccurrence import Cooccurrence, cooccurrence
@@ -23,13 +23,13 @@ __all__ = [
     "AccuracyByPopularity",
     "Agreement",
     "Agreements",
-    "Apart",
     "Band",
     "BiasReport",
     "Calibration",
     "Contradiction",
     "Contradictions",
     "Cooccurrence",
+    "Disagreement",
     "OverRepresentation",
     "TopPrecision",
     "accuracy_by_popularity",

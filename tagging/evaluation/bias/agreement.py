@@ -13,7 +13,7 @@ from .common import check_groups, check_top_k, given_tags, highest, prepare
 
 
 @dataclass(frozen=True)
-class Apart:
+class Disagreement:
     """Of the songs that are given at least one of two words, how many are given one of them only.
 
     Attributes:
@@ -55,8 +55,8 @@ class Agreement:
     correlation: Interval
     difference: Interval
     offset: Interval
-    above: Apart
-    listed: Apart
+    above: Disagreement
+    listed: Disagreement
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def agreement(
     """How far the scores of synonyms go together. It needs no annotations: the model is measured against itself.
 
     Agreement is no accuracy: a model that gives all tags the same score agrees with itself. Synonyms that annotators use
-    with different frequency rightly get different scores; ``correlation`` and ``Apart.at_least`` leave that aside.
+    with different frequency rightly get different scores; ``correlation`` and ``Disagreement.at_least`` leave that aside.
 
     Args:
         scores: float [songs, tags] in [0, 1].
@@ -172,7 +172,7 @@ def _correlations(scores: np.ndarray, first: np.ndarray, second: np.ndarray, res
 
 def _apart(
     given: np.ndarray, first: np.ndarray, second: np.ndarray, resampling: Resampling
-) -> tuple[list[Apart], Interval]:
+) -> tuple[list[Disagreement], Interval]:
     """Every pair's songs with one word only, of bool [songs, tags] that are given; and the share over all pairs."""
     one, other = given[:, first], given[:, second]
     sums = resampling.sums(np.column_stack([one ^ other, one | other]))
@@ -185,7 +185,7 @@ def _apart(
         meeting = rates.prod(axis=0)
         by_chance = 1 - meeting / (rates.sum(axis=0) - meeting)
     pairs = [
-        Apart(
+        Disagreement(
             songs=int(either[0, pair]),
             share=interval_of(shares[:, pair], (0.0, 1.0)),
             by_chance=float(by_chance[pair]),

@@ -10,7 +10,7 @@ from .report import BiasReport
 SAME = {"tags": "tags", "songs": "songs", "top_k": "top_k", "fingerprint": "annotations, groups, resamples or seed"}
 
 
-def headlines(report: BiasReport) -> dict[str, Interval]:
+def summary_metrics(report: BiasReport) -> dict[str, Interval]:
     """The measures of a report that are one number, by name; those that were not taken are left out.
 
     Returns:
@@ -39,7 +39,7 @@ def headlines(report: BiasReport) -> dict[str, Interval]:
     return found
 
 
-def changes(before: BiasReport, after: BiasReport) -> dict[str, Interval]:
+def paired_differences(before: BiasReport, after: BiasReport) -> dict[str, Interval]:
     """After minus before, resample by resample, of every measure that both reports have.
 
     Raises:
@@ -50,5 +50,5 @@ def changes(before: BiasReport, after: BiasReport) -> dict[str, Interval]:
     for name, what in SAME.items():
         if getattr(before, name) != getattr(after, name):
             raise ConfigError(f"two reports with different {what} cannot be compared")
-    first, second = headlines(before), headlines(after)
-    return {name: second[name].minus(first[name]) for name in first if name in second}
+    first, second = summary_metrics(before), summary_metrics(after)
+    return {name: second[name].paired_difference(first[name]) for name in first if name in second}

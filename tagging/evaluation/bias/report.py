@@ -108,14 +108,14 @@ def bias_report(
 
     Book: ``book/popular_tags``.
     """
-    if vocabulary.bimodal.sum() < 2:
+    if vocabulary.classification.sum() < 2:
         raise ConfigError(
             "vocabulary: bias towards some tags can only be measured with two classification tags or more"
         )
     scores = check_scores(scores, vocabulary, unit=True)
     if labels is not None:
         labels, scores = check_arrays(labels, scores, vocabulary)
-    chosen = np.flatnonzero(vocabulary.bimodal)
+    chosen = np.flatnonzero(vocabulary.classification)
     scores = scores[:, chosen]
     labels = None if labels is None else labels[:, chosen]
     if labels is not None and not np.nan_to_num(labels).any():
@@ -124,7 +124,9 @@ def bias_report(
     if thresholds is not None and np.ndim(thresholds):
         thresholds = _of_tags("thresholds", thresholds, vocabulary)
     place = {tag: column for column, tag in enumerate(chosen.tolist())}
-    exclusive = {name: [place[tag] for tag in tags if tag in place] for name, tags in vocabulary.groups.items()}
+    exclusive = {
+        name: [place[tag] for tag in tags if tag in place] for name, tags in vocabulary.exclusive_groups.items()
+    }
     exclusive = {name: tags for name, tags in exclusive.items() if len(tags) > 1}
     same = {name: [_place(tag, vocabulary, place) for tag in words] for name, words in (synonyms or {}).items()}
     resampling = Resampling(len(scores), groups, resamples=resamples, seed=seed)
@@ -172,7 +174,7 @@ def _of_tags(name: str, values: np.ndarray | None, vocabulary: Vocabulary) -> np
     values = np.asarray(values)
     if values.shape != (len(vocabulary),):
         raise ConfigError(f"{name} {values.shape}: give one for each of the {len(vocabulary)} tags of the vocabulary")
-    return values[vocabulary.bimodal]
+    return values[vocabulary.classification]
 
 
 def _place(tag: str, vocabulary: Vocabulary, place: Mapping[int, int]) -> int:

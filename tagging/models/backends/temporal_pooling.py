@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ..base import BACKENDS, Backend, Field, Taps, check_width, scaled
-from ..layers import NORM, Conv1dBlock, DenseBlock
+from ..layers import BATCH_NORM, Conv1dBlock, DenseBlock
 
 
 @BACKENDS.register("temporal-pooling")
@@ -25,7 +25,7 @@ class TemporalPooling(Backend):
         kernel: length of the filters in frames, odd.
         pool: time is divided by this between convolutions 2 and 3.
         pad_first: zero-pad the first convolution so that it keeps the number of frames; the paper's does not.
-        one_channel_norm: see :class:`~tagging.models.layers.Conv1dBlock`; True in the paper's code, False in musicnn.
+        single_channel_norm: see :class:`~tagging.models.layers.Conv1dBlock`; True in the paper's code, False in musicnn.
         concatenate: pool the outputs of the front-end and of all three convolutions, as musicnn does, not only the last.
         norm_pooled: batch-normalise the pooled vector, as musicnn does.
         dropout: before the dense layer.
@@ -44,7 +44,7 @@ class TemporalPooling(Backend):
         kernel: int = 7,
         pool: int = 2,
         pad_first: bool = False,
-        one_channel_norm: bool = True,
+        single_channel_norm: bool = True,
         concatenate: bool = False,
         norm_pooled: bool = False,
         dropout: float = 0.5,
@@ -58,12 +58,12 @@ class TemporalPooling(Backend):
         filters, self.out_features = scaled(filters, width), scaled(units, width)
         same = kernel // 2
         self.cnn1 = Conv1dBlock(channels, filters, kernel, padding=same if pad_first else 0)
-        self.cnn2 = Conv1dBlock(filters, filters, kernel, padding=same, one_channel_norm=one_channel_norm)
+        self.cnn2 = Conv1dBlock(filters, filters, kernel, padding=same, single_channel_norm=single_channel_norm)
         self.pool = nn.MaxPool1d(pool)
-        self.cnn3 = Conv1dBlock(filters, filters, kernel, padding=same, one_channel_norm=one_channel_norm)
+        self.cnn3 = Conv1dBlock(filters, filters, kernel, padding=same, single_channel_norm=single_channel_norm)
         self.concatenate = concatenate
         pooled = 2 * (channels + 3 * filters if concatenate else filters)
-        self.norm_pooled = nn.BatchNorm1d(pooled, **NORM) if norm_pooled else nn.Identity()
+        self.norm_pooled = nn.BatchNorm1d(pooled, **BATCH_NORM) if norm_pooled else nn.Identity()
         self.dense = DenseBlock(pooled, self.out_features, dropout)
         self.min_frames = pool if pad_first else kernel - 1 + pool
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError, unknown_name
 from ..base import FRONTENDS, Field, Taps, check_width, scaled
-from ..layers import NORM, he_init
+from ..layers import BATCH_NORM, he_init
 from .spectrogram import SpectrogramFrontend
 
 # (share of the mel bands, frames, filters) and (frames, filters) of the paper's code
@@ -34,7 +34,7 @@ class ShapeBlock(nn.Module):
         super().__init__()
         self.toeplitz = toeplitz
         self.conv = nn.Conv2d(1, filters, (bands, frames))
-        self.norm = nn.BatchNorm2d(filters, **NORM)
+        self.norm = nn.BatchNorm2d(filters, **BATCH_NORM)
         # an even filter looks one frame further ahead than back, as TensorFlow's 'same' does
         self.padding = ((frames - 1) // 2, frames // 2)
         he_init(self.conv)

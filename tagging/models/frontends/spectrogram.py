@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...audio.mel import PRESETS, LogMel, MelSpec
 from ...errors import ConfigError, unknown_name
 from ..base import Field, Frontend, Taps
-from ..layers import NORM
+from ..layers import BATCH_NORM
 
 
 class SpectrogramFrontend(Frontend):
@@ -35,7 +35,7 @@ class SpectrogramFrontend(Frontend):
                 f"log-mel spectrogram: {error}; its fields are {', '.join(MelSpec.__dataclass_fields__)}"
             ) from error
         self.log_mel = LogMel(replace(spec, sample_rate=sample_rate))
-        self.input_norm = nn.BatchNorm2d(1, **NORM) if input_norm else nn.Identity()
+        self.input_norm = nn.BatchNorm2d(1, **BATCH_NORM) if input_norm else nn.Identity()
         self.sample_rate = sample_rate
         # frames that are not padded segment by segment are padded once, at the ends of the song
         self.edge = spec.n_fft // 2 if spec.pad == "none" else 0

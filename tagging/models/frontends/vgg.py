@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ..base import FRONTENDS, Field, Taps, check_width, scaled
-from ..layers import NORM, he_init
+from ..layers import BATCH_NORM, he_init
 from .spectrogram import SpectrogramFrontend
 
 # Each pooling as ((bands, frames), (step in bands, step in frames)). Five of them leave one of 96 bands.
@@ -26,7 +26,7 @@ class SquareBlock(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.conv = nn.Conv2d(channels, filters, 3, padding=1)
-        self.norm = nn.BatchNorm2d(filters, **NORM)
+        self.norm = nn.BatchNorm2d(filters, **BATCH_NORM)
         self.pool = nn.MaxPool2d(tuple(pool), tuple(step))
         he_init(self.conv)
 

@@ -54,7 +54,7 @@ class Tones(Corpus):
     registered_name = "tones"
     sample_rate = RATE
     version = "tones/1"
-    vocabulary = Vocabulary(["odd", Tag("mark", "uniform")])
+    vocabulary = Vocabulary(["odd", Tag("mark", "regression")])
 
     def __init__(self, count: int = 12, mark: float = 0.5) -> None:
         self.count, self.mark = count, mark

@@ -11,7 +11,7 @@ from tagging.data.sheet_music import annotations, library
 from tagging.data.sheet_music.annotations import UNKNOWN
 from tagging.data.sheet_music.readers import TICKS
 
-NAMES = [tag.name for tag in annotations.SCORE_TAGS]
+NAMES = [tag.name for tag in annotations.COMPOSITION_TAGS]
 
 
 def table(pitches: list[int], step: int = TICKS) -> np.ndarray:
@@ -119,15 +119,15 @@ def test_spans_begin_where_the_accents_are():
 def test_exclusive_tags_exclude_each_other(cache: Path):
     facts = library.load_library().facts
     groups: dict[str, list[int]] = {}
-    for row, tag in enumerate(annotations.SCORE_TAGS):
-        if tag.group:
-            groups.setdefault(tag.group, []).append(row)
+    for row, tag in enumerate(annotations.COMPOSITION_TAGS):
+        if tag.exclusive_group:
+            groups.setdefault(tag.exclusive_group, []).append(row)
     assert {"mode", "meter", "region", "period", "dance"} <= set(groups)
     for name in ("mode", "meter", "region", "period"):
         assert ((facts["score_tags"][:, groups[name]] == 1).sum(axis=1) <= 1).all(), name
 
 
 def test_every_tag_says_where_it_comes_from():
-    for tag in annotations.SCORE_TAGS:
+    for tag in annotations.COMPOSITION_TAGS:
         assert tag.source in ("human", "collection", "computed")
         assert tag.description

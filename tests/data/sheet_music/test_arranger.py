@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tagging.data.sheet_music import arranger, attributes, harmony
 from tagging.data.sheet_music.arranger import DRUMS, TUNE, arrange, into_range
-from tagging.data.sheet_music.corpus import Scores
+from tagging.data.sheet_music.corpus import SheetMusic
 from tagging.data.sheet_music.instruments import DRUM_KEYS, DRUM_KIT, HIGHEST, LOWEST, PROGRAMS
 from tagging.data.sheet_music.synthesizer import SAMPLE_RATE, STEP
 
@@ -18,7 +18,7 @@ with_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 
 @with_fixtures
 @given(index=st.integers(0, 1999))
-def test_every_arrangement_can_be_played(corpus: Scores, index: int):
+def test_every_arrangement_can_be_played(corpus: SheetMusic, index: int):
     made = corpus.arrangement(index)
     assert len(made) > 0
     drums = made.program == DRUM_KIT
@@ -37,14 +37,14 @@ def test_every_arrangement_can_be_played(corpus: Scores, index: int):
     assert (made.start + made.duration).max() > 10 * SAMPLE_RATE
 
 
-def test_the_same_key_gives_the_same_notes_and_another_gives_others(corpus: Scores):
+def test_the_same_key_gives_the_same_notes_and_another_gives_others(corpus: SheetMusic):
     first, again, other = (arrange(corpus.library, 5, key) for key in ("a", "a", "b"))
     for one, two in zip(first.notes, again.notes, strict=True):
         np.testing.assert_array_equal(one, two)
     assert not all(np.array_equal(one, two) for one, two in zip(first.notes, other.notes, strict=True))
 
 
-def test_decisions_are_spread_as_announced(corpus: Scores):
+def test_decisions_are_spread_as_announced(corpus: SheetMusic):
     made = [corpus.arrangement(index) for index in range(600)]
     forms = [one.form for one in made if one.form != arranger.IN_PARTS]
     for form, share in arranger.FORMS.items():
@@ -53,7 +53,7 @@ def test_decisions_are_spread_as_announced(corpus: Scores):
     assert np.mean([one.tempo for one in made]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_balance_is_unknown_without_accompaniment(corpus: Scores):
+def test_balance_is_unknown_without_accompaniment(corpus: SheetMusic):
     for index in range(100):
         made = corpus.arrangement(index)
         assert np.isnan(made.balance) == (made.form in ("solo", arranger.IN_PARTS))

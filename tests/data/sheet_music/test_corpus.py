@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import tagging
-from tagging.data.sheet_music.corpus import VOCABULARY, Scores
+from tagging.data.sheet_music.corpus import VOCABULARY, SheetMusic
 from tagging.errors import ConfigError, CorpusError
 
 
-def digest(corpus: Scores, index: int) -> str:
+def digest(corpus: SheetMusic, index: int) -> str:
     return hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest()
 
 
-def test_a_track(corpus: Scores):
+def test_a_track(corpus: SheetMusic):
     track = corpus[7]
     sound = track.read()
     assert sound.dtype == np.int16
@@ -32,43 +32,43 @@ def test_a_track(corpus: Scores):
     np.testing.assert_array_equal(corpus[-1].read(), corpus[len(corpus) - 1].read())
 
 
-def test_a_segment_is_that_stretch_of_the_dry_clip(corpus: Scores):
+def test_a_segment_is_that_stretch_of_the_dry_clip(corpus: SheetMusic):
     whole = corpus[3].dry()
     np.testing.assert_array_equal(corpus.segment(3, 4.5, 3.0).audio, whole[72000:120000])
 
 
 @pytest.mark.parametrize(("start", "seconds"), [(-1, 3), (13, 3), (0, 0), (0, 15.5), (15, None)])
-def test_stretches_outside_the_track_are_refused(corpus: Scores, start: float, seconds: float | None):
+def test_stretches_outside_the_track_are_refused(corpus: SheetMusic, start: float, seconds: float | None):
     with pytest.raises(ConfigError, match="not within the track"):
         corpus[0].read(start, seconds)
 
 
-def test_an_index_outside_ends_a_loop(corpus: Scores):
+def test_an_index_outside_ends_a_loop(corpus: SheetMusic):
     with pytest.raises(IndexError):
         corpus[len(corpus)]
 
 
-def test_labels_are_what_they_claim(corpus: Scores):
+def test_labels_are_what_they_claim(corpus: SheetMusic):
     vocabulary = corpus.vocabulary
     for index in range(150):
         labels = corpus[index].labels
-        known = labels[vocabulary.bimodal & ~np.isnan(labels)]
+        known = labels[vocabulary.classification & ~np.isnan(labels)]
         assert np.isin(known, (0, 1)).all()
-        even = labels[vocabulary.uniform & ~np.isnan(labels)]
+        even = labels[vocabulary.regression & ~np.isnan(labels)]
         assert ((even >= 0) & (even <= 1)).all()
         for name in ("mode", "meter", "region", "period"):
-            assert np.nansum(labels[list(vocabulary.groups[name])]) <= 1
+            assert np.nansum(labels[list(vocabulary.exclusive_groups[name])]) <= 1
 
 
-def test_uniform_labels_are_uniform(corpus: Scores):
+def test_uniform_labels_are_uniform(corpus: SheetMusic):
     labels = np.array([corpus.segment(index, 3.0, 3.0).labels for index in range(800)])
-    for row in np.flatnonzero(corpus.vocabulary.uniform):
+    for row in np.flatnonzero(corpus.vocabulary.regression):
         values = labels[:, row]
         quartiles = np.nanpercentile(values, [25, 50, 75])
         np.testing.assert_allclose(quartiles, [0.25, 0.5, 0.75], atol=0.09, err_msg=corpus.vocabulary[row].name)
 
 
-def test_instruments_are_labelled_where_they_sound(corpus: Scores):
+def test_instruments_are_labelled_where_they_sound(corpus: SheetMusic):
     from tagging.data.sheet_music.instruments import INSTRUMENT_TAGS, OF_PROGRAM
 
     for index in range(60):
@@ -81,8 +81,8 @@ def test_instruments_are_labelled_where_they_sound(corpus: Scores):
 
 
 def test_reverb_is_unknown_for_dry_clips(cache: Path):
-    dry = tagging.open_corpus("scores", clips=5, degraded=False)
-    wet = tagging.open_corpus("scores", clips=5)
+    dry = tagging.open_corpus("sheet-music", clips=5, degraded=False)
+    wet = tagging.open_corpus("sheet-music", clips=5)
     reverb = VOCABULARY.position("reverb")
     assert np.isnan(dry[0].labels[reverb])
     assert 0 <= wet[0].labels[reverb] <= 1
@@ -90,7 +90,7 @@ def test_reverb_is_unknown_for_dry_clips(cache: Path):
     assert not np.array_equal(wet[0].read(), wet[0].dry())
 
 
-def test_order_and_process_do_not_matter(corpus: Scores, cache: Path):
+def test_order_and_process_do_not_matter(corpus: SheetMusic, cache: Path):
     forward = [digest(corpus, index) for index in range(20)]
     backward = [digest(corpus, index) for index in reversed(range(20))]
     code = (
@@ -110,13 +110,13 @@ def test_opening_prints_nothing(cache: Path):
 
 
 def test_small_sets_are_the_beginning_of_large_ones(cache: Path):
-    small, large = (tagging.open_corpus("scores", clips=clips) for clips in (150, 5000))
+    small, large = (tagging.open_corpus("sheet-music", clips=clips) for clips in (150, 5000))
     for index in (0, 99, 149):
         assert small[index].source == large[index].source
         assert digest(small, index) == digest(large, index)
 
 
-def test_no_composition_comes_again_before_all_have_come(corpus: Scores):
+def test_no_composition_comes_again_before_all_have_come(corpus: SheetMusic):
     collections = [corpus.library.pieces[piece]["collection"] for piece in corpus.pool]
     airs = sum(name == "airdsAirs" for name in collections)
     dealt = [corpus.composition(index) for index in range(len(corpus))]
@@ -127,7 +127,7 @@ def test_no_composition_comes_again_before_all_have_come(corpus: Scores):
 def test_splits_share_no_family(cache: Path):
     groups = [
         {corpus.group(index) for index in range(len(corpus))}
-        for corpus in (tagging.open_corpus("scores", split=split, clips=1000) for split in Scores.splits)
+        for corpus in (tagging.open_corpus("sheet-music", split=split, clips=1000) for split in SheetMusic.splits)
     ]
     assert not groups[0] & groups[1]
     assert not groups[0] & groups[2]
@@ -135,13 +135,13 @@ def test_splits_share_no_family(cache: Path):
 
 
 def test_seed_licence_and_compositions(cache: Path):
-    other = tagging.open_corpus("scores", clips=100, seed=1)
-    assert digest(other, 0) != digest(tagging.open_corpus("scores", clips=100), 0)
-    few = tagging.open_corpus("scores", clips=200, compositions=10)
-    more = tagging.open_corpus("scores", clips=200, compositions=20)
+    other = tagging.open_corpus("sheet-music", clips=100, seed=1)
+    assert digest(other, 0) != digest(tagging.open_corpus("sheet-music", clips=100), 0)
+    few = tagging.open_corpus("sheet-music", clips=200, compositions=10)
+    more = tagging.open_corpus("sheet-music", clips=200, compositions=20)
     assert len({few.composition(index) for index in range(200)}) == 10
     assert set(few.pool) < set(more.pool)
-    opened = tagging.open_corpus("scores", clips=100, licence="open")
+    opened = tagging.open_corpus("sheet-music", clips=100, licence="open")
     assert opened.library.facts["open"][opened.pool].all()
 
 
@@ -157,26 +157,26 @@ def test_seed_licence_and_compositions(cache: Path):
 )
 def test_wrong_options_are_explained(cache: Path, options: dict, message: str):
     with pytest.raises(ConfigError, match=message):
-        tagging.open_corpus("scores", **options)
+        tagging.open_corpus("sheet-music", **options)
 
 
 def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path))
     with pytest.raises(CorpusError, match="tagging prepare scores"):
-        tagging.open_corpus("scores")
+        tagging.open_corpus("sheet-music")
     with pytest.raises(ConfigError, match="did you mean 'scores'"):
         tagging.open_corpus("score")
-    assert "scores" in tagging.list_corpora()
+    assert "sheet-music" in tagging.list_corpora()
 
 
 def test_the_vocabulary_says_where_every_tag_comes_from():
     sources = {tag.source for tag in VOCABULARY}
     assert sources == {"human", "collection", "computed", "arranger"}
-    assert VOCABULARY.uniform.sum() == 10
+    assert VOCABULARY.regression.sum() == 10
     assert all(tag.description for tag in VOCABULARY)
 
 
-def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_clips(corpus: Scores, cache: Path):
+def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_clips(corpus: SheetMusic, cache: Path):
     absent = ("music21", "symusic", "verovio", "pretty_midi", "tinysoundfont", "numba", "librosa", "soundfile")
     code = (
         "import hashlib, importlib.metadata, sys\n"

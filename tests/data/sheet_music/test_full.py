@@ -35,7 +35,7 @@ def test_the_library_is_the_one_that_was_measured(full_library: Library):
 
 
 def test_every_score_tag_has_enough_test_compositions(full_library: Library):
-    corpus = tagging.open_corpus("scores", split="test")
+    corpus = tagging.open_corpus("sheet-music", split="test")
     for split in ("validation", "test"):
         counts = corpus.tag_counts(split)
         assert min(counts.values()) >= 30, counts
@@ -59,7 +59,7 @@ def test_the_splits_do_not_leak(full_library: Library):
 
 
 def test_fifty_clips_have_the_stored_bytes_in_any_order_and_process(full_library: Library):
-    corpus = tagging.open_corpus("scores")
+    corpus = tagging.open_corpus("sheet-music")
     assert corpus.bank.version == STORED["bank"]
     indices = STORED["indices"]
     assert digests(corpus.segment(index, 0.0, 15.0).audio for index in indices) == STORED["sha256"]
@@ -76,7 +76,7 @@ def test_fifty_clips_have_the_stored_bytes_in_any_order_and_process(full_library
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_fifty_clips_have_the_stored_bytes_from_workers(full_library: Library, workers: int):
-    corpus = tagging.open_corpus("scores")
+    corpus = tagging.open_corpus("sheet-music")
     starts = np.zeros(len(STORED["indices"]))
     batches = stream(corpus, STORED["indices"], batch_size=8, seconds=15.0, starts=starts, workers=workers)
     assert digests(sound for batch in batches for sound in batch.audio) == STORED["sha256"]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tagging.data.sheet_music import renderer
-from tagging.data.sheet_music.corpus import Scores
+from tagging.data.sheet_music.corpus import SheetMusic
 from tagging.data.sheet_music.note_bank import Bank
 from tagging.data.sheet_music.synthesizer import SAMPLE_RATE, Synthesizer
 
@@ -18,14 +18,14 @@ with_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 
 @with_fixtures
 @given(index=st.integers(0, 200), begin=st.integers(0, SAMPLES - 1), length=st.integers(1, 40000))
-def test_a_piece_of_a_clip_is_that_piece(corpus: Scores, index: int, begin: int, length: int):
+def test_a_piece_of_a_clip_is_that_piece(corpus: SheetMusic, index: int, begin: int, length: int):
     length = min(length, SAMPLES - begin)
     made = corpus.arrangement(index)
     whole = renderer.render(corpus.bank, made, SAMPLES)
     np.testing.assert_array_equal(renderer.render(corpus.bank, made, length, begin), whole[begin : begin + length])
 
 
-def test_numpy_and_numba_give_the_same_bytes(corpus: Scores, monkeypatch: pytest.MonkeyPatch):
+def test_numpy_and_numba_give_the_same_bytes(corpus: SheetMusic, monkeypatch: pytest.MonkeyPatch):
     made = [corpus.arrangement(index) for index in range(25)]
     compiled = [renderer.render(corpus.bank, one, SAMPLES) for one in made]
     monkeypatch.setattr(renderer, "_placer", lambda: renderer.place_numpy)
@@ -60,7 +60,7 @@ def test_loud_sounds_are_bent_and_never_reach_full_scale():
     np.testing.assert_array_equal(bent[inside], np.rint(ramp[inside]).astype(np.int16))
 
 
-def test_clips_are_neither_silent_nor_loud(corpus: Scores):
+def test_clips_are_neither_silent_nor_loud(corpus: SheetMusic):
     for index in range(60):
         sound = corpus.segment(index, 0, 15.0).audio
         level = 20 * np.log10(np.sqrt((sound.astype(float) ** 2).mean()) / 32768)
@@ -68,7 +68,7 @@ def test_clips_are_neither_silent_nor_loud(corpus: Scores):
         assert np.abs(sound.astype(int)).max() <= 32000
 
 
-def test_clips_sound_as_the_full_synthesizer_makes_them(corpus: Scores):
+def test_clips_sound_as_the_full_synthesizer_makes_them(corpus: SheetMusic):
     import torch
 
     from tagging.audio.mel import LogMel, MelSpec

@@ -129,8 +129,8 @@ def test_calibration():
 
 
 def test_contradictions():
-    true = contradictions(TRUTH, VOCABULARY.groups, LABELS, **LISTS)
-    popular = contradictions(POPULAR, VOCABULARY.groups, LABELS, **LISTS)
+    true = contradictions(TRUTH, VOCABULARY.exclusive_groups, LABELS, **LISTS)
+    popular = contradictions(POPULAR, VOCABULARY.exclusive_groups, LABELS, **LISTS)
     for share in (true.above, true.listed, *true.groups["mode"]):
         assert (share.value, share.low, share.high) == (0, 0, 0)
     assert all(pair.coincide == 0 and math.isnan(pair.above_confidence) for pair in true.pairs)

@@ -28,7 +28,7 @@ from tagging.evaluation.bias import (
 )
 from tagging.evaluation.bias.common import highest, score_ranks, spearman
 from tagging.evaluation.bootstrap import Resampling
-from tagging.tags import UNIFORM, Tag, Vocabulary
+from tagging.tags import REGRESSION, Tag, Vocabulary
 
 
 @st.composite
@@ -397,11 +397,11 @@ def test_spearman_is_that_of_scipy(pairs):
 
 MIXED = Vocabulary(
     [
-        Tag("slow", group="pace"),
-        Tag("energy", kind=UNIFORM, group="pace"),
-        Tag("fast", group="pace"),
+        Tag("slow", exclusive_group="pace"),
+        Tag("energy", kind=REGRESSION, exclusive_group="pace"),
+        Tag("fast", exclusive_group="pace"),
         Tag("rock"),
-        Tag("alone", group="nobody else"),
+        Tag("alone", exclusive_group="nobody else"),
     ]
 )
 
@@ -409,7 +409,7 @@ MIXED = Vocabulary(
 def mixed(songs=60, seed=0):
     random = np.random.default_rng(seed)
     scores = random.uniform(size=(songs, 5))
-    labels = np.where(MIXED.uniform, random.uniform(size=scores.shape), random.uniform(size=scores.shape) < scores)
+    labels = np.where(MIXED.regression, random.uniform(size=scores.shape), random.uniform(size=scores.shape) < scores)
     return scores, labels, random.integers(0, 20, songs)
 
 

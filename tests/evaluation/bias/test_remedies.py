@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tagging.errors import ConfigError
 from tagging.evaluation.bias import bias_report, over_representation
-from tagging.evaluation.bias.compare import changes, headlines
+from tagging.evaluation.bias.compare import paired_differences, summary_metrics
 from tagging.evaluation.bias.remedies import (
     Recalibration,
     adjusted_scores,
@@ -130,25 +130,25 @@ def test_changes_are_paired():
     options = {"labels": LABELS[:300], "top_k": 3, "resamples": 200}
     before = bias_report(TRUTH[:300], VOCABULARY, **options)
     after = bias_report(exclusive_scores(TRUTH[:300] * 0.999, [MODES]), VOCABULARY, **options)
-    found = changes(before, after)
-    assert set(found) == set(headlines(before))
+    found = paired_differences(before, after)
+    assert set(found) == set(summary_metrics(before))
     value = found["calibration error"]
     assert value.value == pytest.approx(
-        headlines(after)["calibration error"].value - headlines(before)["calibration error"].value
+        summary_metrics(after)["calibration error"].value - summary_metrics(before)["calibration error"].value
     )
-    own = headlines(before)["variety"]
+    own = summary_metrics(before)["variety"]
     assert found["variety"].high - found["variety"].low < own.high - own.low
 
 
 def test_a_model_does_not_differ_from_itself():
     report = bias_report(by_popularity(LABELS), VOCABULARY, LABELS, top_k=3, resamples=50)
-    for value in changes(report, report).values():
+    for value in paired_differences(report, report).values():
         assert (np.array([value.value, value.low, value.high]) == 0).all() or np.isnan(value.value)
 
 
 def test_without_annotations_less_is_compared():
     report = bias_report(TRUTH[:50], VOCABULARY, top_k=3, resamples=20)
-    assert set(headlines(report)) == {"variety", "contradictions given", "contradictions listed"}
+    assert set(summary_metrics(report)) == {"variety", "contradictions given", "contradictions listed"}
 
 
 def test_wrong_arguments_are_refused():
@@ -167,7 +167,7 @@ def test_wrong_arguments_are_refused():
         adjusted_scores(TRUTH, RATES, float("nan"))
     report = [bias_report(TRUTH[:count], VOCABULARY, top_k=3, resamples=20) for count in (50, 60)]
     with pytest.raises(ConfigError, match="different songs cannot be compared"):
-        changes(*report)
+        paired_differences(*report)
     report = [bias_report(TRUTH[:50], VOCABULARY, top_k=3, resamples=20, seed=seed) for seed in (0, 1)]
     with pytest.raises(ConfigError, match="different annotations, groups, resamples or seed"):
-        changes(*report)
+        paired_differences(*report)
