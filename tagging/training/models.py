@@ -96,9 +96,9 @@ def check_options(settings: Settings) -> None:
     usual = Settings().model
     for kind, (registry, used) in parts.items():
         taken = {option for name in used for option in registry.options(name)}
-        for option, value in getattr(settings.model, f"{kind}_options").items():
-            # the editions' own option for spectrograms stands beside waveforms, too
-            if option not in taken and getattr(usual, f"{kind}_options").get(option) != value:
+        for option in getattr(settings.model, f"{kind}_options"):
+            # the log-mel that an edition sets for spectrograms may stand beside other models
+            if option not in taken and option not in getattr(usual, f"{kind}_options"):
                 raise ConfigError(
                     f"model.{kind}_options.{option}: none of {', '.join(sorted(used)) or 'the models'} takes it; "
                     f"they take {', '.join(sorted(taken)) or 'none'}"

@@ -10,33 +10,33 @@ from typing import Any
 from ..utils.text import short_count
 from .settings import EDITIONS, Settings, setting_names
 
-# Settings that the name of a run does not mention: they are in it already, or change nothing about the experiment.
-_UNNAMED = {"edition", "models", "seed", "data.num_clips", "data.corpus_options", "data.train_options"}
-_LONGEST_NAME = 120
+# Settings that have a place of their own in a name.
+_NAMED_APART = {
+    "edition", "models", "seed", "data.num_clips", "data.corpus_options", "data.train_options", "data.shuffle_labels",
+    "optimization.num_training_segments", "optimization.loss",
+}  # fmt: skip
+# Extras that are longer than this together become a hash.
+_MAX_LENGTH = 120
 
 
 def run_name(settings: Settings, model: str) -> str:
     """``laptop-spectrogram-10k-s0``: edition, model, training clips, every setting that differs from the edition's, seed."""
-    usual, wanted = EDITIONS[settings.edition].to_dict(), settings.to_dict()
-    count = settings.data.num_clips
-    extras = []
+    usual, wanted = EDITIONS[settings.edition], settings
+    options = {**settings.data.corpus_options, **settings.data.train_options}
+    extras = _flattened("", options, {})
     for name in setting_names():
         table, _, last = name.rpartition(".")
-        before, value = (tables[table][last] if table else tables[last] for tables in (usual, wanted))
-        if name in _UNNAMED or table in ("runtime", "evaluation") or value == before:
-            continue
-        match name:
-            case "optimization.num_training_segments":
-                extras.append(f"seen-{short_count(value)}")
-            case "optimization.loss" | "data.corpus":
-                extras.append(value)
-            case "data.shuffle_labels":
-                extras.append("shuffled")
-            case _:
-                extras += _flattened(last, value, before)
-    options = {**settings.data.corpus_options, **settings.data.train_options}
-    extras = [*_flattened("", options, {}), *extras]
-    if sum(map(len, extras)) > _LONGEST_NAME:
+        before, value = (getattr(getattr(tables, table) if table else tables, last) for tables in (usual, wanted))
+        if name not in _NAMED_APART and table not in ("runtime", "evaluation") and value != before:
+            extras += [value] if name == "data.corpus" else _flattened(last, value, before)
+    optimization, count = settings.optimization, settings.data.num_clips
+    if optimization.num_training_segments != usual.optimization.num_training_segments:
+        extras.append(f"seen-{short_count(optimization.num_training_segments)}")
+    if optimization.loss != usual.optimization.loss:
+        extras.append(optimization.loss)
+    if settings.data.shuffle_labels:
+        extras.append("shuffled")
+    if sum(map(len, extras)) > _MAX_LENGTH:
         extras = [hashlib.sha256("-".join(extras).encode()).hexdigest()[:8]]
     parts = [settings.edition, model.replace(":", "+"), "all" if count is None else short_count(count), *extras]
     return "-".join([*parts, f"s{settings.seed}"])

@@ -127,3 +127,5 @@ def current_checkpoint(about: Mapping[str, Any]) -> dict[str, Any]:
     about["resumes"] = [renamed(entry, STEP_FIELDS) for entry in about.get("resumes", [])]
     about["learners"] = {name: renamed(progress, STEP_FIELDS) for name, progress in about["learners"].items()}
     return about
+
+

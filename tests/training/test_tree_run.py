@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -19,21 +14,11 @@ from tagging.training import train
 from tagging.training.tree_run import train_trees
 from tagging.utils.files import locked
 
-HERE = Path(__file__).parents[1]
-KILLED = """
-import sys
-sys.path.insert(0, {here!r})
-import tones
-from tagging.training import Settings
-from tagging.training.tree_run import train_trees
-train_trees(Settings.from_dict({settings!r}), {folder!r}, progress=False)
-"""
-
 
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
-    settings = tones(models=["gbt"], num_clips=60, num_test_clips=40)
-    with locked(tmp_path / "gbt"), pytest.raises(TaggingError, match="another process is at work on"):
+    settings = tones(models=["gbt"], num_clips=60, num_test_clips=40, tree_options={"iterations": 100})
+    with locked(tmp_path / "gbt" / "run"), pytest.raises(TaggingError, match="another process"):
         train_trees(settings, tmp_path / "gbt", progress=False)
     record = train_trees(settings, tmp_path / "gbt", progress=False)
     scores = {tag["name"]: tag for tag in record["test"]["tags"]}
@@ -75,19 +60,19 @@ def test_trees_can_be_told_how_to_grow(tones, tmp_path, monkeypatch):
         train(settings.override({"models": ["spectrogram"]}), tmp_path / "refused", progress=False)
 
 
-def test_a_killed_run_goes_on_with_the_tags_left(tones, tmp_path, monkeypatch, capsys):
-    """What it kept counts, what is damaged is made anew, and the rest is as in a run of one go."""
+def test_a_killed_run_resumes_with_the_tags_that_are_left(tones, tmp_path, monkeypatch, capsys):
+    """Finished tags count, a damaged file is made again, and the rest is as in a run without a kill."""
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
-    settings = tones(models=["gbt"], num_clips=60, num_test_clips=40)
+    settings = tones(models=["gbt"], num_clips=40, num_test_clips=40, tree_options={"iterations": 40})
     whole = train_trees(settings, tmp_path / "whole", progress=False)
-    place = kill_at_first_tag(settings, tmp_path / "killed")
-    said = {split: np.full(count, 0.25, np.float32) for split, count in (("test", 40), ("validation", 20))}
-    np.savez(place / "001.npz", tree_options=7, seconds=1e4, **said)
-    (place / "002.npz").write_bytes(b"half a file")
+    folder = kill_at_first_tag(settings, tmp_path / "killed")
+    finished = {split: np.full(count, 0.25, np.float32) for split, count in (("test", 40), ("validation", 20))}
+    np.savez(folder / "001.npz", trees=7, seconds=1e4, **finished)
+    (folder / "002.npz").write_bytes(b"half a file")
     capsys.readouterr()
     record = train_trees(settings, tmp_path / "killed", progress=False)
     assert "of 6 tags are fitted already" in capsys.readouterr().out
-    for split, scores in said.items():
+    for split, scores in finished.items():
         expected = load(tmp_path / "whole", split)["scores"]
         expected[:, 1] = scores
         np.testing.assert_array_equal(load(tmp_path / "killed", split)["scores"], expected)
@@ -97,11 +82,11 @@ def test_a_killed_run_goes_on_with_the_tags_left(tones, tmp_path, monkeypatch, c
 
 def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monkeypatch, capsys):
     """As when a track that could be read cannot be read any more."""
-    settings = tones(models=["gbt"], num_clips=60, num_test_clips=40, tree_options={"iterations": 3})
+    settings = tones(models=["gbt"], num_clips=40, num_test_clips=40, tree_options={"iterations": 3})
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache of all clips"))
-    kept = kill_at_first_tag(settings, tmp_path / "whole")
-    damaged = {**settings.data.corpus_options, "damaged": 0.05, "damaged_splits": ["train"]}
-    shutil.copytree(kept, tmp_path / "damaged" / "gbt" / kept.name)
+    finished = kill_at_first_tag(settings, tmp_path / "whole")
+    damaged = {**settings.data.corpus_options, "damaged": 0.03, "damaged_splits": ["train"]}
+    shutil.copytree(finished, tmp_path / "damaged" / "gbt" / finished.name)
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
     capsys.readouterr()
     record = train_trees(settings.override({"data.corpus_options": damaged}), tmp_path / "damaged", progress=False)
@@ -110,16 +95,11 @@ def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monk
 
 
 def kill_at_first_tag(settings, folder):
-    """Kill -9, workers and all, as soon as one of six tags is kept; returns the folder of those that are."""
-    code = KILLED.format(here=str(HERE), settings=settings.to_dict(), folder=str(folder))
-    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    late = time.monotonic() + 120
-    while not (kept := list(folder.glob("gbt/tags-*/*.npz"))) and process.poll() is None and time.monotonic() < late:
-        time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    (place,) = {path.parent for path in kept}
-    return place
+    """Kill -9, workers and all, as soon as one of six tags is written; returns the folder of the finished tags."""
+    process = forked.start(train_trees, settings, folder, progress=False)
+    (first, *_) = forked.wait_until(lambda: list(folder.glob("gbt/tags-*/*.npz")), process)
+    forked.kill(process)
+    return first.parent
 
 
 def load(run, split):
