@@ -1,4 +1,4 @@
-"""Names for interchangeable parts: front-ends, back-ends, heads, corpora."""
+"""Names for interchangeable parts: front-ends, back-ends, heads, corpora. Book: ``book/putting_together``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ class Registry:
 
         return decorate
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories or name in self._aliases
+
     def names(self) -> list[str]:
         """Registered names in the order of registration, without aliases."""
         return list(self._factories)
@@ -56,14 +59,22 @@ class Registry:
         """
         return self._factories[self.resolve(name)]
 
+    def options(self, name: str) -> list[str]:
+        """Options of the part behind a name or alias: its keyword-only arguments.
+
+        Raises:
+            ConfigError: the name is unknown; the message suggests the nearest.
+        """
+        parameters = inspect.signature(self.get(name)).parameters.values()
+        return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Build a part by name.
 
         Raises:
             ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
         """
-        factory = self.get(name)
-        allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        factory, allowed = self.get(name), self.options(name)
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")
