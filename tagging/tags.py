@@ -74,7 +74,7 @@ class Vocabulary(Sequence[Tag]):
     def __len__(self) -> int:
         return len(self._tags)
 
-    def __getitem__(self, index: int) -> Tag:
+    def __getitem__(self, index: int) -> Tag:  # type: ignore[override]  # a vocabulary is not sliced
         return self._tags[index]
 
     def __iter__(self) -> Iterator[Tag]:

@@ -132,7 +132,7 @@ class AudioFile:
             if not len(block):
                 break
             # channel by channel: on some processors the rounding of a matrix product depends on the size of the block
-            mono = sum(block.T) / self.channels
+            mono = np.asarray(sum(block.T) / self.channels)
             if not np.isfinite(mono).all():
                 raise AudioError(
                     f"{self.path}: NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again"

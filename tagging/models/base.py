@@ -1,4 +1,4 @@
-"""The three parts of a tagger: what a front-end and a back-end must provide, and the network that joins them to a head.
+"""The three parts of a tagger (what a front-end, a back-end and a head must provide) and the network made of them.
 
 Book: ``book/putting_together``.
 """
@@ -20,6 +20,7 @@ from ..utils.registry import Registry
 
 FRONTENDS = Registry("front-end")
 BACKENDS = Registry("back-end")
+HEADS = Registry("head")
 
 
 class ReceptiveField(NamedTuple):
@@ -133,6 +134,19 @@ class Backend(nn.Module, ABC):
             )
 
 
+class Head(nn.Module, ABC):
+    """Base class of heads: features [batch, features] -> logits [batch, tags], in the order of the vocabulary.
+
+    A head is registered with ``@HEADS.register("name")`` and built as ``Head(in_features, vocabulary, *, dropout, ...)``.
+    """
+
+    registered_name: str
+
+    @abstractmethod
+    def init_output_bias(self, tag_prior: np.ndarray) -> None:
+        """Set the output bias so that an untrained head scores tag t near ``tag_prior[t]``."""
+
+
 class TaggerNetwork(nn.Module):
     """Front-end, back-end and head in sequence: the network of a plain and of a fused tagger.
 
@@ -142,9 +156,9 @@ class TaggerNetwork(nn.Module):
 
     frontend: Frontend
     backend: Backend
-    head: nn.Module
+    head: Head
 
-    def __init__(self, frontend: Frontend, backend: Backend, head: nn.Module) -> None:
+    def __init__(self, frontend: Frontend, backend: Backend, head: Head) -> None:
         super().__init__()
         self.frontend, self.backend, self.head = frontend, backend, head
 
@@ -212,7 +226,8 @@ def recorded(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     Args:
         modules: name -> module.
     """
-    caller, outputs = threading.get_ident(), {}
+    caller = threading.get_ident()
+    outputs: dict[str, Tensor] = {}
 
     def record(name: str):
         def hook(module: nn.Module, inputs: object, output: Tensor) -> None:

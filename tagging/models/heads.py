@@ -10,10 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..tags import CLASSIFICATION, REGRESSION, Vocabulary
-from ..utils.registry import Registry
+from .base import HEADS, Head
 from .layers import he_init
-
-HEADS = Registry("head")
 
 
 def list_heads() -> list[str]:
@@ -26,7 +24,7 @@ def list_heads() -> list[str]:
 
 
 @HEADS.register("linear", "together")
-class LinearHead(nn.Module):
+class LinearHead(Head):
     """One linear layer for the classification tags and one for the regression attributes, over the same feature vector.
 
     Args:
@@ -57,11 +55,10 @@ class LinearHead(nn.Module):
         return logits[:, self.order]  # [batch, tags], in the order of the vocabulary
 
     def init_output_bias(self, tag_prior: np.ndarray) -> None:
-        """Set the output bias so that an untrained head scores tag t with ``tag_prior[t]``."""
         by_kind = prior_logits(tag_prior)[self.order.argsort().cpu()]  # [tags], kind by kind
         sizes = [layer.out_features for layer in self.kinds.values()]
         for layer, bias in zip(self.kinds.values(), by_kind.split(sizes), strict=True):
-            layer.bias.data.copy_(bias)
+            layer.get_parameter("bias").data.copy_(bias)
 
 
 @HEADS.register("exclusive")
@@ -86,7 +83,6 @@ class SoftmaxGroupHead(LinearHead):
         return exclusive_logits(super().forward(x), self.groups)  # [batch, tags]
 
     def init_output_bias(self, tag_prior: np.ndarray) -> None:
-        """Set the output bias so that an untrained head scores tag t with ``tag_prior[t]``."""
         prior = np.nan_to_num(np.array(tag_prior, np.float64), nan=0.5)
         for members in map(list, self.groups):
             # within a group, p / (1 - sum of all p) are the odds against none of them
@@ -114,7 +110,7 @@ def exclusive_logits(logits: Tensor, groups: Iterable[Sequence[int]]) -> Tensor:
     return logits
 
 
-class GroupedMLPHead(nn.Module):
+class GroupedMLPHead(Head):
     """One small network for each set of tags: features -> ``hidden`` units -> the tags of the set.
 
     Base class of the heads ``per-tag`` and ``per-group``. Book: ``book/putting_together``.
@@ -143,7 +139,6 @@ class GroupedMLPHead(nn.Module):
         return (units * self.weight).sum(-1) + self.bias  # [batch, tags]
 
     def init_output_bias(self, tag_prior: np.ndarray) -> None:
-        """Set the output bias so that an untrained head scores tag t near ``tag_prior[t]``."""
         self.bias.data.copy_(prior_logits(tag_prior))
 
 

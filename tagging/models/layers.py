@@ -16,10 +16,11 @@ from torch import Tensor, nn
 BATCH_NORM: dict[str, Any] = {"eps": 1e-3}
 
 
-def he_init(layer: nn.Module) -> None:
+def he_init(layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
     """Initialise a layer as the paper does: He et al. 2015 on the fan-in, zero bias."""
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 class Conv1dBlock(nn.Module):
@@ -52,7 +53,10 @@ class Conv1dBlock(nn.Module):
         super().__init__()
         self.residual = residual
         self.conv = nn.Conv1d(in_channels, filters, kernel_size, stride, padding)
-        self.norm = SingleChannelBatchNorm() if single_channel_norm else nn.BatchNorm1d(filters, **BATCH_NORM)
+        self.norm: nn.BatchNorm1d | nn.BatchNorm2d = (
+            SingleChannelBatchNorm() if single_channel_norm else nn.BatchNorm1d(filters, **BATCH_NORM)
+        )
+        self.pool_size = pool
         self.pool = nn.MaxPool1d(pool) if pool > 1 else nn.Identity()
         he_init(self.conv)
 

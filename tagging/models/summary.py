@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -117,7 +117,7 @@ def summarise(network: TaggerNetwork, segment_samples: int, sample_rate: int) ->
     shapes: dict[str, tuple[int, ...]] = {}  # filled in the order of the forward pass
 
     def record_shape(name: str):
-        def hook(module: nn.Module, inputs: object, output: object) -> None:
+        def hook(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
             first = output[0] if isinstance(output, tuple) else output
             shapes[name] = tuple(first.shape[1:])
 

@@ -18,11 +18,11 @@ from torch import Tensor
 from ..errors import CheckpointError, ConfigError
 from ..tags import Vocabulary
 from ..utils.legacy import current_config, current_state
+from . import heads  # noqa: F401  (it registers the heads)
 from .backends import BACKENDS, build_backend
-from .base import FRONTENDS, TaggerNetwork, recorded
+from .base import FRONTENDS, HEADS, TaggerNetwork, recorded
 from .frontends import build_frontend
 from .frontends.spectrogram import SpectrogramFrontend
-from .heads import HEADS
 from .inference import SongTagger
 from .normalization import set_momentum
 from .serialization import read_tagger, write_tagger

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             raise ValueError("a number longer than 64 bits")
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Field numbers and values of a protocol buffer: varints as int, all others as bytes."""
     position = 0
     while position < len(message):

@@ -64,12 +64,12 @@ def current_mel(fields: Mapping[str, Any]) -> dict[str, Any]:
 def current_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of a saved tagger with its options as they are named now."""
     config = {"norm_momentum": OLD_NORM_MOMENTUM, **config}
-    frontend = renamed(config.get("frontend_options", {}), FRONTEND_OPTIONS.get(config.get("frontend"), {}))
+    frontend = renamed(config.get("frontend_options", {}), FRONTEND_OPTIONS.get(config.get("frontend", ""), {}))
     if isinstance(frontend.get("mel"), Mapping):
         frontend["mel"] = current_mel(frontend["mel"])
     config["frontend_options"] = {name: value for name, value in frontend.items() if name not in CPU_OPTIONS}
     config["backend_options"] = renamed(
-        config.get("backend_options", {}), BACKEND_OPTIONS.get(config.get("backend"), {})
+        config.get("backend_options", {}), BACKEND_OPTIONS.get(config.get("backend", ""), {})
     )
     if "head" in config:
         config["head"] = HEADS.get(config["head"], config["head"])

@@ -26,7 +26,7 @@ class Registry:
         """Class decorator; the class keeps its registered name as ``registered_name``."""
 
         def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
-            factory.registered_name = name
+            factory.registered_name = name  # type: ignore[attr-defined]
             self._factories[name] = factory
             self._aliases.update(dict.fromkeys(aliases, name))
             return factory

@@ -13,6 +13,7 @@ Measured in ``benchmarks/architectures.py``. Book: ``book/putting_together``.
 from __future__ import annotations
 
 import copy
+import functools
 from itertools import pairwise
 
 import torch
@@ -28,11 +29,15 @@ from ..inference import SongTagger
 from ..tagger import Tagger
 from . import replace_modules
 
+Conv = nn.Conv1d | nn.Conv2d
+Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
-def _gain_and_offset(norm: nn.Module) -> tuple[Tensor, Tensor]:
+
+def _gain_and_offset(norm: Norm) -> tuple[Tensor, Tensor]:
     """Batch normalisation at inference as ``gain * x + offset``: float64 [channels] each."""
-    gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-    return gain, norm.bias.double() - gain * norm.running_mean.double()
+    state = {name: tensor.double() for name, tensor in norm.state_dict().items()}
+    gain = state["weight"] / (state["running_var"] + norm.eps).sqrt()
+    return gain, state["bias"] - gain * state["running_mean"]
 
 
 def _per_channel(x: Tensor, axes: int) -> Tensor:
@@ -49,14 +54,18 @@ class MaxFirst(nn.Module):
         affine: apply gain and offset; False if the next layer contains them.
     """
 
-    def __init__(self, conv: nn.Module, norm: nn.Module, pool: nn.Module, affine: bool = True) -> None:
+    sign: Tensor | None
+    gain: Tensor | None
+    offset: Tensor | None
+
+    def __init__(self, conv: Conv, norm: Norm, pool: nn.Module, affine: bool = True) -> None:
         super().__init__()
         gain, offset = _gain_and_offset(norm)
         sign = torch.where(gain < 0, -1.0, 1.0)
         axes = conv.weight.ndim - 1
         self.conv, self.pool = copy.deepcopy(conv), pool
         self.conv.weight.data *= _per_channel(sign, axes + 1)
-        self.conv.bias.data *= sign.float()
+        self.conv.get_parameter("bias").data *= sign.float()
         self.register_buffer("sign", None if (sign > 0).all() else _per_channel(sign, axes))
         self.register_buffer("gain", _per_channel(gain, axes) if affine else None)
         self.register_buffer("offset", _per_channel(offset, axes) if affine else None)
@@ -64,7 +73,7 @@ class MaxFirst(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(self.conv(x))
         x = torch.relu_(x if self.sign is None else x * self.sign)
-        return x if self.gain is None else torch.addcmul(self.offset, x, self.gain)
+        return x if self.gain is None or self.offset is None else torch.addcmul(self.offset, x, self.gain)
 
 
 class MaxOverBands(nn.Module):
@@ -83,6 +92,12 @@ class FusedShape(nn.Module):
     in the cache.
     """
 
+    weight: Tensor
+    bias: Tensor
+    sign: Tensor
+    gain: Tensor
+    offset: Tensor
+
     def __init__(self, block: ShapeBlock) -> None:
         super().__init__()
         gain, offset = _gain_and_offset(block.norm)
@@ -92,7 +107,7 @@ class FusedShape(nn.Module):
         self.register_buffer(
             "weight", (block.conv.weight * _per_channel(sign, 4)).flatten(1)
         )  # [filters, bands * length]
-        self.register_buffer("bias", block.conv.bias[:, None] * _per_channel(sign, 2))
+        self.register_buffer("bias", block.conv.get_parameter("bias")[:, None] * _per_channel(sign, 2))
         self.register_buffer("sign", _per_channel(sign, 2))
         self.register_buffer("gain", _per_channel(gain, 2))
         self.register_buffer("offset", _per_channel(offset, 2))
@@ -101,12 +116,9 @@ class FusedShape(nn.Module):
         frames, positions = x.shape[-1], x.shape[2] - self.bands + 1
         x = nn.functional.pad(x[:, 0], self.padding)  # [batch, bands, frames + length - 1]
         rows = x.unfold(-1, frames, 1).flatten(1, 2)  # [batch, bands * length, frames]
-        strongest = None
-        for position in range(positions):
-            window = rows[:, position * self.length : (position + self.bands) * self.length]
-            output = self.weight @ window  # [batch, filters, frames]
-            strongest = output if strongest is None else torch.maximum(strongest, output)
-        x = torch.relu_((strongest + self.bias) * self.sign)
+        windows = (rows[:, i * self.length : (i + self.bands) * self.length] for i in range(positions))
+        x = functools.reduce(torch.maximum, (self.weight @ window for window in windows))  # [batch, filters, frames]
+        x = torch.relu_((x + self.bias) * self.sign)
         return torch.addcmul(self.offset, x, self.gain)
 
 
@@ -114,7 +126,8 @@ def _fold_input(conv: nn.Conv1d, gain: Tensor, offset: Tensor) -> nn.Conv1d:
     """The convolution that does to ``x`` what ``conv`` does to ``gain * x + offset``; ``conv`` must not pad."""
     folded = copy.deepcopy(conv)
     weight = conv.weight.double()
-    folded.bias.data = (conv.bias.double() + (weight * offset[:, None]).sum((1, 2))).float()
+    bias = conv.get_parameter("bias").double() + (weight * offset[:, None]).sum((1, 2))
+    folded.get_parameter("bias").data = bias.float()
     folded.weight.data = (weight * gain[:, None]).float()
     return folded
 
@@ -130,11 +143,11 @@ def _fuse_shape(block: ShapeBlock) -> nn.Module:
 
 def _fuse_sample_level(frontend: SampleLevel) -> SampleLevel:
     """Fold each normalisation into the convolution after it; the last one, which has none, stays."""
-    blocks = [frontend.strided, *frontend.convs]
+    blocks = frontend.layers()
     convs = [blocks[0].conv]
     for before, block in pairwise(blocks):
         convs.append(_fold_input(block.conv, *_gain_and_offset(before.norm)))
-    frontend.strided = nn.Sequential(convs[0], nn.ReLU(inplace=True))
+    frontend.strided = nn.Sequential(convs[0], nn.ReLU(inplace=True))  # type: ignore[assignment]
     frontend.convs = nn.ModuleList(
         MaxFirst(conv, block.norm, block.pool, affine=block is blocks[-1])
         for conv, block in zip(convs[1:], blocks[1:], strict=True)
@@ -160,8 +173,8 @@ class FusedTagger(TaggerNetwork, SongTagger):
 
     def __init__(self, tagger: Tagger) -> None:
         with torch.no_grad():
-            parts = [copy.deepcopy(part) for part in (tagger.frontend, tagger.backend, tagger.head)]
-            super().__init__(replace_modules(parts[0], _fused), *parts[1:])
+            frontend = replace_modules(copy.deepcopy(tagger.frontend), _fused)
+            super().__init__(frontend, copy.deepcopy(tagger.backend), copy.deepcopy(tagger.head))
         self.vocabulary, self.sample_rate, self.song_padding = (
             tagger.vocabulary,
             tagger.sample_rate,

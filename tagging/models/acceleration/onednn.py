@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..frontends.sample_level import SampleLevel
+from ..layers import Conv1dBlock
 
 
 def usable(module: nn.Module, x: Tensor) -> bool:
@@ -47,13 +48,15 @@ def from_onednn(x: Tensor) -> Tensor:
     return x.to_dense()[:, :, 0]
 
 
-def conv_block(x: Tensor, conv: nn.Conv1d, norm: nn.BatchNorm1d) -> Tensor:
-    """Convolution, ReLU and batch normalisation of a batch in oneDNN's layout; updates the running statistics of ``norm``."""
+def conv_block(x: Tensor, block: Conv1dBlock) -> Tensor:
+    """Compute a block of a batch in oneDNN's layout, and update the running statistics of its normalisation."""
+    conv, norm = block.conv, block.norm
     weight, stride, padding = conv.weight[:, :, None], (1, *conv.stride), (0, *conv.padding)
     x = torch.relu(torch.conv2d(x, weight, conv.bias, stride, padding, (1, *conv.dilation), conv.groups))
-    norm.num_batches_tracked += 1
-    statistics = norm.running_mean, norm.running_var
-    return nn.functional.batch_norm(x, *statistics, norm.weight, norm.bias, True, norm.momentum, norm.eps)
+    norm.get_buffer("num_batches_tracked").add_(1)
+    statistics, momentum = (norm.running_mean, norm.running_var), norm.momentum or 0.0
+    x = nn.functional.batch_norm(x, *statistics, norm.weight, norm.bias, True, momentum, norm.eps)
+    return x if block.pool_size == 1 else max_pool(x, block.pool_size)
 
 
 def max_pool(x: Tensor, frames: int) -> Tensor:
@@ -77,9 +80,8 @@ class OneDNNSampleLevel(SampleLevel):
             return super().forward(waveform)
         self.check_samples(waveform)
         x = to_onednn(waveform[:, None])
-        x = conv_block(x, self.strided.conv, self.strided.norm)
-        for block in self.convs:
-            x = max_pool(conv_block(x, block.conv, block.norm), block.pool.kernel_size)
+        for block in self.layers():
+            x = conv_block(x, block)
         return from_onednn(x)
 
 

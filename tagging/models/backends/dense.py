@@ -38,15 +38,14 @@ class Dense(Backend):
         super().__init__()
         check_width(width)
         self.fixed_frames = num_frames
-        group = -(-num_frames // max_frames)
-        self.pool = nn.AvgPool1d(group, ceil_mode=True)
-        sizes = [in_channels * -(-num_frames // group), *(scaled(count, width) for count in dense_units)]
+        self.group = -(-num_frames // max_frames)  # frames that are averaged
+        self.pool = nn.AvgPool1d(self.group, ceil_mode=True)
+        sizes = [in_channels * -(-num_frames // self.group), *(scaled(count, width) for count in dense_units)]
         self.layers = nn.Sequential(*(DenseBlock(a, b, dropout) for a, b in pairwise(sizes)))
         self.out_features = sizes[-1]
 
     def receptive_fields(self, input_field: ReceptiveField) -> dict[str, ReceptiveField]:
-        group = self.pool.kernel_size[0]
-        return {"pool": input_field.then(group, group)}
+        return {"pool": input_field.then(self.group, self.group)}
 
     def forward(self, x: Tensor) -> Tensor:
         self.check_frames(x)

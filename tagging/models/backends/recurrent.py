@@ -17,7 +17,8 @@ class BidirectionalGRU(nn.GRU):
         super().__init__(in_channels, hidden_size, num_layers, batch_first=True, bidirectional=True)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(x.transpose(1, 2))[0].transpose(1, 2)
+        states, _ = nn.GRU.forward(self, x.transpose(1, 2))
+        return states.transpose(1, 2)
 
 
 @BACKENDS.register("recurrent")

@@ -79,7 +79,7 @@ class TemporalPooling(Backend):
 
         self.cnn1 = Conv1dBlock(in_channels, filters, kernel_size, padding=same if pad_first else 0)
         self.cnn2 = residual()
-        self.pool = nn.MaxPool1d(pool_size)
+        self.pool_size, self.pool = pool_size, nn.MaxPool1d(pool_size)
         self.cnn3 = residual()
         self.max_pool, self.mean_pool = MaxOverTime(), MeanOverTime()
         self.concatenate = concatenate
@@ -89,7 +89,7 @@ class TemporalPooling(Backend):
         self.min_frames = pool_size if pad_first else kernel_size - 1 + pool_size
 
     def receptive_fields(self, input_field: ReceptiveField) -> dict[str, ReceptiveField]:
-        kernel_size, pool_size = self.cnn1.conv.kernel_size[0], int(self.pool.kernel_size)
+        kernel_size, pool_size = self.cnn1.conv.kernel_size[0], self.pool_size
         cnn1 = input_field.then(kernel_size)
         cnn2 = cnn1.then(kernel_size)
         pooled = cnn2.then(pool_size, pool_size)

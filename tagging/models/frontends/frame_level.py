@@ -29,12 +29,12 @@ class Branch(nn.Module):
             )
         self.block = Conv1dBlock(1, filters, kernel_size, self.stride, padding=kernel_size // 2)
         # ceil_mode keeps the last, incomplete group: frame i is centred on sample i * hop_length in every branch
-        self.pool = nn.MaxPool1d(hop_length // self.stride, ceil_mode=True)
+        self.pooled = hop_length // self.stride
+        self.pool = nn.MaxPool1d(self.pooled, ceil_mode=True)
 
     def receptive_field(self) -> ReceptiveField:
         """Receptive field of one frame of the output."""
-        pool = int(self.pool.kernel_size)
-        return ReceptiveField().then(self.block.conv.kernel_size[0], self.stride).then(pool, pool)
+        return ReceptiveField().then(self.block.conv.kernel_size[0], self.stride).then(self.pooled, self.pooled)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pool(self.block(x))
@@ -68,7 +68,8 @@ class FrameLevel(Frontend):
         return samples // self.hop_length + 1
 
     def receptive_fields(self) -> dict[str, ReceptiveField]:
-        fields = {f"branches.{index}": branch.receptive_field() for index, branch in enumerate(self.branches)}
+        branches = (branch for branch in self.branches if isinstance(branch, Branch))
+        fields = {f"branches.{index}": branch.receptive_field() for index, branch in enumerate(branches)}
         return {**fields, "output": max(fields.values())}
 
     def feature_modules(self) -> dict[str, nn.Module]:

@@ -44,6 +44,10 @@ class SampleLevel(Frontend):
             self.min_samples = 3 * self.min_samples + 2
         self.min_samples *= 3
 
+    def layers(self) -> list[Conv1dBlock]:
+        """The seven convolutions in order."""
+        return [self.strided, *self.convs]  # type: ignore[list-item]
+
     def num_frames(self, samples: int) -> int:
         frames = samples // 3
         for _ in self.convs:
@@ -62,7 +66,7 @@ class SampleLevel(Frontend):
 
     def forward(self, waveform: Tensor) -> Tensor:
         self.check_samples(waveform)
-        x = self.strided(waveform[:, None])  # [batch, 64, samples / 3]
-        for block in self.convs:
-            x = block(x)  # [batch, 64 to 256, samples / 3^(index + 2)]
+        x = waveform[:, None]  # [batch, 1, samples]
+        for block in self.layers():
+            x = block(x)  # [batch, 64 to 256, samples / 3^(index + 1)]
         return x  # [batch, 256, samples / 2187]

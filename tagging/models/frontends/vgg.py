@@ -68,6 +68,7 @@ class Vgg(SpectrogramFrontend):
         super().__init__(mel, sample_rate, input_norm)
         check_width(width)
         filters = scaled(filters, width)
+        self.pools = pools
         sizes = [1, *[filters] * len(pools)]
         self.blocks = nn.ModuleList(
             SquareBlock(in_channels, filters, pool, stride, dropout if index else 0.0)
@@ -80,13 +81,13 @@ class Vgg(SpectrogramFrontend):
             )
         self.out_channels = filters * bands
         fewest = 1
-        for block in reversed(self.blocks):
-            fewest = (fewest - 1) * block.pool.stride[1] + block.pool.kernel_size[1]
+        for (_, pool), (_, stride) in reversed(pools):
+            fewest = (fewest - 1) * stride + pool
         self._set_min_mel_frames(fewest)
 
     def _pooled(self, size: int, axis: int) -> int:
-        for block in self.blocks:
-            size = (size - block.pool.kernel_size[axis]) // block.pool.stride[axis] + 1
+        for pool, stride in self.pools:
+            size = (size - pool[axis]) // stride[axis] + 1
         return size
 
     def num_frames_from_mel(self, mel_frames: int) -> int:
@@ -95,8 +96,8 @@ class Vgg(SpectrogramFrontend):
     def receptive_fields(self) -> dict[str, ReceptiveField]:
         fields = {"log_mel": self.mel_receptive_field()}
         field = fields["log_mel"]
-        for index, block in enumerate(self.blocks):
-            fields[f"blocks.{index}"] = field = field.then(3).then(block.pool.kernel_size[1], block.pool.stride[1])
+        for index, ((_, pool), (_, stride)) in enumerate(self.pools):
+            fields[f"blocks.{index}"] = field = field.then(3).then(pool, stride)
         return fields
 
     def feature_modules(self) -> dict[str, nn.Module]:
