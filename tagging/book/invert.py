@@ -85,13 +85,13 @@ def invert_log_mel(log_mel: Tensor | np.ndarray, spec: MelSpec, *, iterations: i
     Source: Griffin and Lim 1984; Perraudin et al. 2013. Book: ``book/what_goes_in``.
     """
     values = torch.as_tensor(np.asarray(log_mel), dtype=torch.float32)
-    if values.ndim != 2 or values.shape[0] != spec.bands or not values.shape[1]:
+    if values.ndim != 2 or values.shape[0] != spec.n_mels or not values.shape[1]:
         raise ConfigError(
-            f"log-mel of shape {tuple(values.shape)}: expected [{spec.bands}, frames], at least one frame"
+            f"log-mel of shape {tuple(values.shape)}: expected [{spec.n_mels}, frames], at least one frame"
         )
-    if spec.hop > spec.n_fft // 2:
+    if spec.hop_length > spec.n_fft // 2:
         raise ConfigError(
-            f"a hop of {spec.hop} with windows of {spec.n_fft}: sound between the windows cannot come back; "
+            f"a hop of {spec.hop_length} with windows of {spec.n_fft}: sound between the windows cannot come back; "
             f"use a hop of at most {spec.n_fft // 2}"
         )
     power = EXPANSIONS[spec.compression](values).clamp(min=0)
@@ -102,9 +102,9 @@ def invert_log_mel(log_mel: Tensor | np.ndarray, spec: MelSpec, *, iterations: i
     phase = torch.polar(torch.ones_like(magnitude), 2 * torch.pi * torch.rand(magnitude.shape, generator=generator))
     previous = torch.zeros_like(phase)
     for _ in range(iterations):
-        projected = _analyse(_synthesise(magnitude * phase, window, spec.hop), window, spec.hop)
+        projected = _analyse(_synthesise(magnitude * phase, window, spec.hop_length), window, spec.hop_length)
         step = projected + MOMENTUM * (projected - previous)
         phase = step / step.abs().clamp(min=1e-12)
         previous = projected
-    waveform = _synthesise(magnitude * phase, window, spec.hop).numpy()
-    return waveform[spec.edge : len(waveform) - spec.edge] if len(waveform) > 2 * spec.edge else waveform
+    waveform = _synthesise(magnitude * phase, window, spec.hop_length).numpy()
+    return waveform[spec.padding : len(waveform) - spec.padding] if len(waveform) > 2 * spec.padding else waveform

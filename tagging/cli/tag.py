@@ -77,7 +77,7 @@ def _json(path: str, model: str, result: TrackTags) -> str:
 
 def _table(path: str, result: TrackTags, top: int) -> str:
     rows = result.top(top)
-    width = max(len(tag) for tag, _ in rows)
+    width = max((len(tag) for tag, _ in rows), default=0)
     lines = [path, *(f"  {tag:<{width}}  {score:4.2f}  {'#' * round(20 * score)}".rstrip() for tag, score in rows)]
     return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])
 

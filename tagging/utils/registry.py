@@ -1,4 +1,4 @@
-"""Names for interchangeable parts: front-ends, back-ends, heads, corpora."""
+"""Names for interchangeable parts: front-ends, back-ends, heads, corpora. Book: ``book/putting_together``."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ class Registry:
         """Class decorator; the class keeps its registered name as ``registered_name``."""
 
         def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
-            factory.registered_name = name
+            factory.registered_name = name  # type: ignore[attr-defined]
             self._factories[name] = factory
             self._aliases.update(dict.fromkeys(aliases, name))
             return factory
 
         return decorate
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories or name in self._aliases
 
     def names(self) -> list[str]:
         """Registered names in the order of registration, without aliases."""
@@ -56,14 +59,22 @@ class Registry:
         """
         return self._factories[self.resolve(name)]
 
+    def options(self, name: str) -> list[str]:
+        """Options of the part behind a name or alias: its keyword-only arguments.
+
+        Raises:
+            ConfigError: the name is unknown; the message suggests the nearest.
+        """
+        parameters = inspect.signature(self.get(name)).parameters.values()
+        return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Build a part by name.
 
         Raises:
             ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
         """
-        factory = self.get(name)
-        allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        factory, allowed = self.get(name), self.options(name)
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")

@@ -34,9 +34,9 @@ def test_expansions_undo_compressions(name):
     "spec",
     [
         MelSpec(),
-        MelSpec(hop=128),
-        MelSpec(n_fft=1024, hop=256, pad="none"),
-        MelSpec(compression="dB", pad="reflect", hop=128),
+        MelSpec(hop_length=128),
+        MelSpec(n_fft=1024, hop_length=256, pad_mode="none"),
+        MelSpec(compression="dB", pad_mode="reflect", hop_length=128),
     ],
 )
 def test_the_log_mel_comes_back(music, spec):
@@ -49,7 +49,7 @@ def test_the_log_mel_comes_back(music, spec):
 
 
 def test_iterations_help(music):
-    spec = MelSpec(hop=128)
+    spec = MelSpec(hop_length=128)
     wanted = log_mel(music, spec)
     errors = [
         float((log_mel(invert_log_mel(wanted, spec, iterations=n), spec) - wanted).norm() / wanted.norm())
@@ -59,7 +59,7 @@ def test_iterations_help(music):
 
 
 def test_a_sine_keeps_its_pitch():
-    spec = MelSpec(n_fft=1024, hop=256)
+    spec = MelSpec(n_fft=1024, hop_length=256)
     sine = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000).astype(np.float32)
     waveform = invert_log_mel(log_mel(sine, spec), spec)
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
@@ -77,7 +77,7 @@ def test_same_seed_same_sound(music):
 @given(st.integers(1, 6), st.integers(0, 2**31))
 @settings(max_examples=20, deadline=None)
 def test_spectrum_is_non_negative_and_fits(frames, seed):
-    spec = MelSpec(bands=24)
+    spec = MelSpec(n_mels=24)
     true = torch.rand(257, frames, generator=torch.Generator().manual_seed(seed))
     from tagging.audio.mel import mel_bank
 
@@ -95,4 +95,4 @@ def test_errors():
     with pytest.raises(ConfigError, match=r"expected \[96, frames\]"):
         invert_log_mel(np.zeros((187, 96)), MelSpec())
     with pytest.raises(ConfigError, match="at most 256"):
-        invert_log_mel(np.zeros((96, 10)), MelSpec(hop=512))
+        invert_log_mel(np.zeros((96, 10)), MelSpec(hop_length=512))
