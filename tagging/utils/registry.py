@@ -1,4 +1,4 @@
-"""Names for interchangeable parts: front-ends, back-ends, heads, corpora."""
+"""Registries of interchangeable parts: front-ends, back-ends, heads, corpora."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ..errors import ConfigError, TaggingError, unknown_name
 
 
 class Registry:
-    """Maps a name, or an alias of it, to a class or function that builds the part.
+    """Maps names and aliases to the classes or functions that build the parts.
+
+    Args:
+        kind: what a name stands for, in the singular, for error messages.
 
     >>> BACKENDS = Registry("back-end")
     >>> @BACKENDS.register("dense")
@@ -23,15 +26,23 @@ class Registry:
         self._aliases: dict[str, str] = {}
 
     def register(self, name: str, *aliases: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Class decorator; the class keeps its registered name as ``registered_name``."""
+        """Decorator that registers a class or function and sets its attribute ``registered_name``.
+
+        Args:
+            name: the registered name.
+            aliases: other names for it.
+        """
 
         def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
-            factory.registered_name = name
+            factory.registered_name = name  # type: ignore[attr-defined]
             self._factories[name] = factory
             self._aliases.update(dict.fromkeys(aliases, name))
             return factory
 
         return decorate
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._factories or name in self._aliases
 
     def names(self) -> list[str]:
         """Registered names in the order of registration, without aliases."""
@@ -60,10 +71,11 @@ class Registry:
         """Build a part by name.
 
         Raises:
-            ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
+            ConfigError: unknown name, an option the part does not take, or a value it cannot be built with.
         """
         factory = self.get(name)
-        allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        parameters = list(inspect.signature(factory).parameters.values())[len(args) :]
+        allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")
