@@ -15,8 +15,8 @@ from .utils.legacy import current_tag
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
 KINDS = (CLASSIFICATION, REGRESSION)
-# Origin of an annotation: a person who annotated the piece, the collection that contains it, a computation on its notes, or
-# the program that arranged it.
+# Sources that the sheet-music corpus uses: a person who wrote about this piece, the collection the piece is in, a computation
+# on its notes, the program that arranged it. Other corpora may use other words.
 SOURCES = ("human", "collection", "computed", "arranger")
 
 
@@ -28,8 +28,8 @@ class Tag:
         name: for display, unique in its vocabulary.
         kind: ``"classification"`` (labels 0 or 1) or ``"regression"`` (an attribute in [0, 1]).
         exclusive_group: name of the set of mutually exclusive tags this one belongs to, or None.
-        source: one of ``"human"``, ``"collection"``, ``"computed"``, ``"arranger"``.
-        description: one line; may be empty.
+        source: where the annotation comes from, in a short word, such as ``"human"`` or ``"computed"``.
+        description: one line for a reader; may be empty.
 
     Book: ``book/glossary``.
     """
@@ -45,8 +45,8 @@ class Tag:
             raise ConfigError("a tag needs a name")
         if self.kind not in KINDS:
             raise ConfigError(f"tag {self.name!r}: {unknown_name('kind', self.kind, KINDS)}")
-        if self.source not in SOURCES:
-            raise ConfigError(f"tag {self.name!r}: {unknown_name('source', self.source, SOURCES)}")
+        if not (self.source.isprintable() and 0 < len(self.source) <= 30):
+            raise ConfigError(f"tag {self.name!r}: source={self.source!r}: give one short word, such as 'human'")
 
 
 class Vocabulary(Sequence[Tag]):

@@ -53,10 +53,6 @@ SETTINGS = {
     "precision": "runtime.precision", "compile": "runtime.compile", "workers": "runtime.num_workers",
     "log_every": "runtime.log_interval",
 }  # fmt: skip
-MEL_FIELDS = {
-    "hop": "hop_length", "bands": "n_mels", "low": "f_min", "high": "f_max", "scale": "mel_scale", "pad": "pad_mode",
-    "half": "round_to_float16",
-}  # fmt: skip
 CORPORA = {"scores": "sheet-music"}
 RECORD_FIELDS = {
     "clips": "num_clips", "clips_seen": "num_training_segments", "updates": "num_steps", "processes": "num_processes",
@@ -114,14 +110,6 @@ def _current_state_key(name: str) -> str:
     for old, new in STATE_KEYS.items():
         name = name.replace(old, new)
     return name
-
-
-def current_mel(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a :class:`~tagging.audio.mel.MelSpec` as they are named now."""
-    fields = renamed(fields, MEL_FIELDS)
-    if isinstance(fields.get("norm"), bool):
-        fields["norm"] = "slaney" if fields["norm"] else None
-    return fields
 
 
 def current_settings(values: Mapping[str, Any]) -> dict[str, Any]:

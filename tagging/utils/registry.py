@@ -1,4 +1,4 @@
-"""Names for interchangeable parts: front-ends, back-ends, heads, corpora. Book: ``book/putting_together``."""
+"""Registries of interchangeable parts: front-ends, back-ends, heads, corpora."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ..errors import ConfigError, TaggingError, unknown_name
 
 
 class Registry:
-    """Maps a name, or an alias of it, to a class or function that builds the part.
+    """Maps names and aliases to the classes or functions that build the parts.
+
+    Args:
+        kind: what a name stands for, in the singular, for error messages.
 
     >>> BACKENDS = Registry("back-end")
     >>> @BACKENDS.register("dense")
@@ -23,7 +26,12 @@ class Registry:
         self._aliases: dict[str, str] = {}
 
     def register(self, name: str, *aliases: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Class decorator; the class keeps its registered name as ``registered_name``."""
+        """Decorator that registers a class or function and sets its attribute ``registered_name``.
+
+        Args:
+            name: the registered name.
+            aliases: other names for it.
+        """
 
         def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
             factory.registered_name = name  # type: ignore[attr-defined]
@@ -59,22 +67,26 @@ class Registry:
         """
         return self._factories[self.resolve(name)]
 
-    def options(self, name: str) -> list[str]:
-        """Options of the part behind a name or alias: its keyword-only arguments.
+    def options(self, name: str, num_positional: int = 0) -> list[str]:
+        """Names of the arguments that the part behind a name or alias takes by name.
+
+        Args:
+            name: or alias.
+            num_positional: how many of its first arguments are given by position.
 
         Raises:
             ConfigError: the name is unknown; the message suggests the nearest.
         """
-        parameters = inspect.signature(self.get(name)).parameters.values()
-        return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+        parameters = list(inspect.signature(self.get(name)).parameters.values())[num_positional:]
+        return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Build a part by name.
 
         Raises:
-            ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
+            ConfigError: unknown name, an option the part does not take, or a value it cannot be built with.
         """
-        factory, allowed = self.get(name), self.options(name)
+        factory, allowed = self.get(name), self.options(name, len(args))
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")
