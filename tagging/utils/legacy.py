@@ -16,6 +16,9 @@ LEGACY_DEFAULTS: dict[str, Any] = {"loss": "plain", "onednn": False, "trees": {}
 
 TAG_FIELDS = {"group": "exclusive_group"}
 TAG_KINDS = {"bi-modal": "classification", "uniform": "regression"}
+EVALUATION_FIELDS = {"songs": "num_songs", "groups": "num_groups"}
+EVALUATION_PARTS = {"score": "composition"}
+HISTORY_FIELDS = {"update": "step", "rate": "learning_rate"}
 STATE_KEYS = {"head.kinds.bi-modal.": "head.kinds.classification.", "head.kinds.uniform.": "head.kinds.regression."}
 
 
@@ -30,6 +33,20 @@ def current_tag(fields: Mapping[str, Any]) -> dict[str, Any]:
     if "kind" in fields:
         fields["kind"] = TAG_KINDS.get(fields["kind"], fields["kind"])
     return fields
+
+
+def legacy_kind(kind: str) -> str:
+    """The first name of a kind of tag, which fingerprints of evaluations are made of."""
+    return next((old for old, new in TAG_KINDS.items() if new == kind), kind)
+
+
+def current_evaluation(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an :class:`~tagging.evaluation.evaluate.Evaluation` as they are named now; data of today stays as it is."""
+    data = renamed(data, EVALUATION_FIELDS)
+    return data | {
+        "parts": renamed(data["parts"], EVALUATION_PARTS),
+        "tags": [tag | {"kind": TAG_KINDS.get(tag["kind"], tag["kind"])} for tag in data["tags"]],
+    }
 
 
 def current_state(weights: Mapping[str, V]) -> dict[str, V]:
