@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval, interval
 from ..evaluation.metrics import METRICS
-from ..utils.legacy import LEGACY_DEFAULTS, current_evaluation
+from ..utils.legacy import LEGACY_DEFAULTS, current_evaluation, renamed
 from ..utils.text import duration
 from .published import list_published, published_gaps, published_results
 
@@ -23,26 +23,7 @@ if TYPE_CHECKING:
 ORDER = ("gbt", "mel-statistics", "waveform", "spectrogram")
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What the table needs of a run record; :func:`_run` is the only function that knows the names in one."""
-
-    edition: str
-    model: str
-    corpus: str
-    num_clips: int
-    num_training_segments: int
-    seed: int
-    num_models: int
-    is_plain: bool
-    recipe: dict[str, Any]
-    test: dict[str, Any]
-    seconds: float
-    parameters: int | None
-    device: str
-    date: str
-
-
+# The four functions below are all that knows the names in a record.
 # Settings in which the runs of one row may differ: size, seed, what they were trained beside, speed and reporting.
 _NOT_RECIPE = {
     "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "onednn",
@@ -50,38 +31,30 @@ _NOT_RECIPE = {
 }  # fmt: skip
 
 
-def _run(record: Mapping[str, Any]) -> _Run:
-    settings = LEGACY_DEFAULTS | record["settings"]
-    return _Run(
-        edition=record["edition"],
-        model=record["model"],
-        corpus=record["corpus"]["name"],
-        num_clips=record["clips"],
-        num_training_segments=record["clips_seen"],
-        seed=record["seed"],
-        num_models=len(settings["models"]),
-        is_plain=settings["loss"] == "plain"
-        and not any(settings.get(name) for name in ("shuffled_labels", "corpus_options", "train_options")),
-        recipe=_flat({name: value for name, value in settings.items() if name not in _NOT_RECIPE}),
-        test=current_evaluation(record["test"]),
-        seconds=seconds_of(record),
-        parameters=record.get("parameters"),
-        device=record["device"],
-        date=record["date"],
-    )
+def _current(record: Mapping[str, Any]) -> dict[str, Any]:
+    record = renamed(record, {"clips": "num_clips", "clips_seen": "num_training_segments"})
+    return record | {"settings": LEGACY_DEFAULTS | record["settings"], "test": current_evaluation(record["test"])}
+
+
+def _is_plain(record: Mapping[str, Any]) -> bool:
+    settings = record["settings"]
+    special = any(settings.get(name) for name in ("shuffled_labels", "corpus_options", "train_options"))
+    return settings["loss"] == "plain" and not special
+
+
+def _recipe(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The settings of the experiment, flat: ``{"trees.leaves": 31, ...}``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if prefix + name not in _NOT_RECIPE:
+            nested = isinstance(value, Mapping)
+            flat |= _recipe(value, f"{prefix}{name}.") if nested else {prefix + name: value}
+    return flat
 
 
 def seconds_of(record: Mapping[str, Any]) -> float:
     """Training time of a run, with that of the features of trees."""
     return record["seconds"] + record.get("seconds_for_features", 0.0)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as ``{"trees.leaves": 31, ...}``."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,11 +113,12 @@ def table_runs(
         edition: ``"laptop"`` or ``"poster"``.
         models: names of models; None for all.
     """
-    runs = ((record, _run(record)) for record in records)
     return [
         record
-        for record, run in runs
-        if run.edition == edition and run.is_plain and (models is None or run.model in models)
+        for record in records
+        if record["edition"] == edition
+        and (models is None or record["model"] in models)
+        and _is_plain(_current(record))
     ]
 
 
@@ -165,21 +139,20 @@ def rows_of(
             runs' intervals.
         models: names of models; None for all.
     """
-    runs = map(_run, records if edition is None else table_runs(records, edition, models))
-    groups: dict[tuple[Any, ...], dict[int, _Run]] = {}
-    for run in sorted(runs, key=lambda run: run.date):
-        recipe = json.dumps(run.recipe, sort_keys=True)
-        key = (run.model, run.num_clips, run.num_training_segments, recipe, run.test["fingerprint"])
-        groups.setdefault(key, {})[run.seed] = run
+    records = records if edition is None else table_runs(records, edition, models)
+    groups: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
+    for run in sorted(map(_current, records), key=lambda run: run["date"]):
+        recipe = json.dumps(_recipe(run["settings"]), sort_keys=True)
+        key = (run["model"], run["num_clips"], run["num_training_segments"], recipe, run["test"]["fingerprint"])
+        groups.setdefault(key, {})[run["seed"]] = run
     rows = [_row([group[seed] for seed in sorted(group)], part) for group in groups.values()]
     rows = [replace(row, variant=_variant(row, [other for other in rows if other.model == row.model])) for row in rows]
     order = {model: index for index, model in enumerate(ORDER)}
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.num_training_segments, row.num_clips, order.get(row.model, len(ORDER)), row.model, row.variant
-        ),
-    )  # fmt: skip
+
+    def position(row: Row) -> tuple[Any, ...]:
+        return row.num_training_segments, row.num_clips, order.get(row.model, len(ORDER)), row.model, row.variant
+
+    return sorted(rows, key=position)
 
 
 def _variant(row: Row, rows: Iterable[Row]) -> str:
@@ -191,38 +164,37 @@ def _variant(row: Row, rows: Iterable[Row]) -> str:
     return ", ".join(differences)
 
 
-def _row(runs: Sequence[_Run], part: str) -> Row:
+def _row(runs: Sequence[dict[str, Any]], part: str) -> Row:
     """The mean of runs that differ in their seed alone."""
     scores, by_run, resampled = {}, {}, {}
-    first, tests = runs[0], [run.test for run in runs]
+    first, tests = runs[0], [run["test"] for run in runs]
     for metric in METRICS:
-        if metric not in first.test["parts"].get(part, {}):
+        if metric not in tests[0]["parts"].get(part, {}):
             continue
         intervals = [Interval.from_dict(test["parts"][part][metric]) for test in tests]
         by_run[metric] = tuple(run.value for run in intervals)
+        value, low, high = np.mean([(run.value, run.low, run.high) for run in intervals], axis=0).tolist()
+        scores[metric] = Interval(value, low, high)
         if part == "all":
             resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
-            scores[metric] = interval(np.mean(by_run[metric]), resampled[metric])
-        else:
-            value, low, high = np.mean([(run.value, run.low, run.high) for run in intervals], axis=0).tolist()
-            scores[metric] = Interval(value, low, high)
-    num_models = min(run.num_models for run in runs)
+            scores[metric] = interval(value, resampled[metric])
+    num_models = min(len(run["settings"]["models"]) for run in runs)
     return Row(
-        model=first.model,
-        num_clips=first.num_clips,
-        num_training_segments=first.num_training_segments,
+        model=first["model"],
+        num_clips=first["num_clips"],
+        num_training_segments=first["num_training_segments"],
         num_seeds=len(runs),
         scores=scores,
         by_run=by_run,
         resampled=resampled,
-        fingerprint=first.test["fingerprint"],
-        num_songs=first.test["num_songs"],
-        seconds=float(np.mean([run.seconds for run in runs if run.num_models == num_models])),
+        fingerprint=tests[0]["fingerprint"],
+        num_songs=tests[0]["num_songs"],
+        seconds=float(np.mean([seconds_of(run) for run in runs if len(run["settings"]["models"]) == num_models])),
         num_models=num_models,
         variant="",
-        recipe=first.recipe,
-        parameters=first.parameters,
-        device=first.device,
+        recipe=_recipe(first["settings"]),
+        parameters=first.get("parameters"),
+        device=first["device"],
     )
 
 
@@ -281,18 +253,12 @@ def table(rows: Sequence[Row], spec: str = ".3f") -> pandas.DataFrame:
         rows: from :func:`rows_of`.
         spec: format of a measurement.
     """
-    import pandas
-
-    frame = pandas.DataFrame(
-        {
-            **_scale(row),
-            "seeds": str(row.num_seeds),
-            **{METRICS[metric].title: f"{value:{spec}}" for metric, value in row.scores.items()},
-            "time": f"{row.time} ({row.variant})" if row.variant else row.time,
-        }
+    columns = [
+        {"model": row.model, **_scale(row), "seeds": row.num_seeds, **_formatted(row.scores, spec)}
+        | {"time": f"{row.time} ({row.variant})" if row.variant else row.time}
         for row in rows
-    )
-    return frame.fillna("-")
+    ]
+    return _frame(columns)
 
 
 def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) -> str:
@@ -305,60 +271,56 @@ def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) ->
     Raises:
         ConfigError: there are no such records.
     """
-    import pandas
-
-    records = list(records)
-    runs = [_run(record) for record in (records if edition is None else table_runs(records, edition))]
-    if not runs:
+    records = list(records) if edition is None else table_runs(records, edition)
+    if not records:
         which = f"no run of the {edition} edition" if edition else "no training run"
         raise ConfigError(f"{which} among these records; make one with `tagging train`")
-    rows = rows_of(records, edition)
-    kinds = sorted({f"{run.edition} edition, {run.corpus}" for run in runs})
+    rows = rows_of(records)
+    kinds = sorted({f"{record['edition']} edition, {record['corpus']['name']}" for record in records})
     sections = [
         (f"{'; '.join(kinds)}: song-level scores, 95 % intervals over groups of test songs", table(rows, ".4f"))
     ]
     if pairs := _pairs(rows, "spectrogram", "waveform"):
-        measured = gaps(rows)
+        measured, remark = gaps(rows), "not comparable: other settings, or other test songs"
         differences = [
-            {
-                **_scale(pair[0], model=False),
-                **{METRICS[metric].title: f"{value:+.4f}" for metric, value in measured.get(scale, {}).items()},
-                "": "" if scale in measured else "not comparable: other settings, or other test songs",
-            }
-            for scale, pair in pairs.items()
+            {**_scale(row), **_formatted(measured.get(scale, {}), "+.4f"), "": "" if scale in measured else remark}
+            for scale, (row, _) in pairs.items()
         ]
-        sections.append(("spectrogram minus waveform, paired", pandas.DataFrame(differences)))
+        sections.append(("spectrogram minus waveform, paired", _frame(differences)))
     if repeated := [row for row in rows if row.num_seeds > 1]:
         ranges = [
-            {
-                **_scale(row),
-                **{METRICS[metric].title: f"{min(v):.4f} to {max(v):.4f}" for metric, v in row.by_run.items()},
-                "": f"({row.variant})" if row.variant else "",
-            }
+            {"model": row.model, **_scale(row)}
+            | {METRICS[metric].title: f"{min(runs):.4f} to {max(runs):.4f}" for metric, runs in row.by_run.items()}
+            | {"": row.variant and f"({row.variant})"}
             for row in repeated
         ]
-        sections.append(("runs that differ in their seed only, lowest to highest", pandas.DataFrame(ranges)))
+        sections.append(("runs that differ in their seed only, lowest to highest", _frame(ranges)))
     for version in list_published():
-        published = published_results(version)
+        published, leads = published_results(version), published_gaps(version)
         results = [
             {
                 "model": row.model,
                 "songs": f"{row.num_clips:,}",
-                **{METRICS[metric].title: f"{value:.4f}" for metric, value in row.scores.items()},
-                "time": row.training_time or "-",
+                **_formatted(row.scores, ".4f"),
+                "time": row.training_time,
             }
             for row in published.rows
         ]
-        sections.append((f"{published.title} ({published.corpus})", pandas.DataFrame(results)))
-        leads = [
-            {"songs": f"{songs:,}", **{METRICS[metric].title: f"{value:+.4f}" for metric, value in lead.items()}}
-            for songs, lead in published_gaps(version).items()
-        ]
-        sections.append((f"{published.title}: spectrogram minus waveform", pandas.DataFrame(leads)))
-    return "\n\n".join(f"{title}\n{frame.fillna('-').to_string(index=False)}" for title, frame in sections)
+        lead = [{"songs": f"{songs:,}", **_formatted(values, "+.4f")} for songs, values in leads.items()]
+        sections.append((f"{published.title} ({published.corpus})", _frame(results)))
+        sections.append((f"{published.title}: spectrogram minus waveform", _frame(lead)))
+    return "\n\n".join(f"{title}\n{frame.to_string(index=False)}" for title, frame in sections)
 
 
-def _scale(row: Row, model: bool = True) -> dict[str, str]:
-    """The columns that say what was trained."""
-    scale = {"clips": f"{row.num_clips:,}", "segments": f"{row.num_training_segments:,}"}
-    return {"model": row.model, **scale} if model else scale
+def _scale(row: Row) -> dict[str, str]:
+    return {"clips": f"{row.num_clips:,}", "segments": f"{row.num_training_segments:,}"}
+
+
+def _formatted(scores: Mapping[str, Interval | float], spec: str) -> dict[str, str]:
+    return {METRICS[metric].title: f"{value:{spec}}" for metric, value in scores.items()}
+
+
+def _frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.DataFrame(rows).fillna("-")
