@@ -34,6 +34,8 @@ BACKEND_OPTIONS = {
 }  # fmt: skip
 HEADS = {"together": "linear"}
 OLD_NORM_MOMENTUM = 0.01
+EVALUATION_FIELDS = {"songs": "num_songs", "groups": "num_groups"}
+EVALUATION_PARTS = {"score": "composition"}
 STATE_KEYS = {"head.kinds.bi-modal.": "head.kinds.classification.", "head.kinds.uniform.": "head.kinds.regression."}
 
 # Settings were one flat table. What they were called -> where they are now.
@@ -101,6 +103,20 @@ def current_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
+def legacy_kind(kind: str) -> str:
+    """The first name of a kind of tag, which fingerprints of evaluations are made of."""
+    return next((old for old, new in TAG_KINDS.items() if new == kind), kind)
+
+
+def current_evaluation(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an :class:`~tagging.evaluation.evaluate.Evaluation` as they are named now; data of today stays as it is."""
+    data = renamed(data, EVALUATION_FIELDS)
+    return data | {
+        "parts": renamed(data["parts"], EVALUATION_PARTS),
+        "tags": [tag | {"kind": TAG_KINDS.get(tag["kind"], tag["kind"])} for tag in data["tags"]],
+    }
+
+
 def current_state(weights: Mapping[str, V]) -> dict[str, V]:
     """The weights of a tagger under the names of their modules now."""
     return {_current_state_key(name): tensor for name, tensor in weights.items()}
@@ -143,6 +159,8 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     record["settings"] = current_settings(record["settings"])
     if record["corpus"]["name"] in CORPORA:
         record["corpus"] = record["corpus"] | {"name": CORPORA[record["corpus"]["name"]]}
+    if "test" in record:
+        record["test"] = current_evaluation(record["test"])
     if "history" in record:
         record["history"] = [renamed(entry, STEP_FIELDS) for entry in record["history"]]
     if "resumes" in record:
@@ -159,5 +177,3 @@ def current_checkpoint(about: Mapping[str, Any]) -> dict[str, Any]:
     about["resumes"] = [renamed(entry, STEP_FIELDS) for entry in about.get("resumes", [])]
     about["learners"] = {name: renamed(progress, STEP_FIELDS) for name, progress in about["learners"].items()}
     return about
-
-
