@@ -1,4 +1,4 @@
-"""Names are the field's: words that once stood for something here, and that no PyTorch or librosa user knows, stay out of the code."""
+"""Names are the field's: words of our own that no PyTorch or librosa user knows stay out of the code."""
 
 from __future__ import annotations
 
