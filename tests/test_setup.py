@@ -1,4 +1,4 @@
-"""The three ways of saying what must be installed agree with each other."""
+"""pyproject.toml, constraints.txt, environment.yml and the other set-up files agree with each other."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LINES = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if
 PINS = [Requirement(line) for line in LINES]
 
 
-def wanted() -> dict[str, list[Requirement]]:
+def requirements() -> dict[str, list[Requirement]]:
     """Extra, or '' for what is always installed -> requirements, without the project's own extras."""
     groups = {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
     parsed = {extra: [Requirement(text) for text in texts] for extra, texts in groups.items()}
-    return {extra: [r for r in found if r.name != PROJECT["name"]] for extra, found in parsed.items()}
+    return {extra: [r for r in group if r.name != PROJECT["name"]] for extra, group in parsed.items()}
 
 
 def canonical(name: str) -> str:
@@ -40,7 +40,7 @@ def test_pins_are_pins():
 
 @pytest.mark.parametrize(
     ("extra", "requirement"),
-    [(extra, requirement) for extra, found in wanted().items() for requirement in found],
+    [(extra, requirement) for extra, group in requirements().items() for requirement in group],
     ids=str,
 )
 def test_every_dependency_is_pinned_inside_its_range(extra, requirement):
@@ -51,9 +51,9 @@ def test_every_dependency_is_pinned_inside_its_range(extra, requirement):
         assert requirement.specifier.contains(version.version, prereleases=True), f"{pin} is outside {requirement}"
 
 
-def test_ranges_have_a_lower_end():
-    """Too old a version fails in strange ways; an upper end is set only with a reason, so that Colab keeps what it has."""
-    for requirement in wanted()[""]:
+def test_ranges_have_a_lower_bound():
+    """A version that is too old fails in strange ways; upper ends are left out, so that Colab keeps what it has."""
+    for requirement in requirements()[""]:
         assert [part.operator for part in requirement.specifier] == [">="], requirement
 
 
@@ -81,7 +81,7 @@ def test_conda_environment_is_in_step():
 
 
 def test_own_extras_exist():
-    texts = [text for found in PROJECT["optional-dependencies"].values() for text in found]
+    texts = [text for group in PROJECT["optional-dependencies"].values() for text in group]
     for requirement in map(Requirement, texts):
         if requirement.name == PROJECT["name"]:
             assert requirement.extras <= set(PROJECT["optional-dependencies"])
