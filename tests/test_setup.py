@@ -11,6 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+import tagging
+
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "constraints.txt").exists():
     pytest.skip("the set-up files are not part of this distribution", allow_module_level=True)
@@ -85,3 +87,49 @@ def test_own_extras_exist():
     for requirement in map(Requirement, texts):
         if requirement.name == PROJECT["name"]:
             assert requirement.extras <= set(PROJECT["optional-dependencies"])
+
+
+def test_authors_are_the_same_everywhere():
+    """pyproject.toml is the source."""
+    (author,) = [entry["name"] for entry in PROJECT["authors"]]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["authors"] == [{"name": author}]
+    assert citation["version"] == PROJECT["version"] == tagging.__version__
+    assert yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["author"] == author
+    assert f"Copyright (c) 2026 {author}" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_the_readme_explains_every_extra():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for extra in set(PROJECT["optional-dependencies"]) - {"scores"}:  # the former name of sheet-music
+        assert f"`[{extra}]`" in readme
+    commands = [line.strip() for line in readme.splitlines() if line.strip().startswith("pip install")]
+    assert (
+        commands[0].split("#")[0].strip() == "pip install ."
+    )  # constraints would replace the PyTorch that is installed
+
+
+def test_workflow_runs_what_a_contributor_runs():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert ".ci/run" in [step.get("run") for step in job["steps"]]
+    assert f">={job['strategy']['matrix']['python'][0]}" == PROJECT["requires-python"]
+    targets = re.search(r"for step in (.*?);", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))[1].split()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {"setup", "lint", "test", "book"} <= set(targets) <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+
+
+@pytest.mark.parametrize("form", ["bug", "page"])
+def test_issue_forms_ask_for_what_is_needed(form):
+    content = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / f"{form}.yml").read_text(encoding="utf-8"))
+    required = {entry["id"] for entry in content["body"] if entry["validations"]["required"]}
+    assert {"what", "info"} | ({"page", "cell"} if form == "page" else set()) <= required
+    (info,) = [entry for entry in content["body"] if entry["id"] == "info"]
+    assert "`tagging info`" in info["attributes"]["label"]
+
+
+def test_hooks_are_the_checks_of_make_lint():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    programs = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert programs | {"mypy"} == set(re.findall(r"\$\(BIN\)/(\w+)", lint))
