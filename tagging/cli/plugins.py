@@ -57,7 +57,9 @@ def _load(module: str, plugin: str) -> ModuleType:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
             raise ConfigError(f"plugin {plugin}: no such module; give the path of a .py file, or install it") from error
-        last = traceback.extract_tb(error.__traceback__)[-1]
+        package = str(Path(__file__).parents[1])
+        frames = traceback.extract_tb(error.__traceback__)
+        last = [frame for frame in frames if not frame.filename.startswith(package)][-1]
         raise ConfigError(
             f"plugin {plugin} cannot be imported: {type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
         ) from error
