@@ -244,3 +244,11 @@ def test_every_page_that_is_named_exists():
         if not any((ROOT / f"{page}{ending}").exists() for ending in (".ipynb", ".md"))
     }
     assert missing == set()
+
+
+@pytest.mark.skipif(not (ROOT / "CONTRIBUTING.md").exists(), reason="CONTRIBUTING.md is not part of this distribution")
+def test_contributors_read_the_same_order_of_folders():
+    listed = re.findall(
+        r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert listed == FOLDERS
