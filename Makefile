@@ -9,13 +9,14 @@ PORT ?= 8000
 BARE := tinysoundfont==0.3.7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cache notebooks book test slow lint serve lock clean
+.PHONY: help setup cache notebooks book page test slow lint serve lock clean
 
 help:
 	@echo "make book    build the book into _build/html"
+	@echo "make page    build one page into _build/page, in seconds: make page PAGE=book/recipe"
 	@echo "make test    run the tests"
 	@echo "make serve   show the built book on http://127.0.0.1:$(PORT)"
-	@echo "make lint    ruff and codespell"
+	@echo "make lint    ruff, codespell, nbstripout and mypy"
 	@echo "make slow    the tests that take minutes"
 	@echo "make lock    pin the newest versions in constraints.txt"
 	@echo "make clean   remove everything that was built"
@@ -30,8 +31,8 @@ $(READY): pyproject.toml constraints.txt Makefile
 
 setup: $(READY)
 
-# What pages and slow tests would otherwise wait for, made once in the user's cache: the weights of the pretrained taggers
-# (a download of 29 MB) and the note cache of the `scores` corpus (some minutes of reading scores).
+# What pages and slow tests need, made once in the user's cache: the weights of the pretrained taggers (a download of 29 MB)
+# and the notes of the corpus `sheet-music` (some minutes of reading files).
 cache: $(READY)
 	$(BIN)/tagging prepare pretrained sheet-music
 
@@ -43,18 +44,27 @@ book: notebooks
 	$(BIN)/python book/_tools/check_book.py _build/html
 	@echo "The book is in _build/html. Look at it with: make serve"
 
+# executes the page if it is a notebook; links to other pages lead nowhere
+page: $(READY)
+	@test -f "$(basename $(PAGE)).ipynb" -o -f "$(basename $(PAGE)).md" || { echo "name a page that exists: make page PAGE=book/recipe"; exit 1; }
+	mkdir -p _build/page
+	printf 'format: jb-book\nroot: $(basename $(PAGE))\n' > _build/page/_toc.yml
+	$(BIN)/jupyter-book build . --toc _build/page/_toc.yml --path-output _build/page
+	@echo "The page is _build/page/_build/html/$(basename $(PAGE)).html"
+
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
 slow: cache
 	$(BIN)/python -m pytest -m slow
 
-# ruff's and codespell's settings are in pyproject.toml
+# the settings of ruff, codespell and mypy are in pyproject.toml
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/nbstripout --verify --keep-id book/*.ipynb
+	$(BIN)/mypy
 
 serve: $(READY)
 	@test -f _build/html/index.html || { echo "there is no book yet: run make book first"; exit 1; }
@@ -67,4 +77,4 @@ lock: $(READY)
 		--constraint $(VENV)/.torch pyproject.toml --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) _build book/_static/vendor
+	rm -rf $(VENV) .mypy_cache _build book/_static/vendor

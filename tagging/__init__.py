@@ -1,15 +1,25 @@
-"""Music tagging at scale: taggers, their parts, their data, and the measurements of the book.
+"""Music tagging at scale: taggers, their parts, data, training, evaluation, and the results of the book.
 
 >>> import tagging
 >>> result = tagging.load_tagger("msd-musicnn").tag("song.mp3")   # doctest: +SKIP
 >>> result.top(5)                                                 # doctest: +SKIP
 
-The public names are those of ``__init__.pyi``. They are imported when they are first used, so that ``import tagging`` loads
-neither PyTorch nor NumPy.
+``__init__.pyi`` lists the public names. Each is imported at first use: ``import tagging`` loads neither PyTorch nor NumPy.
 """
+
+from typing import Any
 
 import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        return _attached(name)
+    except ModuleNotFoundError as error:
+        from .utils.extras import missing_package
+
+        raise missing_package(error) or error from None

@@ -3,6 +3,10 @@ from .audio.examples import sound_path as sound_path
 from .audio.files import load_audio as load_audio
 from .audio.mel import LogMel as LogMel
 from .audio.mel import MelSpec as MelSpec
+from .baselines import list_baselines as list_baselines
+from .data.base import CORPORA as CORPORA
+from .data.base import Corpus as Corpus
+from .data.base import Track as Track
 from .data.base import list_corpora as list_corpora
 from .data.base import open_corpus as open_corpus
 from .errors import AudioError as AudioError
@@ -11,6 +15,18 @@ from .errors import ConfigError as ConfigError
 from .errors import CorpusError as CorpusError
 from .errors import DownloadError as DownloadError
 from .errors import TaggingError as TaggingError
+from .evaluation.bias.report import BiasReport as BiasReport
+from .evaluation.bias.report import bias_report as bias_report
+from .evaluation.bootstrap import Interval as Interval
+from .evaluation.evaluate import Evaluation as Evaluation
+from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.predictions import Predictions as Predictions
+from .extend import register_backend as register_backend
+from .extend import register_command as register_command
+from .extend import register_corpus as register_corpus
+from .extend import register_frontend as register_frontend
+from .extend import register_head as register_head
+from .extend import register_loss as register_loss
 from .models.acceleration.fusion import fuse as fuse
 from .models.backends import build_backend as build_backend
 from .models.backends import list_backends as list_backends
@@ -21,6 +37,7 @@ from .models.base import Frontend as Frontend
 from .models.build import build_tagger as build_tagger
 from .models.frontends import build_frontend as build_frontend
 from .models.frontends import list_frontends as list_frontends
+from .models.frontends.spectrogram import SpectrogramFrontend as SpectrogramFrontend
 from .models.heads import HEADS as HEADS
 from .models.heads import list_heads as list_heads
 from .models.normalization import renormalise as renormalise
@@ -30,6 +47,10 @@ from .pretrained import load_tagger as load_tagger
 from .tags import Tag as Tag
 from .tags import TrackTags as TrackTags
 from .tags import Vocabulary as Vocabulary
+from .training.loop import train as train
+from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
+from .training.settings import Settings as Settings
+from .utils.extras import MissingPackageError as MissingPackageError
 
 __version__: str

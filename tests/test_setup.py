@@ -1,4 +1,4 @@
-"""The three ways of saying what must be installed agree with each other."""
+"""pyproject.toml, constraints.txt, environment.yml and the other set-up files agree with each other."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+import tagging
+
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "constraints.txt").exists():
     pytest.skip("the set-up files are not part of this distribution", allow_module_level=True)
@@ -20,11 +22,11 @@ LINES = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if
 PINS = [Requirement(line) for line in LINES]
 
 
-def wanted() -> dict[str, list[Requirement]]:
+def requirements() -> dict[str, list[Requirement]]:
     """Extra, or '' for what is always installed -> requirements, without the project's own extras."""
     groups = {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
     parsed = {extra: [Requirement(text) for text in texts] for extra, texts in groups.items()}
-    return {extra: [r for r in found if r.name != PROJECT["name"]] for extra, found in parsed.items()}
+    return {extra: [r for r in group if r.name != PROJECT["name"]] for extra, group in parsed.items()}
 
 
 def canonical(name: str) -> str:
@@ -40,7 +42,7 @@ def test_pins_are_pins():
 
 @pytest.mark.parametrize(
     ("extra", "requirement"),
-    [(extra, requirement) for extra, found in wanted().items() for requirement in found],
+    [(extra, requirement) for extra, group in requirements().items() for requirement in group],
     ids=str,
 )
 def test_every_dependency_is_pinned_inside_its_range(extra, requirement):
@@ -51,9 +53,9 @@ def test_every_dependency_is_pinned_inside_its_range(extra, requirement):
         assert requirement.specifier.contains(version.version, prereleases=True), f"{pin} is outside {requirement}"
 
 
-def test_ranges_have_a_lower_end():
-    """Too old a version fails in strange ways; an upper end is set only with a reason, so that Colab keeps what it has."""
-    for requirement in wanted()[""]:
+def test_ranges_have_a_lower_bound():
+    """A version that is too old fails in strange ways; upper ends are left out, so that Colab keeps what it has."""
+    for requirement in requirements()[""]:
         assert [part.operator for part in requirement.specifier] == [">="], requirement
 
 
@@ -81,7 +83,53 @@ def test_conda_environment_is_in_step():
 
 
 def test_own_extras_exist():
-    texts = [text for found in PROJECT["optional-dependencies"].values() for text in found]
+    texts = [text for group in PROJECT["optional-dependencies"].values() for text in group]
     for requirement in map(Requirement, texts):
         if requirement.name == PROJECT["name"]:
             assert requirement.extras <= set(PROJECT["optional-dependencies"])
+
+
+def test_authors_are_the_same_everywhere():
+    """pyproject.toml is the source."""
+    (author,) = [entry["name"] for entry in PROJECT["authors"]]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["authors"] == [{"name": author}]
+    assert citation["version"] == PROJECT["version"] == tagging.__version__
+    assert yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["author"] == author
+    assert f"Copyright (c) 2026 {author}" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_the_readme_explains_every_extra():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for extra in set(PROJECT["optional-dependencies"]) - {"scores"}:  # the former name of sheet-music
+        assert f"`[{extra}]`" in readme
+    commands = [line.strip() for line in readme.splitlines() if line.strip().startswith("pip install")]
+    assert (
+        commands[0].split("#")[0].strip() == "pip install ."
+    )  # constraints would replace the PyTorch that is installed
+
+
+def test_workflow_runs_what_a_contributor_runs():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert ".ci/run" in [step.get("run") for step in job["steps"]]
+    assert f">={job['strategy']['matrix']['python'][0]}" == PROJECT["requires-python"]
+    targets = re.search(r"for step in (.*?);", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))[1].split()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {"setup", "lint", "test", "book"} <= set(targets) <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+
+
+@pytest.mark.parametrize("form", ["bug", "page"])
+def test_issue_forms_ask_for_what_is_needed(form):
+    content = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / f"{form}.yml").read_text(encoding="utf-8"))
+    required = {entry["id"] for entry in content["body"] if entry["validations"]["required"]}
+    assert {"what", "info"} | ({"page", "cell"} if form == "page" else set()) <= required
+    (info,) = [entry for entry in content["body"] if entry["id"] == "info"]
+    assert "`tagging info`" in info["attributes"]["label"]
+
+
+def test_hooks_are_the_checks_of_make_lint():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    programs = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert programs | {"mypy"} == set(re.findall(r"\$\(BIN\)/(\w+)", lint))

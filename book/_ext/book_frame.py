@@ -1,10 +1,10 @@
-"""What the book needs beyond Jupyter Book's own settings.
+"""Sphinx extension of the book: what Jupyter Book's own settings cannot do.
 
-- Pages load nothing from other hosts: MathJax is copied in from a Python package, Thebe is left out.
-- A page that is gone from the table of contents is gone from the book.
-- Example sounds are put beside the pages in a form that every browser plays.
-- Stored outputs never outlive the code that made them: notebooks run again when the package or an installed library
-  has changed, and a page whose notebook failed is read again at the next build.
+- Pages load nothing from other hosts: MathJax is copied from a Python package, Thebe is removed.
+- A page that is no longer in the table of contents is removed from the built book.
+- Example sounds are put beside the pages as mp3, which every browser plays.
+- Notebooks run again when the package or an installed library has changed, and a page whose notebook failed is read again
+  at the next build.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def leave_out_thebe(app: Sphinx, _config: object) -> None:
 
 
 def follow_the_system(app: Sphinx, _config: object) -> None:
-    """Start in the reader's own light or dark mode; left empty, the theme complains in the console of every page."""
+    """Start in the reader's own light or dark mode; without a value the theme logs an error on every page."""
     app.config.html_context.setdefault("default_mode", "auto")
 
 
 def sweep(app: Sphinx) -> None:
-    """Before a build from nothing, remove the pages of earlier ones: a page that left the book must not stay in it."""
+    """Before a full build, remove the pages of earlier builds: a page that left the book must not stay in it."""
     if app.env.all_docs:
         return
     for page in Path(app.outdir).rglob("*.html"):
@@ -84,7 +84,7 @@ def copy_sounds(app: Sphinx) -> None:
 
 
 def fingerprint() -> str:
-    """A hash of everything but the notebooks that their outputs depend on."""
+    """A hash of what the outputs of notebooks depend on, apart from the notebooks: package, constraints, installed libraries."""
     digest = hashlib.sha256(sys.version.encode())
     files = [path for path in (ROOT / "tagging").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     for path in sorted([*files, ROOT / "constraints.txt"]):
@@ -96,7 +96,11 @@ def fingerprint() -> str:
 
 
 def refresh(cache: Path) -> str:
-    """Empty the folder of executed notebooks, which knows only their own code, if the fingerprint has changed; return it."""
+    """Empty the cache of executed notebooks if the fingerprint has changed, since its keys hold their code alone.
+
+    Returns:
+        The fingerprint.
+    """
     stamp = cache / "made_from.sha256"
     now = fingerprint()
     if cache.exists() and not (stamp.exists() and stamp.read_text() == now):
@@ -108,7 +112,7 @@ def refresh(cache: Path) -> str:
 
 
 def forget_stale_outputs(app: Sphinx) -> None:
-    """See to it that neither notebooks nor pages are left of what the package was before."""
+    """Drop outputs and pages that were made with an earlier state of the package."""
     now = refresh(Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache"))
     app.env.book_is_stale = getattr(app.env, "book_made_from", None) != now
     app.env.book_made_from = now
@@ -122,13 +126,13 @@ def read_again(app: Sphinx, env, _added: set, _changed: set, _removed: set) -> l
     notebooks = [name for name in env.found_docs if env.doc2path(name).endswith(".ipynb")]
     if env.book_is_stale:
         return [name for name in [*notebooks, *env.found_docs] if name in env.all_docs]
-    about = getattr(env, "nb_metadata", {})  # there is none before the first notebook has been read
-    runs = {name: about.get(name, {}).get("exec_data") for name in notebooks}
+    metadata = getattr(env, "nb_metadata", {})  # missing before the first notebook has been read
+    runs = {name: metadata.get(name, {}).get("exec_data") for name in notebooks}
     return [name for name, run in runs.items() if run and not run["succeeded"]]
 
 
 def drop_widget_state(app: Sphinx, _doctree) -> None:
-    """Forget the stored state of widgets: their cells are for readers with a kernel, and no page shows them."""
+    """Drop the stored state of widgets: their cells need a running kernel, and no page shows them."""
     getattr(app.env, "nb_metadata", {}).get(app.env.docname, {}).get("js_files", {}).pop("ipywidgets_state", None)
 
 

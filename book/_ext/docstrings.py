@@ -1,14 +1,15 @@
-"""How the package's docstrings become the API page.
+"""Turns the package's docstrings into the API page.
 
-The docstrings are written to be read in an editor. Four of their habits need help here: several names described in one
-entry, pages named by their file, names used without their module, and names of things that exist but have no entry of
-their own on the page.
+The docstrings are written to be read in an editor. Four habits of theirs need help here: one entry for several names, pages
+named by their file, names without their module, and names that exist but have no entry of their own on the page.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -22,6 +23,14 @@ SEVERAL = re.compile(r"(\s+)(\w+(?:, \w+)+): (.*)")
 NUMBERS = {"float32", "float64", "int16", "int64"}
 PAGE = re.compile(r"``(book/\w+)``")
 
+STUB = Path(__file__).parents[2] / "tagging" / "__init__.pyi"
+# public name -> module that defines it
+PUBLIC = {
+    alias.name: node.module
+    for node in ast.parse(STUB.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+}
 # short or internal names -> the ones their documentation uses
 ALIASES = {
     "Axes": "matplotlib.axes.Axes",
@@ -68,27 +77,22 @@ def link_pages(app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, li
 
 
 def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.TextElement) -> nodes.Node | None:
-    """Find what a name means when Sphinx does not.
-
-    A name that nothing answers to stays unresolved and fails the build.
-    """
+    """The target of a name that Sphinx does not know; a name that does not exist stays unresolved and fails the build."""
     if node.get("refdomain") != "py":
         return None
     target = node["reftarget"]
     if target in ALIASES:
         node["reftarget"] = ALIASES[target]
         return resolve_reference_any_inventory(env, False, node, content)
-    import tagging
-
     module, _, name = target.rpartition(".")
-    if module == "tagging" and name in tagging._PUBLIC:
-        full = f"tagging.{tagging._PUBLIC[name]}.{name}"
+    if module == "tagging" and name in PUBLIC:
+        full = f"tagging.{PUBLIC[name]}.{name}"
         domain = env.get_domain("py")
         return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content)
-    here = node.get("py:module") or "tagging"
-    if any(_exists(name) for name in (target, f"{here}.{target}", f"tagging.{target}")):
+    module = node.get("py:module") or "tagging"
+    if any(_exists(name) for name in (target, f"{module}.{target}", f"tagging.{target}")):
         return content
-    # text that napoleon took for a type: the shape or the kind of numbers of an array
+    # text that napoleon took for a type: the shape or the dtype of an array
     return content if " " in target or target in NUMBERS else None
 
 

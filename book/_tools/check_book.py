@@ -1,4 +1,4 @@
-"""Check a built book: everything a reader could stumble over that the build itself does not notice.
+"""Check a built book for problems that the build itself does not notice.
 
     python book/_tools/check_book.py _build/html
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-# what makes a browser fetch something without being asked: tag -> attributes
+# attributes whose address a browser loads with the page: tag -> attributes
 LOADING = {
     "audio": ["src"],
     "embed": ["src"],
@@ -84,7 +84,7 @@ class Book:
                         yield f"<{element.name} {attribute}={url!r}>: {problem}"
 
     def _follow(self, path: Path, url: str) -> str | None:
-        """What is wrong with an internal link, or None."""
+        """The problem of an internal link, or None."""
         parts = urlsplit(url)
         if parts.scheme or parts.netloc or url.startswith("//"):
             return None
@@ -101,7 +101,7 @@ class Book:
         return None
 
     def _assets(self) -> Iterator[str]:
-        """Stylesheets and scripts of the book that fetch from elsewhere. Vendored libraries are seen by the browser test."""
+        """Stylesheets and scripts of the book that load from another host, apart from vendored libraries."""
         for pattern, rule in (("*.css", STYLE_LOADS), ("*.js", SCRIPT_LOADS)):
             for path in sorted(self.root.rglob(pattern)):
                 if "mathjax" in path.parts or "vendor" in path.parts:
@@ -148,7 +148,7 @@ def _loads(page: BeautifulSoup) -> Iterator[str]:
 
 
 def _images(page: BeautifulSoup) -> Iterator[str]:
-    """Images and players that say nothing to those who cannot see them."""
+    """Images and players without a description for readers who cannot see them."""
     for image in page.find_all("img"):
         source = image.get("src", "")[:80]
         alt = image.get("alt")
@@ -170,7 +170,7 @@ def _images(page: BeautifulSoup) -> Iterator[str]:
 
 
 def _cells(page: BeautifulSoup) -> Iterator[str]:
-    """Cells that failed or complained, outputs that are blank without a kernel, and wrong solutions."""
+    """Cells that failed or wrote to stderr, outputs that are blank without a kernel, and wrong solutions."""
     for output in page.select(".cell_output"):
         text = output.get_text()
         if output.select(".traceback, .tb") or "Traceback (most recent call last)" in text:

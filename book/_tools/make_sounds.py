@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from synth import RATE, bow, hat, hertz, high_pass, kick, low_pass, place, pluck, room, snare, stamp, synth
+from synth import RATE, bow, hat, hertz, high_pass, kick, low_pass, mix_in, pluck, room, snare, stamp, synth
 
 SOUNDS = Path(__file__).parents[2] / "tagging" / "audio" / "examples"
 DRIVE = 4.5  # where rounding sets in, in units of the root mean square
@@ -74,7 +74,7 @@ def greensleeves(rng: np.random.Generator) -> np.ndarray:
         arch = 0.12 * np.sin(np.pi * ((start - 2) % 48) / 48)  # each phrase swells and falls
         loud = (0.82 if strong else 0.66) + arch + rng.normal(0, 0.02)
         ring = clock[min(start + length, len(clock) - 1)] - clock[start] + (0.9 if length == 12 else 0.12)
-        place(track, pluck(hertz(note), ring, loud, rng), at(start) + 0.012 * strong, pan=0.12)
+        mix_in(track, pluck(hertz(note), ring, loud, rng), at(start) + 0.012 * strong, pan=0.12)
     chords = GREENSLEEVES_CHORDS.split()
     for half, name in enumerate(chords):
         bass, fifth, octave, third = LUTE_CHORDS[name].split()
@@ -83,7 +83,7 @@ def greensleeves(rng: np.random.Generator) -> np.ndarray:
         for step, note in enumerate(notes):
             loud = (0.62 if step == 0 and half % 2 == 0 else 0.36) + rng.normal(0, 0.02)
             start = at(2 + 6 * half) + 0.05 * step if last else at(2 + 6 * half + 2 * step)
-            place(track, pluck(hertz(note), 3.2 if last else 1.15, loud, rng), start, pan=-0.15 - 0.1 * step)
+            mix_in(track, pluck(hertz(note), 3.2 if last else 1.15, loud, rng), start, pan=-0.15 - 0.1 * step)
     return room(track, decay=0.9, wet=0.22, rng=rng)
 
 
@@ -102,21 +102,21 @@ def drowsy_maggie(rng: np.random.Generator) -> np.ndarray:
         accent = 0.16 if start % 4 == 0 else 0.05 if start % 2 == 0 else 0.0
         long = length > 2
         stroke = bow(hertz(note), unit * length * (0.75 if long else 0.99), 0.62 + accent, rng, 14 if length > 1 else 0)
-        place(track, stroke, max(0, at(start)), pan=0.15)
+        mix_in(track, stroke, max(0, at(start)), pan=0.15)
     for bar in range(16):
         fifth = "B3" if bar < 8 or bar % 4 == 3 else "A3"
         root = "E3" if bar < 8 and bar % 4 != 3 else "D3"
         for note, loud in ((root, 0.2), (fifth, 0.13)):
-            place(track, bow(hertz(note), 8 * unit * 1.01, loud, rng), 0.1 + 8 * unit * bar, pan=-0.2)
+            mix_in(track, bow(hertz(note), 8 * unit * 1.01, loud, rng), 0.1 + 8 * unit * bar, pan=-0.2)
         for beat in range(4):
-            place(track, stamp(0.5 if beat % 2 == 0 else 0.22, rng, 66), max(0, at(8 * bar + 2 * beat)), pan=-0.05)
+            mix_in(track, stamp(0.5 if beat % 2 == 0 else 0.22, rng, 66), max(0, at(8 * bar + 2 * beat)), pan=-0.05)
             if bar >= 4:  # the drum joins in for the repeat
                 loud = (0.3, 0.17)[beat % 2] + rng.normal(0, 0.02)
-                place(track, stamp(loud, rng, 112), max(0, at(8 * bar + 2 * beat)), pan=-0.35)
-                place(track, stamp(0.13, rng, 150), max(0, at(8 * bar + 2 * beat + 1)), pan=-0.35)
+                mix_in(track, stamp(loud, rng, 112), max(0, at(8 * bar + 2 * beat)), pan=-0.35)
+                mix_in(track, stamp(0.13, rng, 150), max(0, at(8 * bar + 2 * beat + 1)), pan=-0.35)
     for note, loud in (("E3", 0.2), ("B3", 0.14)):
-        place(track, bow(hertz(note), 6 * unit, loud, rng), 0.1 + 128 * unit, pan=-0.2)
-    place(track, stamp(0.6, rng, 66), 0.1 + 128 * unit)
+        mix_in(track, bow(hertz(note), 6 * unit, loud, rng), 0.1 + 128 * unit, pan=-0.2)
+    mix_in(track, stamp(0.6, rng, 66), 0.1 + 128 * unit)
     return room(track, decay=0.7, wet=0.28, rng=rng)
 
 
@@ -134,32 +134,32 @@ def mountain_king(rng: np.random.Generator) -> np.ndarray:
     for step in range(8 * bars):
         start = at(step)
         if step % 2 == 0:
-            place(drums, kick(0.95), start)
+            mix_in(drums, kick(0.95), start)
             first = round(start * RATE)
             dip = 1 - 0.45 * np.exp(-np.arange(round(0.2 * RATE)) / (0.06 * RATE))  # the bass makes way for the kick
             duck[first : first + len(dip)] = np.minimum(duck[first : first + len(dip)], dip[: length - first])
         if step % 4 == 2:
-            place(drums, snare(0.5 + rng.normal(0, 0.02), rng), start, 0.05)
+            mix_in(drums, snare(0.5 + rng.normal(0, 0.02), rng), start, 0.05)
         open_hat = step % 2 == 1
-        place(drums, hat(0.34 if open_hat else 0.2, rng, 0.06 if open_hat else 0.02), start, 0.25)
+        mix_in(drums, hat(0.34 if open_hat else 0.2, rng, 0.06 if open_hat else 0.02), start, 0.25)
         if step >= 32 and step % 2 == 1:
-            place(drums, hat(0.12, rng, 0.015), start + beat / 4, -0.25)
+            mix_in(drums, hat(0.12, rng, 0.015), start + beat / 4, -0.25)
         if step % 32 == 31:  # a fill into the next phrase
-            place(drums, snare(0.35, rng), start + beat / 4, -0.05)
+            mix_in(drums, snare(0.35, rng), start + beat / 4, -0.05)
     for half, note in enumerate(MOUNTAIN_KING_BASS.split()):
         for step in range(4):
             pitch = hertz(note) * (2 if step % 2 else 1)
             voice = synth(pitch, 0.46 * beat, 0.75, cutoff=320, bite=4.5, detune=0, decay=0.07)
-            place(bass, voice, at(4 * half + step))
+            mix_in(bass, voice, at(4 * half + step))
     for start, note, steps in parse(MOUNTAIN_KING):
         loud = 0.5 + 0.12 * (start % 4 == 0) + 0.06 * (start >= 32) + rng.normal(0, 0.015)
         cutoff = 1500 + 25 * start  # the filter opens slowly over the whole tune
         voice = synth(hertz(note), 0.92 * steps * beat / 2, loud, cutoff=cutoff, bite=3.0, detune=7, decay=0.12)
-        place(lead, voice, at(start), 0.1)
+        mix_in(lead, voice, at(start), 0.1)
         if start >= 32:
             octave = 2 * hertz(note)
             voice = synth(octave, 0.85 * steps * beat / 2, 0.3 * loud, cutoff=cutoff, bite=2, detune=9, decay=0.1)
-            place(lead, voice, at(start), -0.3)
+            mix_in(lead, voice, at(start), -0.3)
     echo = round(0.75 * beat * RATE)
     lead[echo:] += 0.28 * low_pass(lead[:-echo, ::-1].copy(), 2500)
     mix = 0.8 * drums + (0.62 * bass + 0.8 * lead) * duck[:, None]

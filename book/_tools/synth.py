@@ -65,10 +65,10 @@ def pluck(frequency: float, duration: float, loud: float, rng: np.random.Generat
     whole = int(delay) - 1
     part = delay - whole
     # third-order Lagrange interpolation between the samples whole .. whole + 3
-    taps = [np.prod([(part - j) / (i - j) for j in range(4) if j != i]) for i in range(4)]
+    interpolation = [np.prod([(part - j) / (i - j) for j in range(4) if j != i]) for i in range(4)]
     loop = np.zeros(whole + 5)
     loop[0] = 1
-    loop[whole:] = -gain * np.convolve([1 - share, share], taps)
+    loop[whole:] = -gain * np.convolve([1 - share, share], interpolation)
 
     period = round(RATE / frequency)
     strike = np.zeros(round(duration * RATE))
@@ -176,7 +176,7 @@ def stamp(loud: float, rng: np.random.Generator, pitch: float = 72.0) -> np.ndar
 # --- the room ---------------------------------------------------------------------------------------------------------
 
 
-def place(track: np.ndarray, sound: np.ndarray, start: float, pan: float = 0.0) -> None:
+def mix_in(track: np.ndarray, sound: np.ndarray, start: float, pan: float = 0.0) -> None:
     """Add a sound to the stereo ``track`` [samples, 2] at ``start`` seconds; ``pan`` from -1 (left) to 1 (right)."""
     first = round(start * RATE)
     sound = sound[: max(0, len(track) - first)]

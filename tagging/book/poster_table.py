@@ -12,7 +12,6 @@ import numpy as np
 from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval, interval
 from ..evaluation.metrics import METRICS
-from ..utils.legacy import LEGACY_DEFAULTS, current_evaluation, renamed
 from ..utils.text import duration
 from .published import list_published, published_gaps, published_results
 
@@ -23,23 +22,17 @@ if TYPE_CHECKING:
 ORDER = ("gbt", "mel-statistics", "waveform", "spectrogram")
 
 
-# The four functions below are all that knows the names in a record.
 # Settings in which the runs of one row may differ: size, seed, what they were trained beside, speed and reporting.
 _NOT_RECIPE = {
-    "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "onednn",
-    "compile",
+    "models", "seed", "data.num_clips", "optimization.num_training_segments", "evaluation.validation_interval",
+    "evaluation.num_resamples", "runtime.num_workers", "runtime.log_interval", "runtime.cpu_acceleration", "runtime.compile",
 }  # fmt: skip
 
 
-def _current(record: Mapping[str, Any]) -> dict[str, Any]:
-    record = renamed(record, {"clips": "num_clips", "clips_seen": "num_training_segments"})
-    return record | {"settings": LEGACY_DEFAULTS | record["settings"], "test": current_evaluation(record["test"])}
-
-
 def _is_plain(record: Mapping[str, Any]) -> bool:
-    settings = record["settings"]
-    special = any(settings.get(name) for name in ("shuffled_labels", "corpus_options", "train_options"))
-    return settings["loss"] == "plain" and not special
+    """Whether a run is no control, and has no options of the corpus and no other loss."""
+    data, loss = record["settings"]["data"], record["settings"]["optimization"]["loss"]
+    return loss == "plain" and not any(data[name] for name in ("shuffle_labels", "corpus_options", "train_options"))
 
 
 def _recipe(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -116,9 +109,7 @@ def table_runs(
     return [
         record
         for record in records
-        if record["edition"] == edition
-        and (models is None or record["model"] in models)
-        and _is_plain(_current(record))
+        if record["edition"] == edition and (models is None or record["model"] in models) and _is_plain(record)
     ]
 
 
@@ -141,7 +132,7 @@ def rows_of(
     """
     records = records if edition is None else table_runs(records, edition, models)
     groups: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
-    for run in sorted(map(_current, records), key=lambda run: run["date"]):
+    for run in sorted(records, key=lambda run: run["date"]):
         recipe = json.dumps(_recipe(run["settings"]), sort_keys=True)
         key = (run["model"], run["num_clips"], run["num_training_segments"], recipe, run["test"]["fingerprint"])
         groups.setdefault(key, {})[run["seed"]] = run

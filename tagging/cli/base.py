@@ -1,4 +1,4 @@
-"""What a command is: a function that is given a parser, adds its arguments, and returns what runs them.
+"""Commands: a function that takes a parser, adds arguments to it, and returns the function that runs the command.
 
 >>> from tagging.cli.base import command
 >>> @command("greet", help="say hello")
@@ -6,7 +6,7 @@
 ...     parser.add_argument("name")
 ...     return lambda options: print(f"hello {options.name}")
 
-A function may return an exit code; None is 0. Book: ``book/extend``.
+The function that runs the command may return an exit code; None is 0. Book: ``book/extend``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
-# Exit codes: all went well; some file failed and the others were done; the command itself was wrong.
+# Exit codes: success; some files failed and the others were processed; the command cannot be run.
 OK, SOME_FAILED, WRONG = 0, 1, 2
 
 Run = Callable[[argparse.Namespace], int | None]
@@ -43,9 +43,9 @@ def command(name: str, *, help: str, description: str = "") -> Callable[[Setup],
     """Register a subcommand.
 
     Args:
-        name: what follows ``tagging`` on the command line; a name that is there already is replaced.
+        name: follows ``tagging`` on the command line; a name that is taken is replaced.
         help: one line for ``tagging --help``.
-        description: for ``tagging NAME --help``.
+        description: for ``tagging NAME --help``; ``help`` where it is empty.
 
     Book: ``book/extend``.
     """
@@ -58,7 +58,7 @@ def command(name: str, *, help: str, description: str = "") -> Callable[[Setup],
 
 
 def positive_int(text: str) -> int:
-    """An argument that must be a whole number of at least 1."""
+    """Type of an argument: a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give a whole number, at least 1")
     return int(text)

@@ -3,26 +3,73 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import shutil
+import sys
+from typing import Any
 
+from ..utils.registry import Registry
 from .base import OK, Run, command
 
 
-@command("list", help="pretrained taggers, front-ends, back-ends")
+@command(
+    "list",
+    help="all names: taggers, front-ends, back-ends, heads, losses, corpora, baselines",
+    description="All names that commands and functions take, with their aliases, and one line about each.",
+)
 def list_names(parser: argparse.ArgumentParser) -> Run:
-    """Add the arguments of ``tagging list``, of which there are none."""
+    """Add the arguments of ``tagging list``: it has none."""
     return _list
 
 
 def _list(options: argparse.Namespace) -> int:
-    from ..models.backends import list_backends
-    from ..models.frontends import list_frontends
-    from ..pretrained import list_pretrained, pretrained_card
-
-    print("pretrained taggers")
-    width = max(map(len, list_pretrained()))
-    for name in list_pretrained():
-        card = pretrained_card(name)
-        print(f"  {name:<{width}} {card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})")
-    for title, names in (("front-ends", list_frontends()), ("back-ends", list_backends())):
-        print(f"{title}\n  " + "\n  ".join(names))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for title, entries in all_names().items():
+        print(title)
+        width = max(map(len, entries))
+        for name, about in entries.items():
+            line = f"  {name:<{width}}  {about}".rstrip()
+            print(line if len(line) <= columns else f"{line[: columns - 4]} ...")
     return OK
+
+
+def all_names() -> dict[str, dict[str, str]]:
+    """Section -> name, with its aliases -> one line about it."""
+    from ..baselines import BASELINES
+    from ..data.base import CORPORA
+    from ..models.backends import BACKENDS
+    from ..models.frontends import FRONTENDS
+    from ..models.heads import HEADS
+    from ..pretrained import list_pretrained, pretrained_card
+    from ..training.losses import LOSSES
+
+    cards = {name: pretrained_card(name) for name in list_pretrained()}
+    return {
+        "pretrained taggers": {
+            name: f"{card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})"
+            for name, card in cards.items()
+        },
+        "front-ends": _entries(FRONTENDS),
+        "back-ends": _entries(BACKENDS),
+        "heads": _entries(HEADS),
+        "losses": _entries(LOSSES),
+        "corpora": _entries(CORPORA),
+        "baselines": BASELINES,
+    }
+
+
+def _entries(registry: Registry | dict[str, Any]) -> dict[str, str]:
+    if isinstance(registry, dict):  # losses, until they are a registry
+        return {name: _about(part) for name, part in registry.items()}
+    aliases = registry.aliases()
+    entries = {}
+    for name in sorted(registry.names()):
+        others = [alias for alias, target in aliases.items() if target == name]
+        label = f"{name} (= {', '.join(others)})" if others else name
+        entries[label] = _about(registry.get(name))
+    return entries
+
+
+def _about(part: object) -> str:
+    """The first line of a docstring."""
+    return (inspect.getdoc(part) or "").partition("\n")[0]

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, TaggingError
 from ..tags import TrackTags
 from ..utils.files import atomic_write
 from .base import OK, SOME_FAILED, Run, command, positive_int
 
+if TYPE_CHECKING:
+    import torch
+
+    from ..models.tagger import Tagger
+
 
 @command("tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff).")
 def tag(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging tag``."""
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a sound file; a bad one is reported and the others go on"
+        "files", nargs="+", metavar="FILE", help="a sound file; a bad one is reported and the others are tagged"
     )
     parser.add_argument(
         "--model",
@@ -30,7 +34,7 @@ def tag(parser: argparse.ArgumentParser) -> Run:
         "--top", type=positive_int, default=5, metavar="N", help="how many tags to show (default: %(default)s)"
     )
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object a file and line, with the scores of all tags"
+        "--json", action="store_true", help="one JSON object per file and line, with the scores of all tags"
     )
     parser.add_argument(
         "--taggram",
@@ -38,7 +42,7 @@ def tag(parser: argparse.ArgumentParser) -> Run:
         help="draw the tags over time; with several files, number and name of each are added",
     )
     parser.add_argument(
-        "--hop", type=float, metavar="SECONDS", help="from one segment to the next (default: no overlap)"
+        "--hop", type=float, metavar="SECONDS", help="from the start of one segment to the next (default: no overlap)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default: %(default)s)")
     return _tag
@@ -48,27 +52,44 @@ def _tag(options: argparse.Namespace) -> int:
     from ..pretrained import load_tagger
 
     tagger = load_tagger(options.model).to(_device(options.device))
-    failed = []
+    failed = 0
     for number, path in enumerate(options.files, start=1):
         picture = _picture(options.taggram, path, number, len(options.files)) if options.taggram else None
         try:
-            with _progress(path) as progress:
-                result = tagger.tag(path, hop_seconds=options.hop, progress=progress)
-            # printed before it is drawn: a picture that cannot be written takes no tags with it
+            result = _tag_file(tagger, path, options.hop)
+            # printed before the picture is drawn: one that cannot be written must not lose the tags
             print(_json(path, options.model, result) if options.json else _table(path, result, options.top), flush=True)
             if picture:
                 _draw(result, path, picture)
         except ConfigError:
             raise  # a wrong option is wrong for every file
         except (TaggingError, RuntimeError) as error:  # RuntimeError: PyTorch's, out of memory for example
-            failed.append(path)
+            failed += 1
             text = str(error) if isinstance(error, TaggingError) else f"{path}: {error}"
             print(f"tagging: {text}", file=sys.stderr)
             if options.json:
                 print(json.dumps({"file": path, "error": text}, ensure_ascii=False), flush=True)
     if failed:
-        print(f"tagging: {len(failed)} of {len(options.files)} files could not be tagged", file=sys.stderr)
+        print(f"tagging: {failed} of {len(options.files)} files could not be tagged", file=sys.stderr)
     return SOME_FAILED if failed else OK
+
+
+def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags:
+    """Tag one file; a bar appears on a terminal once this has taken a second."""
+    from tqdm import tqdm
+
+    from ..audio.files import AudioFile
+
+    with (
+        AudioFile(path) as file,
+        tqdm(total=round(file.seconds), unit="s", desc=Path(path).name[:30], delay=1, leave=False, disable=None) as bar,
+    ):
+
+        def advance(seconds: float) -> None:
+            bar.update(seconds)
+
+        blocks = file.blocks(tagger.sample_rate)
+        return tagger.tag_blocks(blocks, notes=file.notes, hop_seconds=hop_seconds, progress=advance)
 
 
 def _json(path: str, model: str, result: TrackTags) -> str:
@@ -82,33 +103,20 @@ def _table(path: str, result: TrackTags, top: int) -> str:
     return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])
 
 
-def _device(name: str):
+def _device(name: str) -> torch.device:
     import torch
 
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); leave --device out for the CPU"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} cannot be used ({reason}); leave --device out for the CPU") from error
     return device
 
 
-@contextlib.contextmanager
-def _progress(path: str) -> Iterator[object]:
-    """A callback for seconds of sound; it draws a bar once a file has taken a second, and only on a terminal."""
-    from tqdm import tqdm
-
-    from ..audio.files import AudioFile
-
-    with AudioFile(path) as file:
-        seconds = file.seconds
-    with tqdm(total=round(seconds), unit="s", desc=Path(path).name[:30], delay=1, leave=False, disable=None) as bar:
-        yield bar.update
-
-
 def _picture(target: str, path: str, number: int, count: int) -> Path:
+    """Where the taggram of a file goes. Raises ConfigError for a folder that is missing or a format that is not drawn."""
     picture = Path(target)
     if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--taggram {target}: the name must end in .png, .svg or .pdf")

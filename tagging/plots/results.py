@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from ..errors import unknown_name
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import METRICS
-from ..utils.legacy import HISTORY_FIELDS, renamed
 from ..utils.text import short_count
 from .style import CYCLE, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES, PAPER, axes_for, figure_for
 
@@ -131,7 +130,6 @@ def learning(history: Sequence[Mapping[str, Any]], batch_size: int, axes: Sequen
     Book: ``book/recipe``.
     """
     left, right = figure_for(2)[1] if axes is None else axes
-    history = [renamed(entry, HISTORY_FIELDS) for entry in history]
     losses = history[0]["loss"] if history else {}
     models = list(losses) if isinstance(losses, Mapping) else [None]
     validated = [entry for entry in history if "validation" in entry]

@@ -1,12 +1,14 @@
-"""Registries of interchangeable parts: front-ends, back-ends, heads, corpora."""
+"""Names for interchangeable parts: front-ends, back-ends, heads, losses, corpora."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigError, TaggingError, unknown_name
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Registry:
@@ -25,16 +27,16 @@ class Registry:
         self._factories: dict[str, Callable[..., Any]] = {}
         self._aliases: dict[str, str] = {}
 
-    def register(self, name: str, *aliases: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(self, name: str, *aliases: str) -> Callable[[F], F]:
         """Decorator that registers a class or function and sets its attribute ``registered_name``.
 
         Args:
-            name: the registered name.
+            name: the registered name; a name that is registered already is replaced.
             aliases: other names for it.
         """
 
-        def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
-            factory.registered_name = name  # type: ignore[attr-defined]
+        def decorate(factory: F) -> F:
+            setattr(factory, "registered_name", name)  # noqa: B010 - a type checker knows no such attribute
             self._factories[name] = factory
             self._aliases.update(dict.fromkeys(aliases, name))
             return factory
@@ -47,6 +49,10 @@ class Registry:
     def names(self) -> list[str]:
         """Registered names in the order of registration, without aliases."""
         return list(self._factories)
+
+    def aliases(self) -> dict[str, str]:
+        """Alias -> registered name."""
+        return dict(self._aliases)
 
     def resolve(self, name: str) -> str:
         """The registered name behind a name or alias.

@@ -1,6 +1,6 @@
-"""Notebooks are executed once, each in an empty folder, and one that fails does not keep the others from it."""
+"""Notebooks are executed once, each in an empty folder, and one that fails does not stop the others."""
 
-import subprocess
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -24,27 +24,40 @@ def write(path, code):
     nbformat.write(new_notebook(cells=[new_code_cell(code)], metadata=kernel), path)
 
 
-def test_good_ones_are_kept_and_the_others_named(tmp_path):
+@pytest.fixture
+def execute(monkeypatch, tmp_path):
+    """Run the script in this process: returns the message it ends with."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec = importlib.util.spec_from_file_location("execute_notebooks", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def run(*notebooks):
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(tmp_path / "cache"), *map(str, notebooks)])
+        try:
+            script.main()
+        except SystemExit as leaving:
+            return str(leaving.code)
+        return ""
+
+    return run
+
+
+def test_good_notebooks_are_kept_and_the_others_named(execute, tmp_path, capsys):
     notebooks = {name: tmp_path / f"{name}.ipynb" for name in CELLS}
     for name, path in notebooks.items():
         write(path, CELLS[name])
+    problems = execute(*notebooks.values())
+    assert "ZeroDivisionError" in problems
+    assert "dead.ipynb\nKernel died" in problems
+    assert "left.txt" in problems
+    assert "good.ipynb" not in problems
+    _, executed = get_cache(tmp_path / "cache").merge_match_into_file(notebooks["good"])
+    assert executed.cells[0].outputs[0].text == "0 files here\n"
 
-    def run():
-        command = [sys.executable, SCRIPT, tmp_path / "cache", *notebooks.values()]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    first = run()
-    assert first.returncode == 1
-    assert "ZeroDivisionError" in first.stderr
-    assert "dead.ipynb\nKernel died" in first.stderr
-    assert "it leaves files behind: left.txt" in first.stderr
-    assert "good.ipynb" not in first.stderr
-    _, there = get_cache(tmp_path / "cache").merge_match_into_file(notebooks["good"])
-    assert there.cells[0].outputs[0].text == "0 files here\n"
-
-    for name in ("bad", "dead", "untidy"):
-        write(notebooks[name], "print('mended')")
-    second = run()
-    assert (second.returncode, second.stderr) == (0, "")
-    assert "good.ipynb" not in second.stdout  # it was executed before
-    assert "3/3" in second.stdout
+    write(notebooks["bad"], "print('mended')")
+    capsys.readouterr()
+    assert execute(notebooks["good"], notebooks["bad"]) == ""
+    out = capsys.readouterr().out
+    assert "good.ipynb" not in out  # it was executed before
+    assert "1/1  bad.ipynb" in out

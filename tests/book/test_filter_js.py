@@ -70,8 +70,8 @@ def test_answers_equal_the_packages(tmp_path, frontend, block, padding):
     result = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     shape = json.loads(result.stdout)
-    found = np.fromfile(tmp_path / "out.f32", dtype=np.float32).reshape(shape["places"], shape["frames"])
-    assert found.shape == wanted.shape
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
-    columns = np.arange(found.shape[1])
-    np.testing.assert_array_equal(found[shape["strongest"], columns], found.max(axis=0))
+    computed = np.fromfile(tmp_path / "out.f32", dtype=np.float32).reshape(shape["places"], shape["frames"])
+    assert computed.shape == wanted.shape
+    np.testing.assert_allclose(computed, wanted, atol=1e-5)
+    columns = np.arange(computed.shape[1])
+    np.testing.assert_array_equal(computed[shape["strongest"], columns], computed.max(axis=0))

@@ -1,4 +1,4 @@
-"""The book's notebooks: stored without outputs, able to start anywhere, and each able to run alone."""
+"""The book's notebooks: stored without outputs, and each able to run alone, from an empty folder."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def test_stored_without_outputs(path):
     assert set(notebook["metadata"]) <= {"kernelspec", "language_info", "mystnb"}
 
 
-def guard(path: Path) -> str:
+def install_cell(path: Path) -> str:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return "".join(next(cell for cell in cells if cell["cell_type"] == "code")["source"])
 
 
 @EACH
 def test_the_first_code_cell_installs_what_is_missing(path):
-    """The same cell in all notebooks that need the same extras, with the project's address; it does nothing where all is."""
+    """All notebooks that need the same extras have the same cell; it does nothing where the package is installed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    source = guard(path)
+    source = install_cell(path)
     assert 'find_spec("tagging") is None' in source
-    found = re.search(r'"([a-z-]+)(?:\[([a-z,]+)\])? @ git\+(.*?)"', source)
-    assert (found[1], found[3]) == (project["name"], project["urls"]["Repository"])
-    assert set((found[2] or "").split(",")) - {""} <= set(project["optional-dependencies"])
-    assert source in {guard(other) for other in NOTEBOOKS if other != path}, "no other notebook has this cell"
+    requirement = re.search(r'"([a-z-]+)(?:\[([a-z,-]+)\])? @ git\+(.*?)"', source)
+    assert (requirement[1], requirement[3]) == (project["name"], project["urls"]["Repository"])
+    assert set((requirement[2] or "").split(",")) - {""} <= set(project["optional-dependencies"])
+    assert source in {install_cell(other) for other in NOTEBOOKS if other != path}, "no other notebook has this cell"
     body = ast.parse(source).body
-    assert all(isinstance(node, (ast.Import, ast.If)) for node in body), "more than the guard"
+    assert all(isinstance(node, (ast.Import, ast.If)) for node in body), "more than the installation"

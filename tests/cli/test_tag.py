@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from helpers import full_disk, tones
 
-from tagging import build_tagger, cli, list_backends, list_frontends, list_pretrained
+from tagging import build_tagger, cli
+from tagging.audio.files import AudioFile
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def song(tmp_path) -> str:
     return str(tmp_path / "song.wav")
 
 
-def run(*arguments: str) -> int:
+def run(*arguments: object) -> int:
     try:
         return cli.main([str(argument) for argument in arguments])
     except SystemExit as leaving:  # argparse's own errors and --help
@@ -75,9 +76,8 @@ def test_a_bad_file_is_reported_and_the_others_go_on(model, song, tmp_path, caps
         (True, "empty.mp3"),
         (False, "song.wav"),
     ]
-    assert "missing.wav: no such file" in err
-    assert "empty.mp3: an empty file" in err
-    assert "2 of 4 files could not be tagged" in err
+    for fact in ("missing.wav", "empty.mp3", "2 of 4 files"):
+        assert fact in err
     assert run("tag", missing, song, "--model", model) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == song
@@ -100,8 +100,10 @@ def test_notes_are_shown(model, tmp_path, capsys):
     soundfile.write(tmp_path / "short.wav", tones(0.2, 8000), 8000)
     assert run("tag", tmp_path / "short.wav", "--model", model) == 0
     out = capsys.readouterr().out
-    assert "note: sampled at 8000 Hz" in out
-    assert "note: shorter than one segment of 0.5 s: 0.3 s of silence were added" in out
+    notes = [line for line in out.splitlines() if line.startswith("  note: ")]
+    assert len(notes) == 2
+    assert "8000 Hz" in notes[0]
+    assert "0.3 s of silence" in notes[1]
 
 
 def test_taggrams_are_drawn(model, song, tmp_path, capsys):
@@ -110,30 +112,30 @@ def test_taggrams_are_drawn(model, song, tmp_path, capsys):
     assert (tmp_path / "one.png").read_bytes()[:4] == b"\x89PNG"
     assert run("tag", song, song, "--model", model, "--taggram", tmp_path / "many.svg") == 0
     assert sorted(path.name for path in tmp_path.glob("many*")) == ["many-001-song.svg", "many-002-song.svg"]
-    for name, message in (("x.gif", "must end in .png, .svg or .pdf"), ("no/x.png", "no such folder")):
+    for name in ("x.gif", "no/x.png"):
         assert run("tag", song, "--model", model, "--taggram", tmp_path / name) == 2
-        assert message in capsys.readouterr().err
+        assert name in capsys.readouterr().err
 
 
 def test_a_picture_that_cannot_be_written_is_reported(model, song, tmp_path, capsys):
     with full_disk(2000):
         assert run("tag", song, "--model", model, "--taggram", tmp_path / "one.png") == 1
-    assert f"cannot write {tmp_path}/one.png: File too large" in capsys.readouterr().err
+    assert f"{tmp_path}/one.png" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "msd-musicn"], "unknown pretrained tagger 'msd-musicn': did you mean 'msd-musicnn'"),
-        (["--model", "no/such.safetensors"], "no/such.safetensors: no such file"),
-        (["--top", "0"], "0: give a whole number, at least 1"),
-        (["--top", "many"], "many: give a whole number"),
+        (["--model", "msd-musicn"], "did you mean 'msd-musicnn'"),
+        (["--model", "no/such.safetensors"], "no/such.safetensors"),
+        (["--top", "0"], "--top: 0"),
+        (["--top", "many"], "--top: many"),
         (["--hop", "-1"], "hop_seconds=-1"),
         (["--hop", "nan"], "hop_seconds=nan"),
-        (["--device", "gpu"], "device 'gpu' cannot be used"),
-        (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
-        (["--tpo", "3"], "unrecognized arguments: --tpo"),
+        (["--device", "gpu"], "device 'gpu'"),
+        (["--device", "cuda:99"], "device 'cuda:99'"),
+        (["--tpo", "3"], "--tpo"),
     ],
 )
 def test_wrong_options_stop_at_once(model, song, capsys, arguments, message):
@@ -144,14 +146,17 @@ def test_wrong_options_stop_at_once(model, song, capsys, arguments, message):
     assert out == ""
 
 
-def test_what_there_is_can_be_listed(capsys):
-    assert run("list") == 0
-    out = capsys.readouterr().out
-    for name in (*list_pretrained(), *list_frontends(), *list_backends()):
-        assert f"  {name}" in out
-    assert run("--version") == 0
-    assert capsys.readouterr().out.startswith("tagging ")
-    assert run() == 2
+def test_each_file_is_opened_once(model, song, monkeypatch, capsys):
+    opened = []
+    original = AudioFile.__init__
+
+    def counted(file, path):
+        opened.append(path)
+        original(file, path)
+
+    monkeypatch.setattr(AudioFile, "__init__", counted)
+    assert run("tag", song, "--model", model) == 0
+    assert opened == [song]
 
 
 def test_prepare_says_what_it_did_and_what_it_does_not_know(capsys):
@@ -174,4 +179,4 @@ def test_a_closed_pipe_is_no_error(model, song):
 def test_silence_and_noise_are_tagged(model, tmp_path, capsys):
     soundfile.write(tmp_path / "silent.flac", np.zeros(16000), 16000)
     assert run("tag", tmp_path / "silent.flac", "--model", model) == 0
-    assert "the file is silent" in capsys.readouterr().out
+    assert "note: the file is silent" in capsys.readouterr().out

@@ -27,6 +27,7 @@ def shapes() -> Registry:
 
 def test_names_and_aliases(shapes):
     assert shapes.names() == ["square", "circle"]
+    assert shapes.aliases() == {"box": "square"}
     assert shapes.resolve("square") == shapes.resolve("box") == "square"
     built = shapes.build("box", "mine", side=3.0)
     assert (built.name, built.side, built.colour) == ("mine", 3.0, "red")
