@@ -3,7 +3,6 @@ from .audio.examples import sound_path as sound_path
 from .audio.files import load_audio as load_audio
 from .audio.mel import LogMel as LogMel
 from .audio.mel import MelSpec as MelSpec
-from .baselines import list_baselines as list_baselines
 from .data.base import CORPORA as CORPORA
 from .data.base import Corpus as Corpus
 from .data.base import Track as Track
@@ -50,6 +49,7 @@ from .tags import Vocabulary as Vocabulary
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
+from .training.models import list_baselines as list_baselines
 from .training.settings import Settings as Settings
 from .utils.extras import MissingPackageError as MissingPackageError
 

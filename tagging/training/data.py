@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import cached_property
 
 import numpy as np
@@ -93,7 +93,9 @@ class SegmentOrder:
         return np.concatenate(indices), np.concatenate(starts)
 
 
-def training_batches(split: Split, settings: Settings, first_step: int, accelerator: Accelerator) -> Iterator[Batch]:
+def training_batches(
+    split: Split, settings: Settings, first_step: int, accelerator: Accelerator
+) -> Generator[Batch, None, None]:
     """Batches from a step on; each process makes its own part of every batch.
 
     Args:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import torch
+import torch.distributed.nn.functional
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
@@ -34,7 +36,7 @@ def is_main_process() -> bool:
     return PartialState().is_main_process
 
 
-def on_device(array, device: torch.device) -> Tensor:
+def on_device(array: np.ndarray, device: torch.device) -> Tensor:
     """A NumPy array as a tensor on a device; on its way to a GPU through pinned memory, without waiting."""
     tensor = torch.from_numpy(array)
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
@@ -58,6 +60,9 @@ def _synchronised_norm(norm: BatchNorm, local_forward: Callable[[Tensor], Tensor
     axes = [0, *range(2, values.ndim)]
     shape = [1, -1] + [1] * (values.ndim - 2)
     all_reduce = torch.distributed.nn.functional.all_reduce
+    # what every normalisation of this package has
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    assert norm.momentum is not None
     count = all_reduce(values.new_tensor(values.numel() / values.shape[1]))
     mean = all_reduce(values.sum(axes)) / count
     centred = values - mean.view(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class Learner:
         self.name, self._settings, self._accelerator = name, settings, accelerator
         # seeded for each model, so that its first weights do not depend on which others are trained with it
         torch.manual_seed(settings.seed)
-        self.module: Any = build_model(name, settings.model, corpus.vocabulary, corpus.sample_rate)
+        self.module = cast(Any, build_model(name, settings.model, corpus.vocabulary, corpus.sample_rate))
         if settings.model.init_bias_from_prior:
             self.module.init_output_bias(tag_prior)
         if accelerator.num_processes > 1:
@@ -63,6 +63,7 @@ class Learner:
             self.module.parameters(), lr=optimization.learning_rate, weight_decay=optimization.weight_decay, fused=True
         )
         model = torch.compile(self.module) if settings.runtime.compile else self.module
+        self._model: Any
         self._model, self.optimizer = accelerator.prepare(model, optimizer)
         self._tag_prior = torch.from_numpy(tag_prior).float()
         self.best_score, self.best_step = -math.inf, 0

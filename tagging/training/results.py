@@ -105,8 +105,8 @@ def write_results(run: Run) -> list[dict[str, Any]]:
             num_processes=accelerator.num_processes,
         )  # fmt: skip
         if accelerator.is_main_process:
-            for split, by_model in predictions.items():
-                write_predictions(folder / f"predictions-{split}.npz", by_model[learner.name])
+            for name, by_model in predictions.items():
+                write_predictions(folder / f"predictions-{name}.npz", by_model[learner.name])
             if isinstance(learner.module, Tagger):
                 learner.module.card = card(record, evaluation, run.train.corpus)
                 learner.module.save(folder / "tagger.safetensors")
@@ -152,7 +152,8 @@ def predictions_of(
 
 
 def evaluate_predictions(predictions: Predictions, split: Split, settings: Settings) -> Evaluation:
-    """Metrics of predictions, over all tags and over the parts of the vocabulary that the corpus names."""
+    """Metrics of predictions with labels, over all tags and over the parts of the vocabulary that the corpus names."""
+    assert predictions.labels is not None
     return evaluate(
         predictions.labels,
         predictions.scores,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,9 @@ class Run:
         self._check_segment_length()
         num_tracks = min(len(self.train), settings.num_steps * settings.optimization.batch_size)
         self.failures = Failures(self.train.corpus, num_tracks, folder, self.accelerator)
-        self.step, self.history, self.resumes = 0, [], []
+        self.step = 0
+        self.history: list[Event] = []
+        self.resumes: list[dict[str, Any]] = []
         self._show_progress, self._on_event, self._minutes = progress, on_event, minutes
         self._seconds_before, self.seconds_waited, self._started = 0.0, 0.0, time.perf_counter()
 
@@ -148,7 +150,7 @@ class Run:
         tensors = {name: tensor for learner in self.learners for name, tensor in learner.tensors().items()}
         save_checkpoint(self.folder, self.step, tensors, progress)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch, None, None]:
         """What is left of the training segments, in batches; counts the time spent waiting for them."""
         self._started = time.perf_counter()
         if self.is_over():
@@ -269,6 +271,7 @@ def check_split_is_scorable(split: Split) -> None:
 
 def _postfix(history: list[Event]) -> str:
     losses = " ".join(f"{value:.3f}" for value in history[-1]["loss"].values())
-    validated = next((entry["validation"] for entry in reversed(history) if "validation" in entry), {})
+    validations: list[dict[str, Any]] = [entry["validation"] for entry in history if "validation" in entry]
+    validated = validations[-1] if validations else {}
     scores = " ".join(f"{means['roc_auc']:.3f}" for means in validated.values() if "roc_auc" in means)
     return f"loss {losses}" + (f" ROC-AUC {scores}" if scores else "")

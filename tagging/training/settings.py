@@ -37,7 +37,7 @@ def table(cls: Class) -> Class:
         except ValidationError as error:
             raise _config_error(error) from error
 
-    checked.__init__ = init  # type: ignore[misc]
+    checked.__init__ = init  # type: ignore[method-assign]
     return checked  # type: ignore[return-value]
 
 

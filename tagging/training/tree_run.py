@@ -103,7 +103,7 @@ def _train_trees(
     binned = {name: fitter.binning(features[name].values) for name in PREDICTED}
     seconds = time.perf_counter() - start
     finished = _FinishedTags(results_folder / f"tags-{_digest(features, tree_settings)}", binned)
-    fitted = {tag: scores for tag in tags if (scores := finished.read(tag))}
+    fitted = {tag: arrays for tag in tags if (arrays := finished.read(tag))}
     if 0 < len(fitted) < len(tags):
         print(f"{len(fitted)} of {len(tags)} tags are fitted already: fitting the others")
     workers = os.cpu_count() or 1
@@ -155,7 +155,7 @@ def _digest(features: dict[str, Features], tree_settings: TreeSettings) -> str:
     for name in sorted(features):
         for array in (features[name].values, features[name].labels, features[name].indices):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -178,7 +178,7 @@ class _FinishedTags:
         scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
         arrays = {"trees": ensemble.iterations, "seconds": ensemble.seconds, **scores}
         with atomic_write(self._path(tag)) as part, part.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         return arrays
 
     def read(self, tag: int) -> dict[str, Any]:
