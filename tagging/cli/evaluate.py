@@ -58,5 +58,5 @@ def say_undefined(record: dict[str, Any]) -> None:
     """Which tags are in no mean: a mean over fewer tags should not look like one over all."""
     if names := record["test"]["undefined"]:
         print(
-            f"in no mean, since the {record['test']['songs']:,} songs have one class of them only: {', '.join(names)}"
+            f"in no mean, since the {record['test']['num_songs']:,} songs have one class of them only: {', '.join(names)}"
         )

@@ -9,7 +9,14 @@ import pytest
 from helpers import MIXED
 
 from tagging.book import runs
-from tagging.book.runs import BUNDLED_RUNS, list_predictions, load_predictions, ship_predictions, tag_parts
+from tagging.book.runs import (
+    BUNDLED_RUNS,
+    bundled_record,
+    list_predictions,
+    load_predictions,
+    ship_predictions,
+    tag_parts,
+)
 from tagging.errors import ConfigError
 from tagging.evaluation.predictions import Predictions, write_predictions
 from tagging.tags import Tag, Vocabulary
@@ -69,6 +76,16 @@ def test_what_ships_is_whole(name, split):
     np.testing.assert_array_equal(predictions.tracks, np.arange(len(predictions.scores)))
     assert len(predictions.groups) == len(predictions.scores)
     assert len(predictions.train_positives) == len(predictions.vocabulary)
+
+
+def test_records_name_the_parts_of_the_tags_as_today():
+    """Those that ship were written when the part was called otherwise."""
+    (first, *_) = bundled_record("soundfont-transfer")["models"].values()
+    for parts in (first["change"], *first["parts"].values()):
+        assert set(parts) == {"all", "composition", "instrument"}
+    assert bundled_record("baseline-tuning")["trials"]
+    with pytest.raises(ConfigError, match="'soundfont'.*'soundfont-transfer'"):
+        bundled_record("soundfont")
 
 
 def test_parts_of_the_tags():

@@ -168,7 +168,7 @@ def test_seeds_are_averaged(trained):
     luckier["test"]["parts"]["all"]["roc_auc"]["value"] += 0.1
     luckier["test"]["resampled"]["roc_auc"] = [value + 0.1 for value in luckier["test"]["resampled"]["roc_auc"]]
     (two,) = rows_of([luckier, record], "laptop")
-    assert (one.seeds, two.seeds) == (1, 2)
+    assert (one.num_seeds, two.num_seeds) == (1, 2)
     found, mean = one.scores["roc_auc"], two.scores["roc_auc"]
     assert [mean.value, mean.low, mean.high] == pytest.approx([found.value + 0.05, found.low + 0.05, found.high + 0.05])
     assert two.scores["pr_auc"] == one.scores["pr_auc"]
@@ -179,10 +179,10 @@ def test_seeds_are_averaged(trained):
 
 def test_a_record_given_twice_counts_once_and_the_newest_of_a_run_counts(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    assert [row.seeds for row in rows_of([record, record], "laptop")] == [1]
+    assert [row.num_seeds for row in rows_of([record, record], "laptop")] == [1]
     newer = {**record, "date": "2099-01-01", "device": "the newer one"}
     for order in ([record, newer], [newer, record]):
-        assert [(row.seeds, row.device) for row in rows_of(order, "laptop")] == [(1, "the newer one")]
+        assert [(row.num_seeds, row.device) for row in rows_of(order, "laptop")] == [(1, "the newer one")]
 
 
 def test_runs_of_different_recipes_are_not_averaged(trained):
@@ -190,7 +190,7 @@ def test_runs_of_different_recipes_are_not_averaged(trained):
     slower = {**record, "settings": {**record["settings"], "learning_rate": 0.002, "log_every": 7}}
     older = {**record, "seed": 1, "settings": {k: v for k, v in record["settings"].items() if k != "loss"}}
     rows = rows_of([record, slower, older], "laptop")
-    assert [(row.variant, row.seeds) for row in rows] == [("learning_rate=0.002", 1), ("learning_rate=0.008", 2)]
+    assert [(row.variant, row.num_seeds) for row in rows] == [("learning_rate=0.002", 1), ("learning_rate=0.008", 2)]
     assert " (learning_rate=0.002)\n" in text_table([record, slower], "laptop")
 
 
@@ -206,9 +206,9 @@ def test_a_row_says_in_what_it_is_not_like_those_of_other_scales(trained):
 
 def test_runs_tested_on_other_songs_have_a_row_of_their_own(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "songs": 39}}
+    lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "num_songs": 39}}
     rows = rows_of([record, lost], "laptop")
-    assert [(row.variant, row.seeds) for row in rows] == [
+    assert [(row.variant, row.num_seeds) for row in rows] == [
         ("39 test songs, of few", 1),
         (f"40 test songs, {record['test']['fingerprint'][:6]}", 1),
     ]
@@ -240,7 +240,7 @@ def test_report_prints_every_cell_of_the_shipped_records(capsys):
     assert len(rows) > 15
     assert {row.model for row in rows} == {"gbt", "mel-statistics", "waveform", "spectrogram"}
     for row, line in zip(rows, lines[2:], strict=False):
-        assert line.split()[:3] == [row.model, f"{row.clips:,}", f"{row.clips_seen:,}"]
+        assert line.split()[:3] == [row.model, f"{row.num_clips:,}", f"{row.num_training_segments:,}"]
         for found in (row.scores[metric] for metric in ("roc_auc", "pr_auc", "sqrt_mse")):
             assert f" {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]" in line
 

@@ -117,7 +117,7 @@ def test_evaluation_is_as_strict(tones, capsys):
     tagger = tagging.build_tagger("waveform", "dense", open_split(tones(), "test").vocabulary, 0.5, width=0.1)
     few = tones(test_clips=60, corpus_options=damaged(0.05, "test"))
     record = evaluate_tagger(tagger, few, cpu_only=True)
-    assert record["test"]["songs"] == 57
+    assert record["test"]["num_songs"] == 57
     assert "3 of 60 test tracks cannot be read (5.0%)" in capsys.readouterr().out
     with pytest.raises(CorpusError, match="12 of 60 test tracks cannot be read"):
         evaluate_tagger(tagger, tones(test_clips=60, corpus_options=damaged(0.2, "test")), cpu_only=True)

@@ -62,7 +62,7 @@ def test_three_models_learn_from_one_stream(tones, tmp_path):
         assert record["test"]["undefined"] == ["never"]
         assert record["history"][0]["loss"] > record["history"][-1]["loss"]
         assert record["clips_seen"] == 960
-        assert Evaluation.from_dict(record["test"]).songs == 40
+        assert Evaluation.from_dict(record["test"]).num_songs == 40
         assert record["best"]["validation"] == max(
             entry["validation"]["roc_auc"] for entry in record["history"] if "validation" in entry
         )
@@ -290,7 +290,7 @@ def test_what_one_of_two_processes_cannot_read_both_count(tones, tmp_path):
     out = run_by_two(settings, tmp_path / "two")
     record = json.loads((tmp_path / "two" / "mel-statistics" / "record.json").read_text())
     assert record["failed_tracks"] == {"train": 3, "validation": 0, "test": 3}
-    assert record["test"]["songs"] == 57
+    assert record["test"]["num_songs"] == 57
     for split in ("train", "test"):
         assert len((tmp_path / "two" / f"failed-{split}.txt").read_text().splitlines()) == 3
         assert out.count(f"3 of 60 {split} tracks cannot be read") == 1
