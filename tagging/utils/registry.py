@@ -1,4 +1,4 @@
-"""Names for interchangeable parts: front-ends, back-ends, heads, losses, corpora."""
+"""Registries of interchangeable parts: front-ends, back-ends, heads, losses, corpora. Book: ``book/extend``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Registry:
-    """Maps a name, or an alias of it, to a class or function that builds the part.
+    """Maps names and aliases to the classes or functions that build the parts.
+
+    Args:
+        kind: what a name stands for, in the singular, for error messages.
 
     >>> BACKENDS = Registry("back-end")
     >>> @BACKENDS.register("dense")
@@ -25,15 +28,23 @@ class Registry:
         self._aliases: dict[str, str] = {}
 
     def register(self, name: str, *aliases: str) -> Callable[[F], F]:
-        """Decorator for a class or function, which keeps its name as ``registered_name``; a name given twice is replaced."""
+        """Decorator that registers a class or function and sets its attribute ``registered_name``.
+
+        Args:
+            name: the registered name; one that is taken is replaced.
+            aliases: other names for it.
+        """
 
         def decorate(factory: F) -> F:
-            setattr(factory, "registered_name", name)  # noqa: B010 - a type checker knows no such attribute
+            factory.registered_name = name  # type: ignore[attr-defined]
             self._factories[name] = factory
             self._aliases.update(dict.fromkeys(aliases, name))
             return factory
 
         return decorate
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories or name in self._aliases
 
     def names(self) -> list[str]:
         """Registered names in the order of registration, without aliases."""
@@ -62,14 +73,24 @@ class Registry:
         """
         return self._factories[self.resolve(name)]
 
+    def options(self, name: str) -> list[str]:
+        """Options of the part behind a name or alias: its keyword-only arguments.
+
+        Raises:
+            ConfigError: the name is unknown; the message suggests the nearest.
+        """
+        parameters = inspect.signature(self.get(name)).parameters.values()
+        return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Build a part by name.
 
         Raises:
-            ConfigError: unknown name, an option this part does not take, or a value it cannot be built with.
+            ConfigError: unknown name, an option the part does not take, or a value it cannot be built with.
         """
         factory = self.get(name)
-        allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        parameters = list(inspect.signature(factory).parameters.values())[len(args) :]
+        allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")
