@@ -41,15 +41,15 @@ CHOICES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "as it is": ({}, ()),
     "tries": ({}, ("cudnn_tries",)),
     "tries, flat": ({}, ("cudnn_tries", "flat_norm")),
-    "compiled, tries, banded": ({"compile": True, "toeplitz": True}, ("cudnn_tries",)),
-    "tries, flat, banded": ({"toeplitz": True}, ("cudnn_tries", "flat_norm")),
-    "tries, float32": ({"precision": "no"}, ("cudnn_tries",)),
+    "compiled, tries, banded": ({"runtime.compile": True}, ("cudnn_tries", "banded")),
+    "tries, flat, banded": ({}, ("cudnn_tries", "flat_norm", "banded")),
+    "tries, float32": ({"runtime.precision": "no"}, ("cudnn_tries",)),
     "tries, flat, channels last": ({}, ("cudnn_tries", "flat_norm", "channels_last")),
-    "compiled, tries": ({"compile": True}, ("cudnn_tries",)),
-    "tries, flat, batch 256": ({"batch": 256}, ("cudnn_tries", "flat_norm")),
-    "tries, flat, batch 64": ({"batch": 64}, ("cudnn_tries", "flat_norm")),
+    "compiled, tries": ({"runtime.compile": True}, ("cudnn_tries",)),
+    "tries, flat, batch 256": ({"optimization.batch_size": 256}, ("cudnn_tries", "flat_norm")),
+    "tries, flat, batch 64": ({"optimization.batch_size": 64}, ("cudnn_tries", "flat_norm")),
     # last: it has tensors of more than 2^31 numbers
-    "tries, flat, batch 512": ({"batch": 512}, ("cudnn_tries", "flat_norm")),
+    "tries, flat, batch 512": ({"optimization.batch_size": 512}, ("cudnn_tries", "flat_norm")),
 }
 
 
@@ -73,8 +73,8 @@ def main() -> None:
     from tagging.utils.provenance import environment_info
 
     # a change of precision from choice to choice is part of the way
-    toy = TOY | {"precision": "bf16"} if options.toy else {}
-    settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)} | toy)
+    settings = edition("poster").override({"runtime.num_workers": max(1, (os.cpu_count() or 2) - 2)})
+    settings = settings.override(TOY | {"runtime.precision": "bf16"} if options.toy else {})
     record: dict[str, Any] = {
         "command": "python benchmarks/gpu.py",
         "cores": os.cpu_count(),
@@ -86,19 +86,19 @@ def main() -> None:
     print({key: record[key] for key in ("device", "cores", "rendering", "host_to_device")}, flush=True)
     for choice in options.choices:
         changes, tricks = CHOICES[choice]
-        chosen = settings.changed(
-            {name: value for name, value in changes.items() if not options.toy or name != "batch"}
+        chosen = settings.override(
+            {name: value for name, value in changes.items() if not options.toy or name != "optimization.batch_size"}
         )
         if time.monotonic() - began > 60 * options.minutes:
-            found = {"left out": "no time was left"}
+            measured = {"left out": "no time was left"}
         else:
             try:
-                found = apart(training, chosen, tricks, options)
-                found["edition_minutes"] = edition_minutes(settings, record["rendering"], found)
+                measured = apart(training, chosen, tricks, options)
+                measured["edition_minutes"] = edition_minutes(settings, record["rendering"], measured)
             except Exception as error:  # out of memory, a compiler that gives up, a crash: the others still count
-                found = {"failed": f"{type(error).__name__}: {error}"[:300]}
-        record["choices"][choice] = found
-        print(choice, json.dumps(found), flush=True)
+                measured = {"failed": f"{type(error).__name__}: {error}"[:300]}
+        record["choices"][choice] = measured
+        print(choice, json.dumps(measured), flush=True)
         write_record(Path(options.output), record)
 
 
@@ -137,11 +137,15 @@ def rendering(settings: Any, seconds: float) -> dict[str, float]:
     import numpy as np
 
     from tagging.data import stream
-    from tagging.training.data import open_split
+    from tagging.training.data import Split
 
-    corpus = open_split(settings, "train")
-    size, workers = settings.batch, settings.workers
-    batches = stream(corpus, np.arange(400_000), batch_size=size, seconds=settings.segment_seconds, workers=workers)
+    corpus = Split(settings, "train").corpus
+    size, workers, seconds_each = (
+        settings.optimization.batch_size,
+        settings.runtime.num_workers,
+        settings.model.segment_seconds,
+    )
+    batches = stream(corpus, np.arange(400_000), batch_size=size, seconds=seconds_each, workers=workers)
     start = time.perf_counter()
     next(batches)
     waited = time.perf_counter() - start
@@ -151,10 +155,10 @@ def rendering(settings: Any, seconds: float) -> dict[str, float]:
     return {"workers": workers, "first_batch_seconds": round(waited, 1), "clips_per_second": round(speed, 1)}
 
 
-def edition_minutes(settings: Any, rendering: dict[str, float], found: dict[str, Any]) -> float:
+def edition_minutes(settings: Any, rendering: dict[str, float], measured: dict[str, Any]) -> float:
     """Minutes of training that each scale takes: clips must be made and learnt from, whichever takes longer."""
-    learning = found["both, from the host"]["clips_per_second"]
-    return round(settings.clips_seen / min(learning, rendering["clips_per_second"]) / 60, 1)
+    learning = measured["both, from the host"]["clips_per_second"]
+    return round(settings.optimization.num_training_segments / min(learning, rendering["clips_per_second"]) / 60, 1)
 
 
 def device_of(options: argparse.Namespace) -> tuple[Any, str, Callable[[], None]]:
@@ -171,10 +175,10 @@ def copying(settings: Any, options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from tagging.training.data import on_device
+    from tagging.training.distributed import on_device
 
     device, name, wait = device_of(options)
-    batch = np.zeros((settings.batch, round(settings.segment_seconds * 16000)), np.int16)
+    batch = np.zeros((settings.optimization.batch_size, round(settings.model.segment_seconds * 16000)), np.int16)
     ways = {
         "ordinary": lambda: torch.from_numpy(batch).to(device),
         "as training does": lambda: on_device(batch, device),
@@ -214,65 +218,68 @@ def flat_norm(models: list[Any]) -> None:
     SingleChannelBatchNorm.forward = lambda norm, x: nn.BatchNorm2d.forward(norm, x.reshape(-1, 1, 1, 1)).view_as(x)
 
 
-TRICKS = {trick.__name__: trick for trick in (cudnn_tries, channels_last, flat_norm)}
+def banded(models: list[Any]) -> None:
+    """The timbral filters as banded matrices over all bands."""
+    from tagging.models.acceleration.toeplitz import use_toeplitz
+
+    for model in models:
+        use_toeplitz(model)
+
+
+TRICKS = {trick.__name__: trick for trick in (cudnn_tries, channels_last, flat_norm, banded)}
 
 
 def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace) -> dict[str, Any]:
     """Clips a second of each model alone, of both on one batch, and from the host on; most memory held; shares of the floor."""
     import numpy as np
     import torch
-    from torch import nn
 
     from tagging.data import stream
-    from tagging.training.data import on_device, open_split
-    from tagging.training.distributed import build_accelerator
-    from tagging.training.learner import Learner, step
-    from tagging.training.losses import known_labels
+    from tagging.training.data import Augment, Split
+    from tagging.training.distributed import build_accelerator, on_device
+    from tagging.training.learner import Learner
+    from tagging.training.losses import count_labelled
 
     device, name, wait = device_of(options)
-    engine = build_accelerator(settings.precision, cpu_only=device.type == "cpu")
-    corpus = open_split(settings, "train")
-    share = np.full(len(corpus.vocabulary), 0.1)
-    learners = {model: Learner(model, settings, corpus, share, engine) for model in MODELS}
+    accelerator = build_accelerator(settings.runtime.precision, cpu_only=device.type == "cpu")
+    corpus = Split(settings, "train").corpus
+    tag_prior = np.full(len(corpus.vocabulary), 0.1)
+    learners = {model: Learner(model, settings, corpus, tag_prior, accelerator) for model in MODELS}
     for trick in tricks:
-        TRICKS[trick]([learner.plain for learner in learners.values()])
-    finish = corpus.finish()
-    finish = finish.to(device) if isinstance(finish, nn.Module) else finish
-    size = settings.batch
-    batch = next(stream(corpus, np.arange(size), batch_size=size, seconds=settings.segment_seconds))
+        TRICKS[trick]([learner.module for learner in learners.values()])
+    augment, size = Augment(corpus, device), settings.optimization.batch_size
+    batch = next(stream(corpus, np.arange(size), batch_size=size, seconds=settings.model.segment_seconds))
 
     def fetch() -> tuple[Any, Any]:
-        audio, draws, labels = (on_device(x, device) for x in (batch.audio, batch.draws, batch.labels))
-        with torch.no_grad():
-            return finish(audio, draws), labels
+        return augment(batch), on_device(batch.labels, device)
 
     def train(models: tuple[str, ...], waveform: Any, labels: Any) -> int:
-        known = known_labels(labels, corpus.vocabulary)
+        num_labelled = count_labelled(labels, corpus.vocabulary)
         for model in models:
-            step(learners[model], waveform, labels, known, 1e-4, 1, settings, engine)
+            learners[model].step(waveform, labels, num_labelled, 1)
         return size
 
-    there = fetch()
+    resident = fetch()
     work: dict[str, tuple[tuple[str, ...], Callable[[], int]]] = {
-        **{model: ((model,), lambda model=model: train((model,), *there)) for model in MODELS},
-        "both": (MODELS, lambda: train(MODELS, *there)),
+        **{model: ((model,), lambda model=model: train((model,), *resident)) for model in MODELS},
+        "both": (MODELS, lambda: train(MODELS, *resident)),
         "both, from the host": (MODELS, lambda: train(MODELS, *fetch())),
     }
-    found: dict[str, Any] = {"batch": settings.batch, "precision": settings.precision, "tricks": list(tricks)}
+    measured: dict[str, Any] = {"batch_size": size, "precision": settings.runtime.precision, "tricks": list(tricks)}
     bandwidth = next((speed for part, speed in BANDWIDTH.items() if part in name), None)
     for kind, (models, once) in work.items():
         speed, warm_up = rate(once, options.seconds, wait=wait)
-        found[kind] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warm_up, 1)}
-        if bandwidth and settings.width == 1:
+        measured[kind] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warm_up, 1)}
+        if bandwidth and settings.model.width == 1:
             # bf16 halves the bytes
-            bytes_a_clip = sum(TRAFFIC[model] for model in models) / (2 if settings.precision == "bf16" else 1)
+            bytes_a_clip = sum(TRAFFIC[model] for model in models) / (2 if settings.runtime.precision == "bf16" else 1)
             entry["share_of_floor"] = round(speed * bytes_a_clip / bandwidth, 3)
         if kind == "both" and device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()  # what was tried on the way here does not count
     if device.type == "cuda":
-        found["peak_gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-    return found
+        measured["peak_gigabytes"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    return measured
 
 
 if __name__ == "__main__":

@@ -21,14 +21,19 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tagging.book.runs import BUNDLED_RUNS, ship_predictions
 from tagging.pretrained.bundled import bundled_path
 from tagging.training import Settings
+from tagging.training.naming import run_name
 from tagging.training.records import read_record
-from tagging.training.results import run_name
+from tagging.training.settings import setting_names
 from tagging.utils.files import atomic_write
+from tagging.utils.legacy import RUN_NAMES
 from tagging.utils.text import short_count
 
 UNDER_WAY = Path(__file__).with_name("under_way")
@@ -40,8 +45,14 @@ LOSSES = ("balanced", "focal")
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 26)}
 
 
-def plan(models: str, clips: int, seed: int = 0, **changes: object) -> Settings:
-    return Settings().changed({"models": models.split(), "clips": clips, "seed": seed, **changes})
+def plan(models: str, clips: int, seed: int = 0, changes: Mapping[str, Any] | None = None) -> Settings:
+    """A run of the laptop edition; ``changes`` by dotted names."""
+    return Settings().override({"models": models.split(), "data.num_clips": clips, "seed": seed, **(changes or {})})
+
+
+def of_compositions(count: int) -> dict[str, Any]:
+    """Training clips of so many compositions only."""
+    return {"data.train_options.compositions": count}
 
 
 # The order is that of importance: the middle of the curve first, then its ends, then what surrounds it.
@@ -51,19 +62,19 @@ STUDIES: dict[str, list[Settings]] = {
         *(plan("mel-statistics", clips) for clips in (1_000, 100_000)),
         *(plan("gbt", clips) for clips in (1_000, 10_000)),
         # Half as many trees of twice the leaves: the usual ones would take two cores more than two hours.
-        plan("gbt", 100_000, trees={"leaves": 31, "iterations": 300}),
+        plan("gbt", 100_000, changes={"model.tree_options": {"leaves": 31, "iterations": 300}}),
     ],
     "front-ends": [plan(model, 10_000) for model in FRONTENDS],
     "back-ends": [plan(f"spectrogram:{backend}", 10_000) for backend in BACKENDS],
     # Tags predicted together, each on its own, and as exclusive groups; then other losses.
     "bias": [
         plan("mel-statistics mel-statistics:per-tag mel-statistics:exclusive", 10_000),
-        *(plan("mel-statistics", 10_000, loss=loss) for loss in LOSSES),
+        *(plan("mel-statistics", 10_000, changes={"optimization.loss": loss}) for loss in LOSSES),
     ],
-    "control": [plan(model, 10_000, shuffled_labels=True) for model in ("mel-statistics", "spectrogram")],
-    "compositions": [
-        plan(model, 10_000, train_options={"compositions": count}) for count in (1_000, 3_000) for model in PAIR
+    "control": [
+        plan(model, 10_000, changes={"data.shuffle_labels": True}) for model in ("mel-statistics", "spectrogram")
     ],
+    "compositions": [plan(model, 10_000, changes=of_compositions(count)) for count in (1_000, 3_000) for model in PAIR],
     "seeds": [
         *(plan("mel-statistics", clips, seed) for clips in (1_000, 10_000, 100_000) for seed in (1, 2)),
         *(plan(model, clips, seed) for seed in (1, 2) for clips in (10_000, 100_000, 1_000) for model in PAIR),
@@ -74,21 +85,29 @@ STUDIES: dict[str, list[Settings]] = {
         *(plan(model, 10_000, seed) for seed in (1, 2) for model in FRONTENDS),
     ],
     "seeds-of-compositions": [
-        plan(model, 10_000, seed, train_options={"compositions": count})
+        plan(model, 10_000, seed, of_compositions(count))
         for seed in (1, 2)
         for count in (1_000, 3_000)
         for model in PAIR
     ],
     "seeds-of-bias": [
         *(plan("mel-statistics:per-tag mel-statistics:exclusive", 10_000, seed) for seed in (1, 2)),
-        *(plan("mel-statistics", 10_000, seed, loss=loss) for seed in (1, 2) for loss in LOSSES),
+        *(plan("mel-statistics", 10_000, seed, {"optimization.loss": loss}) for seed in (1, 2) for loss in LOSSES),
     ],
     # Budgets that grow with the data, so that each clip passes once, as in the table's 100,000; and as many updates on
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
-        plan(model, clips, clips_seen=seen, validate_every=25_600)
-        for model, clips, seen in (
-            *((model, clips, seen) for clips, seen in ((500_000, 512_000), (1_000_000, 1_024_000)) for model in PAIR),
+        plan(
+            model,
+            clips,
+            changes={"optimization.num_training_segments": segments, "evaluation.validation_interval": 25_600},
+        )
+        for model, clips, segments in (
+            *(
+                (model, clips, segments)
+                for clips, segments in ((500_000, 512_000), (1_000_000, 1_024_000))
+                for model in PAIR
+            ),
             *((model, 100_000, 512_000) for model in (*PAIR, "mel-statistics")),
             *((model, 10_000, 512_000) for model in ("spectrogram", "waveform")),
         )
@@ -116,23 +135,42 @@ def main() -> None:
         if not any(options.model in model for model in settings.models):
             continue
         done = is_shipped(settings)
-        print(f"{'done' if done else 'to do':<6} {settings.command()}", flush=True)
+        print(f"{'done' if done else 'to do':<6} {command_of(settings)}", flush=True)
         if options.keep:
             keep(settings, runs)
         if options.keep or options.list or done:
             continue
         if (left := until - time.monotonic()) > 0 and not train(settings, runs, left):
-            failed.append(settings.command())
+            failed.append(command_of(settings))
     if failed:
         raise SystemExit("\n".join(["failed:", *failed]))
 
 
+def command_of(settings: Settings) -> str:
+    """The shell command that asks for a run of the laptop edition."""
+    usual, wanted = Settings().to_dict(), settings.to_dict()
+    changes = []
+    for name in setting_names():
+        table, _, last = name.rpartition(".")
+        before, value = (tables[table][last] if table else tables[last] for tables in (usual, wanted))
+        if table and value != before:
+            text = (
+                "{" + ", ".join(f"{key} = {inner}" for key, inner in value.items()) + "}"
+                if isinstance(value, dict)
+                else value
+            )
+            changes.append(f"{name}={str(text).lower() if isinstance(text, bool) else text}")
+    words = ["tagging", "train", *settings.models, *(["--seed", str(settings.seed)] if settings.seed else [])]
+    return shlex.join([*words, *(["--set", *changes] if changes else [])])
+
+
 def names_of(settings: Settings) -> list[str]:
     """The names of the records of a run, one for each model."""
-    return [run_name(settings, model) for model in settings.models]
+    names = [run_name(settings, model) for model in settings.models]
+    return [RUN_NAMES.get(name, name) for name in names]
 
 
-def place_of(settings: Settings, runs: Path) -> Path:
+def folder_of(settings: Settings, runs: Path) -> Path:
     return runs / "+".join(names_of(settings))
 
 
@@ -141,42 +179,42 @@ def is_shipped(settings: Settings) -> bool:
     for name in names_of(settings):
         if not (path := BUNDLED_RUNS / f"{name}.json").exists():
             return False
-        there = Settings.from_dict(read_record(path)["settings"])
-        if there.changed({how: getattr(settings, how) for how in ("workers", "toeplitz", "onednn")}) != settings:
+        existing = Settings.from_dict(read_record(path)["settings"])
+        if replace(existing, models=settings.models, runtime=settings.runtime) != settings:
             return False
     return True
 
 
-def newest_state(place: Path) -> str:
+def newest_state(folder: Path) -> str:
     """The name of the newest state of a run, which says its update; empty where there is none."""
-    return max((path.name for path in place.glob("state-*.safetensors")), default="")
+    return max((path.name for path in folder.glob("state-*.safetensors")), default="")
 
 
-def carry(place: Path, target: Path) -> list[Path]:
+def carry(folder: Path, target: Path) -> list[Path]:
     """Copy what a run goes on from into another of its folders: its newest state, if it is newer than what is there; of trees,
     the tags that are not there. Returns the copies."""
-    state = [place / newest_state(place)] if newest_state(place) > newest_state(target) else []
-    tags = [path for path in place.glob("gbt/tags-*/*.npz") if not (target / path.relative_to(place)).exists()]
+    state = [folder / newest_state(folder)] if newest_state(folder) > newest_state(target) else []
+    tags = [path for path in folder.glob("gbt/tags-*/*.npz") if not (target / path.relative_to(folder)).exists()]
     copies = []
     for path in (*state, *tags):
-        copy = target / path.relative_to(place)
+        copy = target / path.relative_to(folder)
         with atomic_write(copy) as part:
             shutil.copyfile(path, part)
         copies.append(copy)
     if copies:
-        shutil.copyfile(place / "settings.json", target / "settings.json")
+        shutil.copyfile(folder / "settings.json", target / "settings.json")
     return copies
 
 
 def take_up(settings: Settings, runs: Path) -> None:
     """Copy what was kept of a run to where runs live, unless it has come as far there."""
-    carry(place_of(settings, UNDER_WAY), place_of(settings, runs))
+    carry(folder_of(settings, UNDER_WAY), folder_of(settings, runs))
 
 
 def keep(settings: Settings, runs: Path) -> None:
     """Copy what a run that is under way goes on from to where a clone finds it."""
-    target = place_of(settings, UNDER_WAY)
-    if is_shipped(settings) or not (copies := carry(place_of(settings, runs), target)):
+    target = folder_of(settings, UNDER_WAY)
+    if is_shipped(settings) or not (copies := carry(folder_of(settings, runs), target)):
         return
     for old in sorted(target.glob("state-*.safetensors"))[:-1]:
         old.unlink()
@@ -185,15 +223,15 @@ def keep(settings: Settings, runs: Path) -> None:
 
 def train(settings: Settings, runs: Path, seconds: float) -> bool:
     """Train in a process of its own, with one thread, and ship what comes of it; whether all went well."""
-    place = place_of(settings, runs)
+    folder = folder_of(settings, runs)
     take_up(settings, runs)
     command = [
         sys.executable,
         "-m",
         "tagging.cli",
-        *shlex.split(settings.command())[1:],
+        *shlex.split(command_of(settings))[1:],
         "--output",
-        str(place),
+        str(folder),
         "--cpu",
     ]
     limit = None
@@ -206,30 +244,31 @@ def train(settings: Settings, runs: Path, seconds: float) -> bool:
     try:
         code = subprocess.run(command, env=environment, timeout=limit, check=False).returncode
     except subprocess.TimeoutExpired:
-        raise SystemExit(f"left off: {settings.command()}") from None
+        raise SystemExit(f"left off: {command_of(settings)}") from None
     if code < 0 or code == 130:  # by a signal, or Ctrl-C
-        raise SystemExit(f"stopped: {settings.command()}")
-    for path in place.glob("*/record.json"):
+        raise SystemExit(f"stopped: {command_of(settings)}")
+    for path in folder.glob("*/record.json"):
         name = read_record(path)["name"]
         if settings.seed == 0:  # those of other seeds are on no page
             ship_predictions(path.parent, name)
         ship_weights(path.parent, settings)
         shutil.copyfile(path, BUNDLED_RUNS / f"{name}.json")  # last: where there is a record, all is there
     if is_shipped(settings):
-        shutil.rmtree(place_of(settings, UNDER_WAY), ignore_errors=True)
+        shutil.rmtree(folder_of(settings, UNDER_WAY), ignore_errors=True)
     return not code
 
 
-def ship_weights(place: Path, settings: Settings) -> None:
-    """Of the poster's pair, from its smallest scale on, where each clip passed once; those of the first seed."""
+def ship_weights(folder: Path, settings: Settings) -> None:
+    """Copy the weights of the poster's pair with 100,000 clips and more, each clip trained on once, first seed."""
+    num_clips = settings.data.num_clips or 0
     if (
         settings.seed == 0
-        and place.name in PAIR
-        and settings.clips >= 100_000
-        and settings.clips_seen // settings.clips == 1
+        and folder.name in PAIR
+        and num_clips >= 100_000
+        and settings.optimization.num_training_segments // num_clips == 1
     ):
-        name = f"{settings.edition}-{place.name}-{short_count(settings.clips)}"
-        shutil.copyfile(place / "tagger.safetensors", bundled_path(name))
+        name = f"{settings.edition}-{folder.name}-{short_count(num_clips)}"
+        shutil.copyfile(folder / "tagger.safetensors", bundled_path(name))
 
 
 if __name__ == "__main__":

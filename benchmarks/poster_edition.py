@@ -1,6 +1,6 @@
-"""The poster edition on a machine with a GPU: waveform and spectrogram at 100k, 500k and 1M clips, in sittings.
+"""The poster edition on a machine with a GPU: waveform and spectrogram at 100k, 500k and 1M clips, in several sessions.
 
-On a machine with the `scores` corpus prepared, put together what has to travel, for the other machine's Python:
+On a machine with the `sheet-music` corpus prepared, put together what has to travel, for the other machine's Python:
 
     python benchmarks/poster_edition.py --pack carry --python 3.12
 
@@ -9,7 +9,7 @@ that all is done:
 
     python benchmarks/poster_edition.py --carry carry --minutes 8 --output runs/poster
 
-Each sitting goes on where the last one stopped and prints the table so far. Both models of a scale learn from one stream of
+Each session resumes where the last one stopped and prints the table so far. Both models of a scale learn from one stream of
 clips, made on all cores. `--toy` makes every run tiny, to try the whole way on a laptop.
 """
 
@@ -31,11 +31,16 @@ ROOT = Path(__file__).resolve().parents[1]
 # The middle of the curve last: its ends say most if time runs out.
 SCALES = (100_000, 1_000_000, 500_000)
 # What rendering needs beside what is there; numba makes it three times as fast.
-NEEDED = ("tinysoundfont", "numba", "llvmlite", "filelock", "tqdm")
+NEEDED = (
+    "tinysoundfont", "numba", "llvmlite", "filelock", "tqdm", "lazy_loader", "pydantic", "pydantic_core", "annotated_types",
+    "typing_inspection", "typing_extensions",
+)  # fmt: skip
 TOY = {
-    "width": 0.1, "segment_seconds": 1.0, "clips_seen": 256, "batch": 16, "validate_every": 128, "validation_clips": 10,
-    "test_clips": 20, "resamples": 20, "precision": "no", "workers": 1, "log_every": 4,
-}  # fmt: skip
+    "model": {"width": 0.1, "segment_seconds": 1.0},
+    "optimization": {"num_training_segments": 256, "batch_size": 16},
+    "evaluation": {"validation_interval": 128, "num_validation_clips": 10, "num_test_clips": 20, "num_resamples": 20},
+    "runtime": {"precision": "no", "num_workers": 1, "log_interval": 4},
+}
 
 
 def main() -> None:
@@ -49,14 +54,18 @@ def main() -> None:
         help="to pack, of those it may lack (default: all of %(default)s; without numba and llvmlite a sixth as much travels)",
     )  # fmt: skip
     parser.add_argument("--carry", metavar="FOLDER", help="use what --pack put there")
-    parser.add_argument("--minutes", type=float, default=8.0, help="of training in this sitting (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of training in this session (default: %(default)s)")
     parser.add_argument("--output", default="runs/poster", help="where the runs live (default: %(default)s)")
     parser.add_argument(
         "--records", metavar="FOLDER", help="copy records, predictions and weights there, without subfolders"
     )
     parser.add_argument("--clips", type=int, nargs="+", default=SCALES, help="scales (default: %(default)s)")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings that differ, e.g. batch=256"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings that differ, e.g. optimization.batch_size=256",
     )
     parser.add_argument("--toy", action="store_true", help="tiny runs of everything, on the CPU")
     options = parser.parse_args()
@@ -74,21 +83,21 @@ def main() -> None:
     from tagging.training.settings import parse_overrides
 
     output = Path(options.output)
-    settings = edition("poster").changed({"workers": max(1, (os.cpu_count() or 2) - 2)})
-    settings = parse_overrides(options.set, settings.changed(TOY if options.toy else {}))
+    settings = edition("poster").override({"runtime.num_workers": max(1, (os.cpu_count() or 2) - 2)})
+    settings = parse_overrides(options.set, settings.override(TOY if options.toy else {}))
     complete = True
     for clips in options.clips:
         left = options.minutes - (time.monotonic() - start) / 60
         records = []
-        # the first run that is not complete gets on by a few updates, however short the sitting
+        # the first run that is not complete gets on by a few updates, however short the session
         if left > 0 or complete:
-            run = settings.changed({"clips": 64 * clips // SCALES[0] if options.toy else clips})
+            run = settings.override({"data.num_clips": 64 * clips // SCALES[0] if options.toy else clips})
             records = train(run, output / str(clips), cpu_only=options.toy, minutes=max(left, 0.0))
         complete = complete and bool(records)
         if options.records:  # whatever happens to the next one
             bring_back(output / str(clips), Path(options.records))
-    if found := training_records([output]):
-        print(text_table(found, "poster"))
+    if finished := training_records([output]):
+        print(text_table(finished, "poster"))
     print("all is done" if complete else "not done yet: give the same command again", flush=True)
 
 
@@ -129,7 +138,7 @@ def pack(folder: Path, python: str, libraries: Sequence[str]) -> None:
 def edition_seconds() -> float:
     from tagging.training import edition
 
-    return edition("poster").segment_seconds
+    return edition("poster").model.segment_seconds
 
 
 def unpack(folder: Path) -> None:
@@ -151,7 +160,7 @@ def unpack(folder: Path) -> None:
 
 
 def missing() -> list[str]:
-    """What cannot be imported, because it is not there or does not go with what is."""
+    """The libraries that cannot be imported, because they are missing or do not fit the others."""
 
     def importable(name: str) -> bool:
         try:
@@ -163,17 +172,17 @@ def missing() -> list[str]:
     return [name for name in NEEDED if not importable(name)]
 
 
-def bring_back(place: Path, folder: Path) -> None:
+def bring_back(run_folder: Path, folder: Path) -> None:
     """Records, predictions and weights of one scale, if it is complete, as the package ships them; in half precision."""
     from tagging.book.runs import ship_predictions
     from tagging.models.tagger import Tagger
     from tagging.training.records import read_record
     from tagging.utils.text import short_count
 
-    for path in place.glob("*/record.json"):
+    for path in run_folder.glob("*/record.json"):
         run, record = path.parent, read_record(path)
         ship_predictions(run, record["name"], folder)
-        name = f"{record['edition']}-{run.name}-{short_count(record['clips'])}"
+        name = f"{record['edition']}-{run.name}-{short_count(record['num_clips'])}"
         Tagger.load(run / "tagger.safetensors").save(folder / f"{name}.safetensors", half=True)
         shutil.copy(path, folder / f"{record['name']}.json")  # last: where there is a record, all is there
 

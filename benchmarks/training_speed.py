@@ -29,12 +29,14 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=3200, help="that pass by (default: %(default)s)")
     options = parser.parse_args()
     has = [flag for flag in FLAGS if flag in flags()]
-    found = {}
+    speeds = {}
     for precision in ("no", "bf16") if has else ("no",):
-        found[precision] = together(options.clips, precision)
-        total = sum(entry["clips_per_second"] for entry in found[precision].values())
-        print(f"precision {precision}: {total:.0f} clips/s in all; {found[precision]}", flush=True)
-    records.write("training-speed", {"processor": cpu_name(), "bfloat16": has, "clips": options.clips, "speeds": found})
+        speeds[precision] = together(options.clips, precision)
+        total = sum(entry["segments_per_second"] for entry in speeds[precision].values())
+        print(f"precision {precision}: {total:.0f} clips/s in all; {speeds[precision]}", flush=True)
+    records.write(
+        "training-speed", {"processor": cpu_name(), "bfloat16": has, "clips": options.clips, "speeds": speeds}
+    )
 
 
 def flags() -> set[str]:
@@ -52,15 +54,21 @@ def together(clips: int, precision: str) -> dict[str, dict[str, float]]:
         }
         if any(process.wait() for process in running.values()):
             raise SystemExit("a training failed; see above")
-        told = {model: read_record(Path(folder, model, model, "record.json")) for model in MODELS}
+        records_of = {model: read_record(Path(folder, model, model, "record.json")) for model in MODELS}
     return {
-        model: {name: record[name] for name in ("clips_per_second", "share_waiting_for_clips")}
-        for model, record in told.items()
+        model: {name: record[name] for name in ("segments_per_second", "data_wait_ratio")}
+        for model, record in records_of.items()
     }
 
 
 def command(model: str, clips: int, precision: str, folder: str) -> list[str]:
-    settings = {"clips_seen": clips, "validate_every": clips, "validation_clips": 10, "test_clips": 10, "resamples": 10}
+    settings = {
+        "optimization.num_training_segments": clips,
+        "evaluation.validation_interval": clips,
+        "evaluation.num_validation_clips": 10,
+        "evaluation.num_test_clips": 10,
+        "evaluation.num_resamples": 10,
+    }
     extras = [f"{name}={value}" for name, value in settings.items()]
     start = [sys.executable, "-m", "tagging.cli", "train", model, "--clips", "10000", "--precision", precision]
     return [*start, "--cpu", "--quiet", "--output", str(Path(folder, model)), "--set", *extras]

@@ -3,7 +3,6 @@ from .audio.examples import sound_path as sound_path
 from .audio.files import load_audio as load_audio
 from .audio.mel import LogMel as LogMel
 from .audio.mel import MelSpec as MelSpec
-from .baselines import list_baselines as list_baselines
 from .data.base import CORPORA as CORPORA
 from .data.base import Corpus as Corpus
 from .data.base import Track as Track
@@ -27,18 +26,20 @@ from .extend import register_corpus as register_corpus
 from .extend import register_frontend as register_frontend
 from .extend import register_head as register_head
 from .extend import register_loss as register_loss
-from .models.backends import BACKENDS as BACKENDS
+from .models.acceleration.fusion import fuse as fuse
 from .models.backends import build_backend as build_backend
 from .models.backends import list_backends as list_backends
+from .models.base import BACKENDS as BACKENDS
+from .models.base import FRONTENDS as FRONTENDS
 from .models.base import Backend as Backend
 from .models.base import Frontend as Frontend
 from .models.build import build_tagger as build_tagger
-from .models.frontends import FRONTENDS as FRONTENDS
 from .models.frontends import build_frontend as build_frontend
 from .models.frontends import list_frontends as list_frontends
 from .models.frontends.spectrogram import SpectrogramFrontend as SpectrogramFrontend
 from .models.heads import HEADS as HEADS
 from .models.heads import list_heads as list_heads
+from .models.normalization import renormalise as renormalise
 from .models.tagger import Tagger as Tagger
 from .pretrained import list_pretrained as list_pretrained
 from .pretrained import load_tagger as load_tagger
@@ -48,6 +49,7 @@ from .tags import Vocabulary as Vocabulary
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
+from .training.models import list_baselines as list_baselines
 from .training.settings import Settings as Settings
 from .utils.extras import MissingPackageError as MissingPackageError
 

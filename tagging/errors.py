@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class TaggingError(Exception):
-    """Base of every error this package raises on purpose: ``except TaggingError`` catches them all."""
+    """Base class of every error that this package raises on purpose."""
 
 
 class AudioError(TaggingError):
@@ -15,28 +15,28 @@ class AudioError(TaggingError):
 
 
 class CheckpointError(TaggingError):
-    """A weights file that is damaged, incomplete, or of another kind than expected."""
+    """A weights file that is damaged, incomplete, of another kind, or needs parts that are not registered."""
 
 
 class ConfigError(TaggingError, ValueError):
-    """An argument outside what is allowed: an unknown name, a wrong length, an impossible option."""
+    """An invalid argument: an unknown name, a wrong length, an impossible option."""
 
 
 class CorpusError(TaggingError):
-    """A data set that is missing, incomplete, or not what its index says."""
+    """A dataset that is missing, incomplete, or different from its index."""
 
 
 class DownloadError(TaggingError):
-    """Something that could not be fetched, or came back different from what was published."""
+    """A download that failed, or a file that differs from the published one."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ConfigError:
-    """The error for a name that is not registered, with the nearest known names.
+    """Return the error for an unknown name, with the nearest known names.
 
     Args:
-        kind: what the name stands for, in the singular, e.g. ``"front-end"``.
-        name: what the user gave.
-        known: every name that would have been right.
+        kind: what the name stands for, e.g. ``"front-end"``.
+        name: as given by the user.
+        known: all valid names.
     """
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""Tags: what they are called, of which kind they are, and how the tags of one song look."""
+"""Tags, vocabularies, and the tags of one song. Book: ``book/glossary``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .utils.legacy import current_tag
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
 KINDS = (CLASSIFICATION, REGRESSION)
-# Where an annotation comes from: a person who wrote it about this very piece, the collection the piece is in,
-# a computation on its notes, or the program that arranged it.
+# Sources that the sheet-music corpus uses: a person who wrote about this piece, the collection the piece is in, a computation
+# on its notes, the program that arranged it. Other corpora may use other words.
 SOURCES = ("human", "collection", "computed", "arranger")
 
 
@@ -25,10 +25,10 @@ class Tag:
     """One entry of a vocabulary.
 
     Args:
-        name: as a reader sees it.
-        kind: ``"classification"`` (0 or 1) or ``"regression"`` (an attribute in [0, 1]).
+        name: for display, unique in its vocabulary.
+        kind: ``"classification"`` (labels 0 or 1) or ``"regression"`` (an attribute in [0, 1]).
         exclusive_group: name of the set of mutually exclusive tags this one belongs to, or None.
-        source: one of ``"human"``, ``"collection"``, ``"computed"``, ``"arranger"``.
+        source: where the annotation comes from, in a short word, such as ``"human"`` or ``"computed"``.
         description: one line for a reader; may be empty.
 
     Book: ``book/glossary``.
@@ -45,15 +45,17 @@ class Tag:
             raise ConfigError("a tag needs a name")
         if self.kind not in KINDS:
             raise ConfigError(f"tag {self.name!r}: {unknown_name('kind', self.kind, KINDS)}")
-        if self.source not in SOURCES:
-            raise ConfigError(f"tag {self.name!r}: {unknown_name('source', self.source, SOURCES)}")
+        if not (self.source.isprintable() and 0 < len(self.source) <= 30):
+            raise ConfigError(f"tag {self.name!r}: source={self.source!r}: give one short word, such as 'human'")
 
 
 class Vocabulary(Sequence[Tag]):
     """An ordered set of tags: the meaning of a model's outputs.
 
-    Made from names (all classification tags, as in the public datasets) or from :class:`Tag` objects.
-    Follows the two kinds of annotation of Pons et al. 2018, section 3. Book: ``book/glossary``.
+    Args:
+        tags: names, which become classification tags, or :class:`Tag` objects.
+
+    Source: Pons et al. 2018, section 3 (the two kinds of tags). Book: ``book/glossary``.
 
     Raises:
         ConfigError: no tags, or a name given twice.
@@ -66,13 +68,13 @@ class Vocabulary(Sequence[Tag]):
         if not self._tags:
             raise ConfigError("a vocabulary needs at least one tag")
         names = [tag.name for tag in self._tags]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ConfigError(f"tags given twice: {', '.join(twice)}")
+        if duplicates := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"tags given twice: {', '.join(duplicates)}")
 
     def __len__(self) -> int:
         return len(self._tags)
 
-    def __getitem__(self, index: int) -> Tag:
+    def __getitem__(self, index: int) -> Tag:  # type: ignore[override]  # a vocabulary is not sliced
         return self._tags[index]
 
     def __iter__(self) -> Iterator[Tag]:
@@ -112,7 +114,7 @@ class Vocabulary(Sequence[Tag]):
         return groups
 
     def position(self, name: str) -> int:
-        """The output index of a tag.
+        """Return the output index of a tag.
 
         Raises:
             ConfigError: no such tag; the message suggests the nearest.
@@ -123,32 +125,32 @@ class Vocabulary(Sequence[Tag]):
             raise unknown_name("tag", name, self.names) from None
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Plain data for JSON; :meth:`from_list` reads it back."""
+        """Return plain data for JSON; :meth:`from_list` reads it."""
         return [asdict(tag) for tag in self._tags]
 
     @classmethod
     def from_list(cls, tags: Iterable[Mapping[str, Any]]) -> Vocabulary:
-        """The inverse of :meth:`to_list`; also reads what earlier versions wrote."""
+        """Read what :meth:`to_list` wrote, also in an earlier version."""
         return cls(Tag(**current_tag(tag)) for tag in tags)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackTags:
     """The tags of one song, over time and for the whole of it.
 
     Attributes:
-        tags: names, in the order of the model's outputs.
+        vocabulary: the tags, in the order of the model's outputs.
         scores: float32 [tags] in [0, 1]: the mean of the taggram over segments (Pons et al. 2018, section 3).
-        times: float32 [segments]: where each segment starts, in seconds.
+        times: float32 [segments]: start of each segment, in seconds.
         taggram: float32 [segments, tags] in [0, 1].
-        segment_seconds: how much sound one row of the taggram has heard.
-        padded_seconds: silence added because the song is shorter than one segment; 0 for all others.
+        segment_seconds: length of the segment behind each row of the taggram.
+        padded_seconds: silence added because the song is shorter than one segment; otherwise 0.
         notes: what a user should know about this result, one sentence each; usually empty.
 
     Book: ``book/tag_a_song``.
     """
 
-    tags: tuple[str, ...]
+    vocabulary: Vocabulary
     scores: np.ndarray
     times: np.ndarray
     taggram: np.ndarray
@@ -156,22 +158,40 @@ class TrackTags:
     padded_seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
 
+    def __repr__(self) -> str:
+        best = ", ".join(f"{tag} {score:.2f}" for tag, score in self.top(3))
+        count = len(self.times)
+        return (
+            f"TrackTags({count} segment{'' if count == 1 else 's'} of {self.segment_seconds:g} s: {best or 'no tags'})"
+        )
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Names of all tags and attributes, in the order of the scores."""
+        return self.vocabulary.names
+
+    @property
+    def attributes(self) -> dict[str, float]:
+        """Scores of the regression attributes: name -> score, in the order of the vocabulary."""
+        return {self.tags[i]: float(self.scores[i]) for i in np.flatnonzero(self.vocabulary.regression)}
+
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The ``count`` highest scores as ``(tag, score)``, best first; ties keep the vocabulary's order."""
+        """The ``count`` highest-scored classification tags as ``(tag, score)``, best first; ties keep the vocabulary's order.
+
+        Regression attributes are not ranked among them; see :attr:`attributes`.
+        """
         if count < 1:
             raise ConfigError(f"top({count}): ask for at least one tag")
-        order = np.argsort(-self.scores, kind="stable")[:count]
+        indices = np.flatnonzero(self.vocabulary.classification)
+        order = indices[np.argsort(-self.scores[indices], kind="stable")[:count]]
         return [(self.tags[i], float(self.scores[i])) for i in order]
 
     def __getitem__(self, tag: str) -> float:
-        """The song-level score of one tag."""
-        try:
-            return float(self.scores[self.tags.index(tag)])
-        except ValueError:
-            raise unknown_name("tag", tag, self.tags) from None
+        """The song-level score of one tag or attribute."""
+        return float(self.scores[self.vocabulary.position(tag)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, without the taggram: every score, and what a reader should know about them."""
+        """Plain data for JSON, without the taggram: the scores of all tags and attributes, and what they are based on."""
         return {
             "scores": {tag: float(score) for tag, score in zip(self.tags, self.scores, strict=True)},
             "segments": len(self.times),

@@ -1,4 +1,4 @@
-"""Names are the field's: words of our own that no PyTorch or librosa user knows stay out of the code."""
+"""Names are the field's: words that only this project used stay out of the code."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from tagging.audio.files import load_audio
 from tagging.data.base import CORPORA, Corpus, Segment, Track
 from tagging.errors import ConfigError
 from tagging.tags import REGRESSION, Tag, Vocabulary
+from tagging.training.settings import setting_names
 
 RATE = 16000
 VOCABULARY = Vocabulary(
@@ -131,26 +132,32 @@ class Tones(Corpus):
 
 
 def small(root: Path, **changes: Any) -> dict[str, Any]:
-    """Settings of a run of seconds on this corpus; ``corpus_options`` are added to."""
+    """Settings of a run of seconds on this corpus, by dotted names.
+
+    Args:
+        root: where the sound files are.
+        changes: settings by the last part of their names, which are all different; ``corpus_options`` are added to.
+    """
     settings = {
         "models": ["spectrogram"],
         "corpus": "tones",
-        "clips": 40,
+        "num_clips": 40,
         "width": 0.1,
         "segment_seconds": 0.5,
-        "mel": {"n_fft": 512, "hop": 256},
-        "clips_seen": 320,
-        "batch": 8,
-        "validate_every": 80,
-        "validation_clips": 20,
-        "test_clips": 40,
+        "frontend_options": {"mel": {"n_fft": 512, "hop_length": 256}},
+        "num_training_segments": 320,
+        "batch_size": 8,
+        "validation_interval": 80,
+        "num_validation_clips": 20,
+        "num_test_clips": 40,
         "segments_per_clip": 2,
-        "resamples": 50,
-        "workers": 0,
-        "log_every": 5,
+        "num_resamples": 50,
+        "num_workers": 0,
+        "log_interval": 5,
     }
     options = {"root": str(root)} | changes.pop("corpus_options", {})
-    return settings | changes | {"corpus_options": options}
+    names = {name.rpartition(".")[2]: name for name in setting_names()}
+    return {names[name]: value for name, value in (settings | changes | {"corpus_options": options}).items()}
 
 
 class Loudness(nn.Module):

@@ -1,7 +1,7 @@
-"""Sound files and arrays -> float32 mono waveforms at the sample rate a model asks for.
+"""Read sound files and arrays as float32 mono waveforms at the sample rate of a model.
 
-Decoding is libsndfile's (wav, flac, ogg, opus, mp3, aiff), resampling is soxr's HQ. A file is read in blocks, so a song
-of any length needs the memory of a few seconds. Book: ``book/what_goes_in``.
+libsndfile decodes (wav, flac, ogg, opus, mp3, aiff), soxr resamples (HQ). A file is read in blocks, so a song of any length
+needs the memory of a few seconds. Book: ``book/what_goes_in``.
 """
 
 from __future__ import annotations
@@ -15,32 +15,31 @@ import numpy as np
 
 from ..errors import AudioError, ConfigError
 
-# 2**17 frames are 3 s at 44.1 kHz: long enough that the cost of a call does not show, short enough for any memory.
-BLOCK_FRAMES = 2**17
-# Beyond any way of writing samples, 32-bit integers included; the power of much more is infinite, and every score NaN.
-LARGEST = 1e12
+# 3 s at 44.1 kHz: the overhead of a call is negligible, and so is the memory.
+BLOCK_SAMPLES = 2**17
+# Above the range of every sample format, 32-bit integers included; the power of far larger samples is infinite, every score NaN.
+MAX_SAMPLE = 1e12
+MAX_CHANNELS = 8  # of an array: 7.1 surround; a batch of songs is a likely mistake beyond
 
 
 class AudioFile:
-    """A sound file, read front to back as mono blocks.
-
-    Opening reads the header only.
+    """A sound file, read from start to end in mono blocks. Opening it reads the header only.
 
     Args:
-        path: the file.
+        path: of the file.
 
     Attributes:
-        sample_rate: of the file, in Hz.
+        sample_rate: of the file, Hz.
         channels: of the file; they are averaged when read.
-        seconds: the length the header declares.
-        notes: what went wrong without being fatal, one sentence each; filled while :meth:`blocks` is read.
+        seconds: the duration that the header declares.
+        notes: problems that are not errors, one sentence each; filled while :meth:`blocks` is read.
 
     Raises:
-        AudioError: no such file, a directory, an empty file, or nothing libsndfile can decode.
+        AudioError: no such file, a directory, an empty file, or a format that libsndfile cannot decode.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # imported here: training on rendered music must run where libsndfile is missing
+        # imported here: training on rendered music must work where libsndfile is missing
         import soundfile
 
         self.notes: list[str] = []
@@ -60,7 +59,7 @@ class AudioFile:
         if status.st_size == 0:
             raise AudioError(f"{path}: an empty file (0 bytes); fetch or export it again")
         try:
-            # as bytes: a name that is no text in the system's encoding is a name all the same
+            # as bytes: a file name need not be text in the encoding of the system
             self._file = soundfile.SoundFile(os.fsencode(self.path))
         except (soundfile.LibsndfileError, OSError) as error:
             raise AudioError(
@@ -80,37 +79,35 @@ class AudioFile:
     def blocks(
         self, sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the sound as float32 [samples] blocks, mono, at ``sample_rate``.
+        """Yield the sound as mono float32 [samples] blocks at ``sample_rate``.
 
-        The blocks joined together are the same samples as the whole file resampled at once.
+        Concatenated, the blocks equal the whole file resampled at once.
 
         Args:
-            sample_rate: in Hz; None keeps the file's own.
-            start: where to begin, in seconds.
-            seconds: how much to read at most; None reads to the end.
+            sample_rate: Hz; None is that of the file.
+            start: in seconds.
+            seconds: maximum duration; None reads to the end.
 
         Raises:
-            AudioError: the sound holds no samples, or values that are not numbers, or ends before ``start``.
-            ConfigError: a sample rate or length that is not positive.
+            AudioError: no samples, NaN or infinite samples, or a file that ends before ``start``.
+            ConfigError: a sample rate or duration that is not positive.
         """
         if sample_rate is not None and sample_rate < 1:
             raise ConfigError(f"a sample rate of {sample_rate} Hz: it must be at least 1, e.g. 16000")
         if seconds is not None and not seconds > 0:
-            raise ConfigError(f"seconds={seconds}: give a positive length, or None to read to the end")
+            raise ConfigError(f"seconds={seconds}: give a positive duration, or None to read to the end")
         frames = self._read_mono(start, seconds)
         if sample_rate is None or sample_rate == self.sample_rate:
             yield from frames
             return
         if sample_rate > self.sample_rate:
-            self.notes.append(
-                f"sampled at {self.sample_rate} Hz: there is nothing above {self.sample_rate // 2} Hz to hear"
-            )
-        heard = 0
+            self.notes.append(f"sampled at {self.sample_rate} Hz: it contains nothing above {self.sample_rate // 2} Hz")
+        count = 0
         for block in _resample_blocks(frames, self.sample_rate, sample_rate):
-            heard += len(block)
+            count += len(block)
             yield block
-        if not heard:
-            raise AudioError(f"{self.path}: shorter than one sample at {sample_rate} Hz; nothing can be heard in it")
+        if not count:
+            raise AudioError(f"{self.path}: shorter than one sample at {sample_rate} Hz")
 
     def _read_mono(self, start: float, seconds: float | None) -> Iterator[np.ndarray]:
         import soundfile
@@ -125,33 +122,31 @@ class AudioFile:
         self._file.seek(first)
         done, peak = 0, 0.0
         while done < expected:
-            # not SoundFile.blocks: where a file ends early that repeats the last block up to the declared length
-            block = np.full((min(BLOCK_FRAMES, expected - done), self.channels), np.nan, dtype=np.float32)
+            # not SoundFile.blocks, which repeats the last block up to the declared length where a file ends early
+            block = np.full((min(BLOCK_SAMPLES, expected - done), self.channels), np.nan, dtype=np.float32)
             try:
                 block = self._file.read(out=block)
             except soundfile.LibsndfileError:
-                # damaged from some sample on; the samples before it have been written, and the note below says so
+                # damaged from some sample on; the samples before it are in the block, and the note below says so
                 block = block[: np.isnan(block).any(axis=1).argmax()]
             if not len(block):
                 break
-            # one channel after another: a product with a vector rounds by the size of the block on some processors
-            mono = sum(block.T) / self.channels
+            # channel by channel: on some processors the rounding of a matrix product depends on the size of the block
+            mono = np.asarray(sum(block.T) / self.channels)
             if not np.isfinite(mono).all():
                 raise AudioError(
-                    f"{self.path}: holds NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again"
+                    f"{self.path}: NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again"
                 )
             done += len(mono)
             peak = max(peak, float(np.abs(mono).max()))
-            if peak > LARGEST:
-                raise AudioError(
-                    f"{self.path}: holds samples as large as {peak:.0e}, where sound lies in [-1, 1]; export it again"
-                )
+            if peak > MAX_SAMPLE:
+                raise AudioError(f"{self.path}: samples as large as {peak:.0e}; sound is in [-1, 1]; export it again")
             yield mono
         if not done:
-            raise AudioError(f"{self.path}: holds no samples; nothing can be heard in it")
+            raise AudioError(f"{self.path}: no samples")
         if done < expected:
             self.notes.append(
-                f"the file ends or breaks off at {(first + done) / self.sample_rate:.1f} s "
+                f"the file ends or is damaged at {(first + done) / self.sample_rate:.1f} s "
                 f"of the {self.seconds:.1f} s it declares; only the part before was used"
             )
         if peak == 0.0:
@@ -160,13 +155,13 @@ class AudioFile:
 
 def _reason(error: Exception) -> str:
     if "possibly a pipe" in str(error):
-        return "no sound in it"  # libsndfile's words for an mp3 without one whole frame speak of a missing file
+        return "no sound in it"  # for an mp3 without one whole frame libsndfile reports a missing file
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return str(text).strip().rstrip(".") or type(error).__name__
 
 
 def _resample_blocks(blocks: Iterator[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    """Resample a stream; the output does not depend on where the blocks were cut."""
+    """Resample a stream; the output does not depend on the lengths of the blocks."""
     import soxr
 
     resampler = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32", quality="HQ")
@@ -184,15 +179,15 @@ def load_audio(
 
     Args:
         path: wav, flac, ogg, opus, mp3 or aiff.
-        sample_rate: in Hz; None keeps the file's own.
-        start: where to begin, in seconds.
-        seconds: how much to read at most; None reads to the end.
+        sample_rate: Hz; None is that of the file.
+        start: in seconds.
+        seconds: maximum duration; None reads to the end.
 
     Returns:
-        The waveform, float32 [samples], mono, nominally in [-1, 1], and its sample rate in Hz.
+        The mono waveform, float32 [samples], nominally in [-1, 1], and its sample rate in Hz.
 
     Raises:
-        AudioError: the file is missing, empty, undecodable, without samples, or holds NaN.
+        AudioError: the file is missing, empty, undecodable, without samples, or contains NaN.
 
     Book: ``book/what_goes_in``.
     """
@@ -203,10 +198,10 @@ def load_audio(
 def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resample float32 [samples] with soxr's HQ filter: flat to 0.91 of the new Nyquist frequency.
 
-    Which resampler is used changes what a model answers (``book/what_goes_in``), so this package has one.
+    The resampler changes the scores of a model, so this package uses one only. Book: ``book/what_goes_in``.
 
     Raises:
-        ConfigError: a sample rate that is no positive, finite number.
+        ConfigError: a sample rate that is not a positive, finite number.
     """
     for rate in (from_rate, to_rate):
         if not 0 < rate < float("inf"):
@@ -217,31 +212,35 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 def as_waveform(array: np.ndarray, name: str = "waveform") -> np.ndarray:
-    """Check and convert a user's array to float32 [samples].
+    """Check an array and convert it to a mono float32 [samples] waveform.
 
     Args:
-        array: float in [-1, 1] or signed integers, [samples] or [channels, samples]; channels are averaged.
-        name: what to call it in an error.
+        array: float in [-1, 1] or signed integers, [samples] or [channels, samples] with at most 8 channels, which are
+            averaged.
+        name: of the array, for error messages.
 
     Raises:
-        AudioError: wrong shape or type, no samples, or values that are not numbers.
+        AudioError: a wrong shape or type, too many channels, no samples, NaN or infinite samples.
     """
     array = np.asarray(array)
     if array.ndim == 2 and array.shape[0] > array.shape[1]:
         raise AudioError(f"{name} of shape {array.shape}: channels come first, [channels, samples]; transpose it")
     if array.ndim not in (1, 2):
         raise AudioError(f"{name} of shape {array.shape}: expected [samples] or [channels, samples]")
+    if array.ndim == 2 and array.shape[0] > MAX_CHANNELS:
+        raise AudioError(
+            f"{name} of shape {array.shape}: {array.shape[0]} channels, where a song has at most {MAX_CHANNELS}; "
+            "if the rows are songs, tag them one by one"
+        )
     if array.size == 0:
-        raise AudioError(f"{name} holds no samples; nothing can be heard in it")
+        raise AudioError(f"{name} has no samples")
     if np.issubdtype(array.dtype, np.signedinteger):
         array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
     elif not np.issubdtype(array.dtype, np.floating):
         raise AudioError(f"{name} of type {array.dtype}: expected floats in [-1, 1] or signed integers")
     mono = array.astype(np.float32, copy=False) if array.ndim == 1 else array.mean(axis=0, dtype=np.float32)
     if not np.isfinite(mono).all():
-        raise AudioError(f"{name} holds NaN or infinite samples; check how it was made")
-    if (peak := float(np.abs(mono).max())) > LARGEST:
-        raise AudioError(
-            f"{name} holds samples as large as {peak:.0e}, where sound lies in [-1, 1]; check how it was made"
-        )
+        raise AudioError(f"{name} has NaN or infinite samples; check how it was made")
+    if (peak := float(np.abs(mono).max())) > MAX_SAMPLE:
+        raise AudioError(f"{name} has samples as large as {peak:.0e}; sound is in [-1, 1]; check how it was made")
     return mono

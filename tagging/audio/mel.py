@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as a module: the same numbers as librosa's, on any device, inside the model.
+"""Log-mel spectrograms as a PyTorch module: equal to librosa's, on any device, inside the model.
 
 Book: ``book/what_goes_in``.
 """
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from ..errors import AudioError, ConfigError, unknown_name
 
-# Frames of all segments of a batch that are transformed at once on a CPU.
-BLOCK_FRAMES = 512
+# STFT frames, over all segments of a batch, that are transformed at once on a CPU.
+BLOCK_STFT_FRAMES = 512
 
-# Compression: mel power [.., bands, frames] >= 0 -> what the network sees.
+# Compression: mel power [.., bands, frames] >= 0 -> input of the network.
 COMPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda mel: mel,
     "log10(1+10000x)": lambda mel: torch.log10(1.0 + 10000.0 * mel),  # musicnn and the paper
@@ -28,62 +28,65 @@ COMPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class MelSpec:
-    """What defines a log-mel spectrogram.
+    """Parameters of a log-mel spectrogram.
 
     Args:
         sample_rate: Hz.
         n_fft: window and transform length, samples; the window is a periodic Hann.
-        hop: samples between frames.
-        bands: number of mel bands.
-        low, high: edges of the lowest and highest band, Hz; ``high=None`` is half the sample rate.
-        scale: ``"slaney"`` (linear below 1 kHz) or ``"htk"``.
-        norm: True gives every triangle unit area (Slaney), False unit height.
-        pad: what lies beyond the ends of the waveform: ``"constant"`` (zeros), ``"reflect"``, or ``"none"``, which
-            makes only the frames that lie inside; the other two centre frame *i* on sample *i x hop*.
+        hop_length: samples between frames.
+        n_mels: number of mel bands.
+        f_min, f_max: edges of the lowest and highest band, Hz; ``f_max=None`` is half the sample rate.
+        mel_scale: ``"slaney"`` (linear below 1 kHz) or ``"htk"``.
+        norm: ``"slaney"`` gives every triangle unit area, None unit height.
+        pad_mode: what lies beyond the ends of the waveform: ``"constant"`` (zeros), ``"reflect"``, or ``"none"``, which
+            makes only the frames that lie inside; the other two centre frame *i* on sample *i x hop_length*.
         compression: one of :data:`COMPRESSIONS`.
-        half: round the mel power to 16-bit floats before compression, as the files musicnn was trained on were.
+        round_to_float16: round the mel power to 16-bit floats before compression, as the files musicnn was trained on were.
     """
 
     sample_rate: int = 16000
     n_fft: int = 512
-    hop: int = 256
-    bands: int = 96
-    low: float = 0.0
-    high: float | None = None
-    scale: str = "slaney"
-    norm: bool = True
-    pad: str = "constant"
+    hop_length: int = 256
+    n_mels: int = 96
+    f_min: float = 0.0
+    f_max: float | None = None
+    mel_scale: str = "slaney"
+    norm: str | None = "slaney"
+    pad_mode: str = "constant"
     compression: str = "log10(1+10000x)"
-    half: bool = False
+    round_to_float16: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("sample_rate", "n_fft", "hop", "bands"):
+        for field in ("sample_rate", "n_fft", "hop_length", "n_mels"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"log-mel spectrogram: {field} is {getattr(self, field)}, it must be at least 1")
-        if self.scale not in _SCALES:
-            raise unknown_name("mel scale", self.scale, _SCALES)
+        if self.mel_scale not in _SCALES:
+            raise unknown_name("mel scale", self.mel_scale, _SCALES)
+        if self.norm not in ("slaney", None):
+            raise ConfigError(f"log-mel spectrogram: norm is {self.norm!r}, it must be 'slaney' or None")
         if self.compression not in COMPRESSIONS:
             raise unknown_name("compression", self.compression, COMPRESSIONS)
-        if self.pad not in ("constant", "reflect", "none"):
-            raise unknown_name("padding", self.pad, ("constant", "reflect", "none"))
-        if not 0 <= self.low < self.top <= self.sample_rate / 2:
+        if self.pad_mode not in ("constant", "reflect", "none"):
+            raise unknown_name("padding", self.pad_mode, ("constant", "reflect", "none"))
+        if not 0 <= self.f_min < self.top_frequency <= self.sample_rate / 2:
             raise ConfigError(
-                f"log-mel spectrogram: bands from {self.low} to {self.top} Hz do not fit below {self.sample_rate / 2} Hz"
+                f"log-mel spectrogram: bands from {self.f_min} to {self.top_frequency} Hz do not fit below "
+                f"{self.sample_rate / 2} Hz"
             )
 
     @property
-    def top(self) -> float:
+    def top_frequency(self) -> float:
         """Upper edge of the highest band, Hz."""
-        return self.sample_rate / 2 if self.high is None else self.high
+        return self.sample_rate / 2 if self.f_max is None else self.f_max
 
     @property
-    def edge(self) -> int:
-        """Samples that padding adds at each end of a waveform."""
-        return 0 if self.pad == "none" else self.n_fft // 2
+    def padding(self) -> int:
+        """Samples added at each end of a waveform."""
+        return 0 if self.pad_mode == "none" else self.n_fft // 2
 
-    def frames(self, samples: int) -> int:
-        """How many frames a waveform of so many samples gives; 0 if it is too short."""
-        return max(0, (samples + 2 * self.edge - self.n_fft) // self.hop + 1)
+    def num_frames(self, samples: int) -> int:
+        """Number of frames of a waveform of ``samples`` samples; 0 if it is too short."""
+        return max(0, (samples + 2 * self.padding - self.n_fft) // self.hop_length + 1)
 
 
 def _slaney_to_mel(hertz: np.ndarray) -> np.ndarray:
@@ -100,48 +103,52 @@ _SCALES = {
     "htk": (lambda hertz: 2595 * np.log10(1 + hertz / 700), lambda mel: 700 * (10 ** (mel / 2595) - 1)),
 }
 
-# Definitions in use in the field. Their numbers are not interchangeable: a model answers nonsense to another's.
+# Definitions in use in the field. They are not interchangeable: a model trained with one is wrong on another.
 PRESETS: dict[str, MelSpec] = {
     # Pons and Serra 2019; Pons et al. 2018 without the rounding
-    "musicnn": MelSpec(half=True),
+    "musicnn": MelSpec(round_to_float16=True),
     "paper": MelSpec(),
     # Won et al. 2020, torchaudio's defaults and decibels
-    "won": MelSpec(scale="htk", norm=False, pad="reflect", compression="dB"),
+    "won": MelSpec(mel_scale="htk", norm=None, pad_mode="reflect", compression="dB"),
     # Kong et al. 2020 (PANNs)
-    "panns": MelSpec(32000, 1024, 320, 64, low=50, high=14000, pad="reflect", compression="dB"),
+    "panns": MelSpec(32000, 1024, 320, 64, f_min=50, f_max=14000, pad_mode="reflect", compression="dB"),
     # librosa.feature.melspectrogram's defaults, in decibels
     "librosa": MelSpec(22050, 2048, 512, 128, compression="dB"),
 }
 
 
 def mel_bank(spec: MelSpec) -> np.ndarray:
-    """The triangular filters, float64 [bands, n_fft // 2 + 1].
+    """Triangular mel filters, float64 [bands, n_fft // 2 + 1].
 
-    Built in float64 as librosa does: built in float32 the bank alone costs an error of 1e-5 in the mel.
+    Computed in float64 as in librosa: float32 filters alone would give an error of 1e-5 in the mel power.
     """
-    to_mel, to_hertz = _SCALES[spec.scale]
-    # three edges a band: where it starts, peaks and ends; neighbours share two of them
-    edges = to_hertz(np.linspace(to_mel(np.float64(spec.low)), to_mel(np.float64(spec.top)), spec.bands + 2))
+    to_mel, to_hertz = _SCALES[spec.mel_scale]
+    # three corners a band: where it starts, peaks and ends; neighbours share two of them
+    lowest, highest = to_mel(np.float64(spec.f_min)), to_mel(np.float64(spec.top_frequency))
+    corners = to_hertz(np.linspace(lowest, highest, spec.n_mels + 2))
     bins = np.linspace(0, spec.sample_rate / 2, spec.n_fft // 2 + 1)
-    widths = np.diff(edges)[:, None]
-    rising = (bins - edges[:-2, None]) / widths[:-1]  # [bands, bins]
-    falling = (edges[2:, None] - bins) / widths[1:]
+    widths = np.diff(corners)[:, None]
+    rising = (bins - corners[:-2, None]) / widths[:-1]  # [bands, bins]
+    falling = (corners[2:, None] - bins) / widths[1:]
     bank = np.maximum(0, np.minimum(rising, falling))
-    return bank * (2 / (edges[2:] - edges[:-2]))[:, None] if spec.norm else bank
+    return bank * (2 / (corners[2:] - corners[:-2]))[:, None] if spec.norm == "slaney" else bank
 
 
 class LogMel(nn.Module):
-    """Waveform -> log-mel spectrogram.
+    """Compute the log-mel spectrogram of a batch of waveforms.
 
     float32 [batch, samples] at ``spec.sample_rate``, nominally in [-1, 1] -> float32 [batch, bands, frames].
-    Equal to librosa within 1e-5 of mel power; computed in float32 even under autocast, because bfloat16 keeps eight
-    bits of a number and a spectrum spans many more. The buffers are not part of ``state_dict``: they follow from ``spec``.
+    Equal to librosa within 1e-5 of mel power. It is computed in float32 even under autocast, because the 8 significant bits
+    of bfloat16 are too few for the range of a spectrum. The buffers are not part of ``state_dict``: they follow from ``spec``.
 
     Args:
         spec: a :class:`MelSpec`, or the name of one of :data:`PRESETS`.
 
     Book: ``book/what_goes_in``. Source: Pons et al. 2018, section 3.2.
     """
+
+    window: Tensor
+    bank: Tensor
 
     def __init__(self, spec: MelSpec | str = "paper") -> None:
         super().__init__()
@@ -158,31 +165,33 @@ class LogMel(nn.Module):
         return str(self.spec)
 
     def power(self, waveform: Tensor) -> Tensor:
-        """Mel power before compression: [batch, samples] -> [batch, bands, frames]."""
+        """Compute mel power before compression: [batch, samples] -> [batch, bands, frames]."""
         spec = self.spec
-        if spec.frames(waveform.shape[-1]) < 1 or (spec.pad == "reflect" and waveform.shape[-1] <= spec.edge):
+        if spec.num_frames(waveform.shape[-1]) < 1 or (
+            spec.pad_mode == "reflect" and waveform.shape[-1] <= spec.padding
+        ):
             raise AudioError(
                 f"a waveform of {waveform.shape[-1]} samples is too short for one window of {spec.n_fft}; pad it with zeros"
             )
         with torch.autocast(waveform.device.type, enabled=False):
             x = waveform.float()
-            if spec.edge:
-                x = nn.functional.pad(x[:, None], (spec.edge, spec.edge), mode=spec.pad)[:, 0]
-            frames = x.unfold(-1, spec.n_fft, spec.hop)  # [batch, frames, n_fft], a view
-            # A few hundred frames at a time stay in a CPU's cache, which makes this twice as fast as librosa and more
-            # than twice as fast as torch.stft (benchmarks/log_mel.py); a GPU wants them all at once.
-            block = max(1, BLOCK_FRAMES // len(x)) if x.device.type == "cpu" else frames.shape[1]
-            mel = torch.cat([self._mel_of(part) for part in frames.split(block, dim=1)], dim=1)
+            if spec.padding:
+                x = nn.functional.pad(x[:, None], (spec.padding, spec.padding), mode=spec.pad_mode)[:, 0]
+            frames = x.unfold(-1, spec.n_fft, spec.hop_length)  # [batch, frames, n_fft], a view
+            # A few hundred frames at a time stay in the cache of a CPU: twice as fast as librosa and more than twice as
+            # fast as torch.stft (benchmarks/log_mel.py). A GPU is fastest with all frames at once.
+            block = max(1, BLOCK_STFT_FRAMES // len(x)) if x.device.type == "cpu" else frames.shape[1]
+            mel = torch.cat([self._mel_power(part) for part in frames.split(block, dim=1)], dim=1)
             return mel.transpose(1, 2)  # [batch, bands, frames]
 
-    def _mel_of(self, frames: Tensor) -> Tensor:
+    def _mel_power(self, frames: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(frames * self.window)  # complex [batch, frames, bins]
         power = spectrum.real.square() + spectrum.imag.square()  # [batch, frames, bins]
         return power @ self.bank  # [batch, frames, bands]
 
     def forward(self, waveform: Tensor) -> Tensor:
         mel = self.power(waveform)
-        if self.spec.half:
-            # the largest half is 65504; real music reaches about 100, a waveform far beyond [-1, 1] might not stay below
+        if self.spec.round_to_float16:
+            # the largest 16-bit float is 65504; music reaches about 100, a waveform far beyond [-1, 1] may exceed it
             mel = mel.clamp(max=65504.0).half().float()
         return COMPRESSIONS[self.spec.compression](mel)

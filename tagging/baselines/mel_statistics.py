@@ -63,8 +63,8 @@ class MelStatistics(nn.Module):
         self.vocabulary, self.segment_seconds, self.sample_rate = vocabulary, segment_seconds, sample_rate
         # a frame every 16 ms, whatever the sample rate
         window = max(2, round(0.032 * sample_rate))
-        self.log_mel = LogMel(MelSpec(sample_rate=sample_rate, n_fft=window, hop=max(1, window // 2)))
-        frames_per_second = sample_rate / self.log_mel.spec.hop
+        self.log_mel = LogMel(MelSpec(sample_rate=sample_rate, n_fft=window, hop_length=max(1, window // 2)))
+        frames_per_second = sample_rate / self.log_mel.spec.hop_length
         longest = min(LONGEST_PERIOD, segment_seconds / 2)
         self.lags = slice(round(SHORTEST_PERIOD * frames_per_second), round(longest * frames_per_second) + 1)
         if self.lags.stop <= self.lags.start:
@@ -72,7 +72,7 @@ class MelStatistics(nn.Module):
                 f"segments of {segment_seconds} s are too short for periods of {SHORTEST_PERIOD} s: "
                 f"give at least {2 * SHORTEST_PERIOD} s"
             )
-        features = 4 * self.log_mel.spec.bands + GROUPS * (self.lags.stop - self.lags.start)
+        features = 4 * self.log_mel.spec.n_mels + GROUPS * (self.lags.stop - self.lags.start)
         # without gain and offset: it only brings the statistics, which are decibels and correlations, to one scale
         self.standardise = nn.BatchNorm1d(features, affine=False)
         if issubclass(HEADS.get(head), GroupedMLPHead):

@@ -1,1 +1,1 @@
-"""What exists for the pages of the book only: run records, published tables, players, song cards, exercises."""
+"""For the pages of the book only: run records, published tables, audio players, song cards, exercises."""

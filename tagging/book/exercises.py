@@ -1,4 +1,4 @@
-"""Exercises whose answers can be checked by running a cell. Book: ``book/how_to_use``."""
+"""Exercises whose answers are checked by running a cell."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 
 def check(answer: Any, correct: Any | Callable[[], Any], *, tolerance: float = 0.0, hint: str = "") -> None:
-    """Say whether an answer is right.
+    """Print whether an answer is right.
 
     Args:
         answer: the reader's; ``...`` means that there is none yet.
-        correct: the right answer, or a function that computes it, so that reading the cell does not give it away.
-            Numbers and arrays are compared as numbers, everything else with ``==``.
-        tolerance: how far a number may be from the right one.
-        hint: what to tell a reader whose answer is wrong.
+        correct: the right answer, or a function that computes it, so that the cell does not show it. Numbers and arrays are
+            compared as numbers, everything else with ``==``.
+        tolerance: largest allowed difference of numbers.
+        hint: printed after a wrong answer.
 
     Book: ``book/how_to_use``.
     """

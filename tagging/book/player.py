@@ -1,7 +1,4 @@
-"""Players for notebooks and for the pages made from them: a sound, its caption, nothing loaded from elsewhere.
-
-Book: ``book/how_to_use``.
-"""
+"""Audio players for notebooks and pages: a caption and a sound, stored inside the page."""
 
 from __future__ import annotations
 
@@ -15,18 +12,18 @@ import numpy as np
 from ..audio.files import as_waveform
 from ..errors import AudioError, ConfigError
 
-# every rate the mp3 standard knows
-RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# The sample rates of the mp3 standard, in Hz.
+SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 @dataclass(frozen=True)
 class Player:
-    """A sound that a notebook shows as a player with a caption.
+    """A sound that a notebook shows as an audio player with a caption.
 
     Attributes:
         mp3: the encoded sound.
-        label: the caption, which is also the player's name for those who cannot see it.
-        seconds: how long it plays.
+        label: the caption, also the accessible name of the player.
+        seconds: duration.
     """
 
     mp3: bytes
@@ -46,27 +43,27 @@ class Player:
 
 
 def listen(waveform: np.ndarray, sample_rate: int, label: str) -> Player:
-    """Make a waveform heard in a notebook.
+    """An audio player for a waveform.
 
-    It is sent as mp3, a tenth of the size of raw samples, because a page carries its sounds inside; every browser
-    plays it. The level is left as it is, so that sounds can be compared; what exceeds [-1, 1] is clipped.
+    The sound is encoded as mp3, a tenth of the size of raw samples, since the page contains it; every browser plays mp3.
+    The level is unchanged, so that sounds can be compared; values outside [-1, 1] are clipped.
 
     Args:
         waveform: float [samples] or [channels, samples], in [-1, 1]; channels are averaged.
-        sample_rate: in Hz, one of :data:`RATES`.
-        label: what one hears.
+        sample_rate: Hz, one of :data:`SAMPLE_RATES`.
+        label: the caption.
 
     Raises:
-        AudioError: the waveform is empty or holds NaN, or this machine's libsndfile cannot write mp3.
-        ConfigError: a sample rate that mp3 does not know.
+        AudioError: the waveform is empty or contains NaN, or the installed libsndfile cannot write mp3.
+        ConfigError: a sample rate that mp3 does not support.
 
     Book: ``book/what_goes_in``.
     """
     import soundfile
 
-    if sample_rate not in RATES:
+    if sample_rate not in SAMPLE_RATES:
         raise ConfigError(
-            f"sample rate {sample_rate}: a player knows {', '.join(map(str, RATES))} Hz; resample the sound first"
+            f"sample rate {sample_rate} Hz: mp3 supports {', '.join(map(str, SAMPLE_RATES))} Hz; resample the sound first"
         )
     mono = np.clip(as_waveform(waveform), -1, 1)
     buffer = io.BytesIO()

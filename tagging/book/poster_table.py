@@ -3,193 +3,201 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval, interval
-from ..utils.legacy import LEGACY_DEFAULTS
+from ..evaluation.metrics import METRICS
 from ..utils.text import duration
 from .published import list_published, published_gaps, published_results
 
-METRICS = ("roc_auc", "pr_auc", "sqrt_mse")
-# Best last, as on the poster, from which the baselines differ in what they see.
+if TYPE_CHECKING:
+    import pandas
+
+# Best last, as on the poster.
 ORDER = ("gbt", "mel-statistics", "waveform", "spectrogram")
-# Settings in which runs of one row may differ: what they were trained beside, how often they were looked at, how fast.
-_INDIFFERENT = {
-    "models", "clips", "clips_seen", "seed", "workers", "log_every", "validate_every", "resamples", "toeplitz", "onednn",
-    "compile",
+
+
+# Settings in which the runs of one row may differ: size, seed, what they were trained beside, speed and reporting.
+_NOT_RECIPE = {
+    "models", "seed", "data.num_clips", "optimization.num_training_segments", "evaluation.validation_interval",
+    "evaluation.num_resamples", "runtime.num_workers", "runtime.log_interval", "runtime.cpu_acceleration", "runtime.compile",
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+def _is_plain(record: Mapping[str, Any]) -> bool:
+    """Whether a run is no control, and has no options of the corpus and no other loss."""
+    data, loss = record["settings"]["data"], record["settings"]["optimization"]["loss"]
+    return loss == "plain" and not any(data[name] for name in ("shuffle_labels", "corpus_options", "train_options"))
+
+
+def _recipe(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The settings of the experiment, flat: ``{"trees.leaves": 31, ...}``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if prefix + name not in _NOT_RECIPE:
+            nested = isinstance(value, Mapping)
+            flat |= _recipe(value, f"{prefix}{name}.") if nested else {prefix + name: value}
+    return flat
+
+
+def seconds_of(record: Mapping[str, Any]) -> float:
+    """Training time of a run, with that of the features of trees."""
+    return record["seconds"] + record.get("seconds_for_features", 0.0)
+
+
+@dataclass(frozen=True, eq=False)
 class Row:
     """One model at one scale.
 
     Attributes:
-        model: as in the record.
-        clips: training clips there were; ``clips_seen`` counts repetitions.
-        seeds: how many runs this is the mean of.
+        model: name of the model.
+        num_clips: number of training clips.
+        num_training_segments: segments trained on, repetitions included.
+        num_seeds: number of runs that the row is the mean of.
         scores: metric -> mean over the runs, with its interval over test songs.
-        by_run: metric -> the score of each run, in the order of seeds. The interval says nothing about how far these are apart.
-        resampled: metric -> float64 [resamples]: the same means in each resample, for paired differences. Empty for a part of
-            the tags: records keep those of all.
-        fingerprint: says which rows were tested on the same songs, of which there are ``songs``.
-        seconds: mean time of training, of trees with that of their features, as far as these were not in the cache already.
-            Where some of the runs trained fewer models at a time than others, those count alone. Machines differ, and so do
-            their loads.
-        company: how many models were trained in that time, on one stream of clips.
-        variant: what sets this row apart from others of the same model, be they of another scale: settings, or test songs;
-            empty where nothing does.
-        recipe: all settings that make it the experiment it is, as JSON: rows of one recipe may be compared.
+        by_run: metric -> the value of each run, in the order of seeds; intervals do not include their spread.
+        resampled: metric -> float64 [resamples], the means on each resample, for paired differences. Empty for a part of the
+            tags, since records keep only the resamples of all.
+        fingerprint: rows with equal fingerprints were tested on the same songs.
+        num_songs: number of test songs.
+        seconds: mean training time, for trees with their features unless these were cached. If some of the runs trained
+            fewer models at a time than others, only those count. Machines and their loads differ.
+        num_models: models that were trained together in that time.
+        variant: the settings or test songs that distinguish this row from other rows of the model; empty if none do.
+        recipe: all settings of the experiment; rows with equal recipes may be compared.
         parameters: of the model; None for trees.
-        device: where the first run was made.
+        device: machine of the first run.
     """
 
     model: str
-    clips: int
-    clips_seen: int
-    seeds: int
+    num_clips: int
+    num_training_segments: int
+    num_seeds: int
     scores: dict[str, Interval]
     by_run: dict[str, tuple[float, ...]]
     resampled: dict[str, np.ndarray]
     fingerprint: str
-    songs: int
+    num_songs: int
     seconds: float
-    company: int
+    num_models: int
     variant: str
-    recipe: str
+    recipe: dict[str, Any]
     parameters: int | None
     device: str
 
     @property
     def time(self) -> str:
-        """How long the training took, for a reader."""
-        return duration(self.seconds) + (f" for {self.company} models" if self.company > 1 else "")
+        """Training time for a reader."""
+        return duration(self.seconds) + (f" for {self.num_models} models" if self.num_models > 1 else "")
 
 
 def table_runs(
     records: Iterable[dict[str, Any]], edition: str, models: Iterable[str] | None = ORDER
 ) -> list[dict[str, Any]]:
-    """The runs of an edition that make its table: no control, no further option of the corpus, no other loss.
+    """The records of an edition's table: no controls, no options of the corpus, no other losses.
 
     Args:
         records: of training runs.
         edition: ``"laptop"`` or ``"poster"``.
-        models: which ones; None takes all.
+        models: names of models; None for all.
     """
-    special = ("shuffled_labels", "corpus_options", "train_options")
     return [
         record
         for record in records
-        if record["edition"] == edition
-        and (models is None or record["model"] in models)
-        and not any(record["settings"].get(name) for name in special)
-        and (LEGACY_DEFAULTS | record["settings"])["loss"] == "plain"
+        if record["edition"] == edition and (models is None or record["model"] in models) and _is_plain(record)
     ]
 
 
 def rows_of(
-    records: Iterable[dict[str, Any]], edition: str, part: str = "all", models: Iterable[str] | None = ORDER
+    records: Iterable[dict[str, Any]],
+    edition: str | None = None,
+    part: str = "all",
+    models: Iterable[str] | None = ORDER,
 ) -> list[Row]:
-    """One row for each model, scale, budget and recipe among :func:`table_runs`; seeds are averaged.
+    """One row per model, scale, number of training segments and recipe; seeds are averaged.
 
-    Of several records of one run the newest counts. Runs that were tested on different songs are rows of their own.
+    Of several records of one run the newest counts. Runs with different test songs get separate rows.
 
     Args:
-        records, edition, models: as for :func:`table_runs`.
-        part: of the tags: ``"all"``, ``"score"`` or ``"instrument"``; intervals of a part come from each run alone.
+        records: of training runs.
+        edition: keeps only :func:`table_runs` of this edition and these ``models``; None keeps every run.
+        part: of the tags, such as ``"all"``, ``"composition"`` or ``"instrument"``; intervals of a part are means of the
+            runs' intervals.
+        models: names of models; None for all.
     """
-    found: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
-    for record in sorted(table_runs(records, edition, models), key=lambda record: record["date"]):
-        recipe = json.dumps(_recipe(record), sort_keys=True)
-        key = (record["model"], record["clips"], record["clips_seen"], recipe, record["test"]["fingerprint"])
-        found.setdefault(key, {})[record["seed"]] = record
-    rows = [
-        _row(model, clips, [runs[seed] for seed in sorted(runs)], part, recipe)
-        for (model, clips, _, recipe, _), runs in found.items()
-    ]
-    rows = [
-        replace(row, variant=_difference(row, [other for other in rows if other.model == row.model])) for row in rows
-    ]
-    return sorted(rows, key=lambda row: (row.clips_seen, row.clips, _place(row.model), row.model, row.variant))
+    records = records if edition is None else table_runs(records, edition, models)
+    groups: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
+    for run in sorted(records, key=lambda run: run["date"]):
+        recipe = json.dumps(_recipe(run["settings"]), sort_keys=True)
+        key = (run["model"], run["num_clips"], run["num_training_segments"], recipe, run["test"]["fingerprint"])
+        groups.setdefault(key, {})[run["seed"]] = run
+    rows = [_row([group[seed] for seed in sorted(group)], part) for group in groups.values()]
+    rows = [replace(row, variant=_variant(row, [other for other in rows if other.model == row.model])) for row in rows]
+    order = {model: index for index, model in enumerate(ORDER)}
+
+    def position(row: Row) -> tuple[Any, ...]:
+        return row.num_training_segments, row.num_clips, order.get(row.model, len(ORDER)), row.model, row.variant
+
+    return sorted(rows, key=position)
 
 
-def _recipe(record: dict[str, Any]) -> dict[str, Any]:
-    """The settings that make it another experiment."""
-    return {name: value for name, value in (LEGACY_DEFAULTS | record["settings"]).items() if name not in _INDIFFERENT}
-
-
-def _difference(row: Row, rows: Iterable[Row]) -> str:
-    """``learning_rate=0.002, trees.leaves=31, 1,999 test songs, 3fa2b1``: in what a row is not like all the others."""
-    own, others = json.loads(row.recipe), [json.loads(other.recipe) for other in rows]
-    found = []
-    for name, value in own.items():
-        theirs = [other.get(name) for other in others]
-        if isinstance(value, dict):  # of a table, the entries that are not the same everywhere
-            unlike = {key for key in value if any((table or {}).get(key) != value[key] for table in theirs)}
-            found += [f"{name}.{key}={value[key]}" for key in sorted(unlike)]
-        elif any(other != value for other in theirs):
-            found.append(f"{name}={value}")
+def _variant(row: Row, rows: Iterable[Row]) -> str:
+    """``learning_rate=0.002, 1,999 test songs, 3fa2b1``: how a row differs from others of its model."""
+    names = sorted(name for name, value in row.recipe.items() if any(other.recipe.get(name) != value for other in rows))
+    differences = [f"{name}={row.recipe[name]}" for name in names]
     if any(other.fingerprint != row.fingerprint for other in rows):
-        found.append(f"{row.songs:,} test songs, {row.fingerprint[:6]}")
-    return ", ".join(found)
+        differences.append(f"{row.num_songs:,} test songs, {row.fingerprint[:6]}")
+    return ", ".join(differences)
 
 
-def _place(model: str) -> int:
-    return ORDER.index(model) if model in ORDER else len(ORDER)
-
-
-def _row(model: str, clips: int, runs: list[dict[str, Any]], part: str, recipe: str) -> Row:
-    """One row, before it is known what sets it apart."""
-    tests = [run["test"] for run in runs]
+def _row(runs: Sequence[dict[str, Any]], part: str) -> Row:
+    """The mean of runs that differ in their seed alone."""
     scores, by_run, resampled = {}, {}, {}
+    first, tests = runs[0], [run["test"] for run in runs]
     for metric in METRICS:
-        if metric not in tests[0]["parts"][part]:
+        if metric not in tests[0]["parts"].get(part, {}):
             continue
-        values = [test["parts"][part][metric] for test in tests]
-        by_run[metric] = tuple(value["value"] for value in values)
+        intervals = [Interval.from_dict(test["parts"][part][metric]) for test in tests]
+        by_run[metric] = tuple(run.value for run in intervals)
+        value, low, high = np.mean([(run.value, run.low, run.high) for run in intervals], axis=0).tolist()
+        scores[metric] = Interval(value, low, high)
         if part == "all":
             resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
-            scores[metric] = interval(np.mean(by_run[metric]), resampled[metric])
-        else:
-            scores[metric] = Interval(
-                *(float(np.mean([value[end] for value in values])) for end in ("value", "low", "high"))
-            )
-    first = runs[0]
-    company = min(len(run["settings"]["models"]) for run in runs)
-    times = [seconds_of(run) for run in runs if len(run["settings"]["models"]) == company]
+            scores[metric] = interval(value, resampled[metric])
+    num_models = min(len(run["settings"]["models"]) for run in runs)
     return Row(
-        model=model,
-        clips=clips,
-        clips_seen=first["clips_seen"],
-        seeds=len(runs),
+        model=first["model"],
+        num_clips=first["num_clips"],
+        num_training_segments=first["num_training_segments"],
+        num_seeds=len(runs),
         scores=scores,
         by_run=by_run,
         resampled=resampled,
         fingerprint=tests[0]["fingerprint"],
-        songs=tests[0]["songs"],
-        seconds=float(np.mean(times)),
-        company=company,
+        num_songs=tests[0]["num_songs"],
+        seconds=float(np.mean([seconds_of(run) for run in runs if len(run["settings"]["models"]) == num_models])),
+        num_models=num_models,
         variant="",
-        recipe=recipe,
+        recipe=_recipe(first["settings"]),
         parameters=first.get("parameters"),
         device=first["device"],
     )
 
 
 def gap(first: Row, second: Row, metric: str) -> Interval:
-    """First minus second, paired: both were tested on the same resamples of songs.
+    """First minus second, paired by resample.
 
     Raises:
-        ConfigError: they were tested on different songs, or are rows of a part of the tags, of which records keep no resamples.
+        ConfigError: rows with different test songs, or of a part of the tags, of which records keep no resamples.
     """
     if metric not in first.resampled or metric not in second.resampled:
         raise ConfigError(
-            f"{first.model} and {second.model}: no resamples of {metric} here; of a part of the tags, evaluate their predictions"
+            f"{first.model} and {second.model}: no resamples of {metric}; for a part of the tags evaluate the predictions"
         )
     if first.fingerprint != second.fingerprint:
         raise ConfigError(f"{first.model} and {second.model} were tested on different songs: no paired difference")
@@ -200,103 +208,110 @@ def gap(first: Row, second: Row, metric: str) -> Interval:
 def gaps(
     rows: Sequence[Row], first: str = "spectrogram", second: str = "waveform"
 ) -> dict[tuple[int, int], dict[str, Interval]]:
-    """(Clips, clips seen) -> metric -> how far one model is ahead of the other, wherever both were trained alike.
+    """(num_clips, num_training_segments) -> metric -> first model minus second, wherever both were trained alike.
 
-    Where a model has several rows at one scale, of which two the difference should be, they do not say: they are left out. So
-    are pairs of different recipes or test songs.
+    Scales at which either model has more than one row are skipped: it is ambiguous which rows to compare. So are pairs with
+    different recipes or test songs.
     """
-    found = {}
-    for scale, (one, other) in _pairs(rows, first, second).items():
-        if (one.recipe, one.fingerprint) == (other.recipe, other.fingerprint):
-            found[scale] = {metric: gap(one, other, metric) for metric in one.scores}
-    return found
+    return {
+        scale: {metric: gap(one, other, metric) for metric in one.scores}
+        for scale, (one, other) in _pairs(rows, first, second).items()
+        if (one.recipe, one.fingerprint) == (other.recipe, other.fingerprint)
+    }
 
 
 def _pairs(rows: Sequence[Row], first: str, second: str) -> dict[tuple[int, int], tuple[Row, Row]]:
-    found = {}
-    for scale in sorted({(row.clips, row.clips_seen) for row in rows}):
+    pairs = {}
+    for scale in sorted({(row.num_clips, row.num_training_segments) for row in rows}):
         one, other = (
-            [row for row in rows if row.model == model and (row.clips, row.clips_seen) == scale]
+            [row for row in rows if row.model == model and (row.num_clips, row.num_training_segments) == scale]
             for model in (first, second)
         )
         if len(one) == len(other) == 1:
-            found[scale] = one[0], other[0]
-    return found
+            pairs[scale] = one[0], other[0]
+    return pairs
 
 
-def cell(found: Interval | None, spec: str = ".3f") -> str:
-    """A measurement for a Markdown table: may break before its interval, not inside; ``-`` for none."""
-    return "-" if found is None else f"{found:{spec}}".replace(", ", ",\N{NO-BREAK SPACE}")
+def cell(measurement: Interval | None, spec: str = ".3f") -> str:
+    """A measurement for a table, which may break before its interval but not inside it; ``-`` for None."""
+    return "-" if measurement is None else f"{measurement:{spec}}".replace(", ", ",\N{NO-BREAK SPACE}")
 
 
-def text_table(records: Iterable[dict[str, Any]], edition: str) -> str:
-    """The poster's table as plain text: ours, with 95 % intervals, then both published versions.
+def table(rows: Sequence[Row], spec: str = ".3f") -> pandas.DataFrame:
+    """Rows as a DataFrame of text: model, scale, seeds, metrics with intervals, training time; needs pandas.
+
+    Args:
+        rows: from :func:`rows_of`.
+        spec: format of a measurement.
+    """
+    columns = [
+        {"model": row.model, **_scale(row), "seeds": row.num_seeds, **_formatted(row.scores, spec)}
+        | {"time": f"{row.time} ({row.variant})" if row.variant else row.time}
+        for row in rows
+    ]
+    return _frame(columns)
+
+
+def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) -> str:
+    """The poster's table as plain text: our rows with 95 % intervals, then both published versions; needs pandas.
+
+    Args:
+        records: of training runs.
+        edition: keeps only :func:`table_runs` of this edition; None keeps every run.
 
     Raises:
-        ConfigError: there are no records of this edition.
+        ConfigError: there are no such records.
     """
-    records = list(records)
-    rows = rows_of(records, edition)
-    if not rows:
-        raise ConfigError(f"no run of the {edition} edition among these records; make one with `tagging train`")
-    corpora = ", ".join(sorted({record["corpus"]["name"] for record in table_runs(records, edition)}))
-    lines = [
-        f"{edition} edition, {corpora}: song-level scores, 95 % intervals over groups of test songs",
-        _line("model", "clips", "seen", "seeds", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
+    records = list(records) if edition is None else table_runs(records, edition)
+    if not records:
+        which = f"no run of the {edition} edition" if edition else "no training run"
+        raise ConfigError(f"{which} among these records; make one with `tagging train`")
+    rows = rows_of(records)
+    kinds = sorted({f"{record['edition']} edition, {record['corpus']['name']}" for record in records})
+    sections = [
+        (f"{'; '.join(kinds)}: song-level scores, 95 % intervals over groups of test songs", table(rows, ".4f"))
     ]
-    lines += [_line(*_runs(row), *(_cell(row, metric) for metric in METRICS), _remark(row.time, row)) for row in rows]
-    lines += ["time: on the machine of each run, which its record names, beside whatever else ran there"]
     if pairs := _pairs(rows, "spectrogram", "waveform"):
-        lines += ["", "spectrogram minus waveform, paired"]
-        between = gaps(rows)
-        for clips, seen in pairs:
-            found = between.get((clips, seen), {})
-            cells = [f"{found[metric]:+.4f}" if metric in found else "-" for metric in METRICS]
-            remark = "" if found else "not comparable: other settings, or other test songs"
-            lines.append(_line("", f"{clips:,}", f"{seen:,}", "", *cells, remark))
-    if several := [row for row in rows if row.seeds > 1]:
-        lines += ["", "runs that differ in their seed alone, lowest to highest"]
-        lines += [_line(*_runs(row), *(_range(row, metric) for metric in METRICS), _remark("", row)) for row in several]
-    for version in list_published():
-        table = published_results(version)
-        lines += [
-            "",
-            f"{table.title} ({table.corpus})",
-            _line("model", "songs", "", "", "ROC-AUC", "PR-AUC", "sqrt(MSE)", "time"),
+        measured, remark = gaps(rows), "not comparable: other settings, or other test songs"
+        differences = [
+            {**_scale(row), **_formatted(measured.get(scale, {}), "+.4f"), "": "" if scale in measured else remark}
+            for scale, (row, _) in pairs.items()
         ]
-        for row in table.rows:
-            scores = (f"{row.roc_auc:.4f}", f"{row.pr_auc:.4f}", f"{row.sqrt_mse:.4f}")
-            lines.append(_line(row.model, f"{row.examples:,}", "", "", *scores, row.training_time or "-"))
-        lines += ["spectrogram minus waveform"]
-        for songs, found in published_gaps(version).items():
-            lines.append(_line("", f"{songs:,}", "", "", *(f"{found[metric]:+.4f}" for metric in METRICS), ""))
-    return "\n".join(lines)
+        sections.append(("spectrogram minus waveform, paired", _frame(differences)))
+    if repeated := [row for row in rows if row.num_seeds > 1]:
+        ranges = [
+            {"model": row.model, **_scale(row)}
+            | {METRICS[metric].title: f"{min(runs):.4f} to {max(runs):.4f}" for metric, runs in row.by_run.items()}
+            | {"": row.variant and f"({row.variant})"}
+            for row in repeated
+        ]
+        sections.append(("runs that differ in their seed only, lowest to highest", _frame(ranges)))
+    for version in list_published():
+        published, leads = published_results(version), published_gaps(version)
+        results = [
+            {
+                "model": row.model,
+                "songs": f"{row.num_clips:,}",
+                **_formatted(row.scores, ".4f"),
+                "time": row.training_time,
+            }
+            for row in published.rows
+        ]
+        lead = [{"songs": f"{songs:,}", **_formatted(values, "+.4f")} for songs, values in leads.items()]
+        sections.append((f"{published.title} ({published.corpus})", _frame(results)))
+        sections.append((f"{published.title}: spectrogram minus waveform", _frame(lead)))
+    return "\n\n".join(f"{title}\n{frame.to_string(index=False)}" for title, frame in sections)
 
 
-def _runs(row: Row) -> tuple[object, ...]:
-    """The columns that say what was trained."""
-    return row.model, f"{row.clips:,}", f"{row.clips_seen:,}", row.seeds
+def _scale(row: Row) -> dict[str, str]:
+    return {"clips": f"{row.num_clips:,}", "segments": f"{row.num_training_segments:,}"}
 
 
-def _remark(text: str, row: Row) -> str:
-    """A last cell, with what sets the row apart."""
-    return f"{text} ({row.variant})".lstrip() if row.variant else text
+def _formatted(scores: Mapping[str, Interval | float], spec: str) -> dict[str, str]:
+    return {METRICS[metric].title: f"{value:{spec}}" for metric, value in scores.items()}
 
 
-def _range(row: Row, metric: str) -> str:
-    found = row.by_run.get(metric)
-    return f"{min(found):.4f} to {max(found):.4f}" if found else "-"
+def _frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:
+    import pandas
 
-
-def _cell(row: Row, metric: str) -> str:
-    return f"{row.scores[metric]:.4f}" if metric in row.scores else "-"
-
-
-def _line(model: object, clips: object, seen: object, seeds: object, *rest: object) -> str:
-    roc, pr, error, time = rest
-    return f"{model!s:<28}{clips!s:>10}{seen!s:>11}{seeds!s:>6}  {roc!s:<27}{pr!s:<27}{error!s:<27}{time}".rstrip()
-
-
-def seconds_of(record: dict[str, Any]) -> float:
-    """How long a run took; trees need features first."""
-    return record["seconds"] + record.get("seconds_for_features", 0.0)
+    return pandas.DataFrame(rows).fillna("-")

@@ -1,6 +1,6 @@
 """The published results this book is about, each with the version of the paper it comes from.
 
-The paper has two versions that disagree on its headline, so no number is ever quoted without its version.
+The paper has two versions that disagree on its main result, so no number is quoted without its version.
 Book: ``book/welcome``.
 """
 
@@ -21,30 +21,35 @@ class PublishedResult:
     """One row of a published table.
 
     Attributes:
-        model: ``"gbt"`` (gradient-boosted trees on hand-made features), ``"waveform"`` or ``"spectrogram"``.
-        examples: number of songs it was trained on.
-        roc_auc, pr_auc: area under the curve, mean over the bi-modal tags, in [0, 1]; higher is better.
-        sqrt_mse: root of the mean squared error over the uniform tags; lower is better.
+        model: ``"gbt"`` (gradient-boosted trees on hand-crafted features), ``"waveform"`` or ``"spectrogram"``.
+        num_clips: number of training songs.
+        roc_auc, pr_auc: mean over the classification tags, in [0, 1]; higher is better.
+        sqrt_mse: root mean squared error over the regression tags; lower is better.
         training_time: as printed, or None.
     """
 
     model: str
-    examples: int
+    num_clips: int
     roc_auc: float
     pr_auc: float
     sqrt_mse: float
     training_time: str | None = None
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """Metric -> value."""
+        return {"roc_auc": self.roc_auc, "pr_auc": self.pr_auc, "sqrt_mse": self.sqrt_mse}
+
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One version of the paper.
+    """The results table of one version of the paper.
 
     Attributes:
-        title: the version, in words.
+        title: of the version, in words.
         citation: its key in the book's bibliography.
         source: where the numbers were read.
-        corpus: what the models were trained and tested on.
+        corpus: training and test data.
         rows: every row of the table.
     """
 
@@ -65,7 +70,7 @@ def _tables() -> dict[str, PublishedTable]:
 
 
 def list_published() -> list[str]:
-    """Versions of the paper, oldest first. Book: ``book/welcome``."""
+    """Versions of the paper, oldest first."""
     return list(_tables())
 
 
@@ -76,7 +81,7 @@ def published_results(version: str) -> PublishedTable:
         version: one of :func:`list_published`.
 
     Raises:
-        ConfigError: no such version; the message suggests the nearest.
+        ConfigError: an unknown version.
 
     Book: ``book/welcome``.
     """
@@ -86,24 +91,22 @@ def published_results(version: str) -> PublishedTable:
 
 
 def published_gaps(version: str, first: str = "spectrogram", second: str = "waveform") -> dict[int, dict[str, float]]:
-    """Songs -> metric -> how far one published model is ahead of the other, wherever a version has both.
+    """Number of training songs -> metric -> first model minus second, wherever a version has both.
 
     Args:
         version: one of :func:`list_published`.
-        first, second: models of :data:`MODELS`.
+        first, second: names in :data:`MODELS`.
 
     Raises:
-        ConfigError: no such version; the message suggests the nearest.
+        ConfigError: an unknown version.
 
     Book: ``book/results``.
     """
-    rows = {(row.model, row.examples): row for row in published_results(version).rows}
-    songs = sorted(examples for model, examples in rows if model == first and (second, examples) in rows)
+    scores = {(row.model, row.num_clips): row.scores for row in published_results(version).rows}
     return {
+        # a difference of printed numbers has as many decimals as they have
         count: {
-            # a difference of printed numbers has as many decimals as they have
-            metric: round(getattr(rows[first, count], metric) - getattr(rows[second, count], metric), 6)
-            for metric in ("roc_auc", "pr_auc", "sqrt_mse")
+            metric: round(value - scores[second, count][metric], 6) for metric, value in scores[first, count].items()
         }
-        for count in songs
+        for count in sorted(count for model, count in scores if model == first and (second, count) in scores)
     }

@@ -1,8 +1,7 @@
-"""Which words of a pretrained tagger's vocabulary mean the same, and which exclude each other.
+"""Synonyms and opposites among the tags of the pretrained musicnn taggers.
 
-People typed these words freely, so one vocabulary holds "vocal", "vocals" and "voice" beside "no vocal", "no vocals" and "no
-voice", each an output of its own. A tagger that understood them would give the first three together and never with the
-others. The lists below are a reading of the words, not an annotation of songs. Book: ``book/exclusive_tags``.
+The tags were typed freely by people, so one vocabulary has "vocal", "vocals" and "voice" beside "no vocal", "no vocals" and
+"no voice", each an output of its own. The groups below are a reading of the words, not an annotation of songs.
 """
 
 from __future__ import annotations
@@ -11,20 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from ..pretrained import pretrained_card
+from ..errors import ConfigError
+from ..pretrained import list_musicnn, pretrained_card
 
 Groups = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class TagSynonyms:
-    """What the words of one vocabulary say about each other.
+    """Synonyms and opposites of one vocabulary.
 
     Attributes:
-        synonyms: name of a group -> words that mean the same. Within a group they stand in order of popularity.
-        related: words that mean nearly the same, or of which one includes the other: they should go together, not agree.
-        opposites: name of a group -> its sides; a word of one side excludes every word of the other sides. "Female" and
-            "male" are none: there are duets.
+        synonyms: name of a group -> tags with the same meaning, most popular first.
+        related: name of a group -> tags with similar or nested meanings, which should correlate but need not agree.
+        opposites: name of a group -> its sides; a tag of one side excludes every tag of the other sides. "Female" and "male"
+            are not opposites: there are duets.
 
     Book: ``book/exclusive_tags``.
     """
@@ -34,7 +34,7 @@ class TagSynonyms:
     opposites: Mapping[str, tuple[tuple[str, ...], ...]]
 
     def opposed(self, group: str) -> list[tuple[str, str]]:
-        """Every pair of words of a group of opposites that exclude each other."""
+        """Every pair of tags from different sides of a group of opposites."""
         sides = self.opposites[group]
         return [pair for one, other in combinations(sides, 2) for pair in product(one, other)]
 
@@ -45,7 +45,7 @@ _FEMALE = ("female", "woman", "female vocal", "female voice")
 _MALE = ("male", "male vocal", "man", "male voice")
 _CHOIR = ("choir", "choral")
 
-_WORDS = {
+_SYNONYMS = {
     "MagnaTagATune": TagSynonyms(
         synonyms={
             "voice": _VOICE,
@@ -79,14 +79,19 @@ _WORDS = {
 
 
 def tag_synonyms(name: str) -> TagSynonyms:
-    """Synonyms and opposites in the vocabulary of a pretrained tagger.
+    """Synonyms and opposites in the vocabulary of a pretrained musicnn tagger.
 
     Args:
-        name: one of :func:`tagging.list_pretrained`.
+        name: one of :func:`tagging.pretrained.list_musicnn`.
 
     Raises:
-        ConfigError: no such name.
+        ConfigError: an unknown name, or a tagger without a list of synonyms.
 
     Book: ``book/exclusive_tags``.
     """
-    return _WORDS[pretrained_card(name)["dataset"]]
+    dataset = pretrained_card(name)["dataset"]
+    if dataset not in _SYNONYMS:
+        raise ConfigError(
+            f"{name}: no list of synonyms for the tags of {dataset}; take one of {', '.join(list_musicnn())}"
+        )
+    return _SYNONYMS[dataset]

@@ -1,102 +1,105 @@
-"""``tagging bias``: a report of a model's bias from a table of its scores, or from a run. Book: ``book/popular_tags``."""
+"""``tagging bias``: a report of a model's tag bias, from a table of scores or from a run. Book: ``book/popular_tags``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, unknown_name
 from ..utils.files import atomic_write
 from .base import Run, command
 
+if TYPE_CHECKING:
+    from ..evaluation.bias import BiasReport
+
 
 @command(
     "bias",
-    help="measure which tags a model prefers, and which it gives together against reason",
-    description="A page of text and figures about the bias of any model: how far popular tags win, whether scores mean "
-    "what they say, whether tags that exclude each other are given together.",
+    help="measure a model's tag bias: popular tags, calibration, contradictions",
+    description="Measure the tag bias of any model: whether popular tags win, whether scores are probabilities, whether "
+    "mutually exclusive tags are assigned together. Writes a text report and figures.",
 )
 def bias(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging bias``."""
     parser.add_argument(
         "scores",
         metavar="SCORES.csv|RUN",
-        help="a table with a header of tags, the id of a song in the first column and its scores in [0, 1] after it; or the "
-        "folder of a training run, or the name of one whose predictions ship with the package",
+        help="a CSV table: a header of tags, then a row per song with its id and its scores in [0, 1]; or the folder of a "
+        "training run; or the name of a run whose predictions are bundled",
     )
     parser.add_argument(
-        "--labels", metavar="LABELS.csv", help="annotations of the same songs and tags: 1, 0, or nothing"
+        "--labels", metavar="LABELS.csv", help="labels of the same songs and tags: 1, 0, or an empty cell where unknown"
     )
     parser.add_argument(
-        "--groups", metavar="GROUPS.json", help='tags that exclude each other: {"mode": ["major", "minor"], ...}'
+        "--exclusive", metavar="GROUPS.json", help='mutually exclusive tags: {"mode": ["major", "minor"], ...}'
     )
     parser.add_argument(
-        "--synonyms",
-        metavar="GROUPS.json",
-        help='tags that mean the same and should agree: {"voice": ["vocal", "vocals"], ...}',
+        "--synonyms", metavar="GROUPS.json", help='tags with the same meaning: {"voice": ["vocal", "vocals"], ...}'
     )
     parser.add_argument(
         "--top-k", type=int, default=10, metavar="K", help="length of a song's list of tags (default: %(default)s)"
     )
     parser.add_argument(
-        "--resamples", type=int, default=1000, metavar="N", help="that intervals are from (default: %(default)s)"
+        "--resamples", type=int, default=1000, metavar="N", help="bootstrap resamples (default: %(default)s)"
     )
     parser.add_argument(
         "--output",
         metavar="FOLDER",
-        help="for report.txt and the figures (default: bias-report here, RUN/bias for a run)",
+        help="for report.txt and the figures (default: ./bias-report; for the folder of a run, RUN/bias)",
     )
     return _bias
 
 
 def _bias(options: argparse.Namespace) -> int:
     from ..book.runs import list_predictions, load_predictions
-    from ..evaluation.bias import bias_report
+    from ..evaluation.bias import bias_report, text
     from ..evaluation.predictions import read_run
     from ..evaluation.tables import read_groups, read_tables
 
     source = Path(options.scores)
-    shipped = options.scores in list_predictions()
-    if source.is_dir() or shipped:
-        if options.labels or options.groups:
-            raise ConfigError("--labels and --groups go with a table of scores; a run has its own")
-        found = load_predictions(options.scores) if shipped else read_run(source)
-        output = Path("bias-report") if shipped else source / "bias"
+    bundled = options.scores in list_predictions()
+    output = Path("bias-report")
+    if source.is_dir() or bundled:
+        if options.labels or options.exclusive:
+            raise ConfigError("--labels and --exclusive belong to a table of scores; a run has its own")
+        predictions = load_predictions(options.scores) if bundled else read_run(source)
+        output = output if bundled else source / "bias"
     elif not source.exists() and not source.suffix:
         raise unknown_name("table of scores, folder or run", options.scores, list_predictions())
     else:
-        found = read_tables(source, *(Path(path) if path else None for path in (options.labels, options.groups)))
-        output = Path("bias-report")
+        labels, exclusive = (Path(path) if path else None for path in (options.labels, options.exclusive))
+        predictions = read_tables(source, labels, exclusive)
+    synonyms = read_groups(Path(options.synonyms), predictions.vocabulary.names) if options.synonyms else None
     report = bias_report(
-        found.scores,
-        found.vocabulary,
-        found.labels,
-        found.train_positives,
-        found.groups,
+        predictions.scores,
+        predictions.vocabulary,
+        predictions.labels,
+        predictions.train_positives,
+        predictions.groups,
         top_k=options.top_k,
         resamples=options.resamples,
-        synonyms=read_groups(Path(options.synonyms), found.vocabulary.names) if options.synonyms else None,
+        synonyms=synonyms,
     )
-    print(report.text())
-    _write(report, Path(options.output) if options.output else output)
+    page = text(report)
+    print(page)
+    _write(report, page, Path(options.output) if options.output else output)
     return 0
 
 
-def _write(report: Any, folder: Path) -> None:
+def _write(report: BiasReport, page: str, folder: Path) -> None:
     import matplotlib.pyplot as plt
 
     from ..plots.bias import figures
     from ..plots.style import use_style
 
     use_style()
-    lines = [report.text(), "", "Figures", "-------"]
-    for name, (figure, description) in figures(report).items():
+    drawn = figures(report)
+    for name, (figure, description) in drawn.items():
         with atomic_write(folder / f"{name}.png") as part:
             figure.savefig(part, format="png", metadata={"Description": description})
         plt.close(figure)
-        lines.append(f"  {name}.png: {description}")
+    lines = [f"  {name}.png: {description}" for name, (_, description) in drawn.items()]
     with atomic_write(folder / "report.txt") as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    count = len(lines) - 4
-    print(f"\nwritten: {folder / 'report.txt'} and {count} figure{'s' * (count != 1)}")
+        part.write_text("\n".join([page, "", "Figures", "-------", *lines]) + "\n", encoding="utf-8")
+    print(f"\nwritten: {folder / 'report.txt'} and {len(drawn)} figure{'s' * (len(drawn) != 1)}")

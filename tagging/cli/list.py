@@ -6,7 +6,6 @@ import argparse
 import inspect
 import shutil
 import sys
-from typing import Any
 
 from ..utils.registry import Registry
 from .base import OK, Run, command
@@ -35,14 +34,15 @@ def _list(options: argparse.Namespace) -> int:
 
 def all_names() -> dict[str, dict[str, str]]:
     """Section -> name, with its aliases -> one line about it."""
-    from ..baselines import BASELINES
     from ..data.base import CORPORA
     from ..models.backends import BACKENDS
     from ..models.frontends import FRONTENDS
     from ..models.heads import HEADS
     from ..pretrained import list_pretrained, pretrained_card
     from ..training.losses import LOSSES
+    from ..training.models import BASELINES, list_baselines
 
+    list_baselines()  # imports all of them
     cards = {name: pretrained_card(name) for name in list_pretrained()}
     return {
         "pretrained taggers": {
@@ -54,13 +54,11 @@ def all_names() -> dict[str, dict[str, str]]:
         "heads": _entries(HEADS),
         "losses": _entries(LOSSES),
         "corpora": _entries(CORPORA),
-        "baselines": BASELINES,
+        "baselines": _entries(BASELINES),
     }
 
 
-def _entries(registry: Registry | dict[str, Any]) -> dict[str, str]:
-    if isinstance(registry, dict):  # losses, until they are a registry
-        return {name: _about(part) for name, part in registry.items()}
+def _entries(registry: Registry) -> dict[str, str]:
     aliases = registry.aliases()
     entries = {}
     for name in sorted(registry.names()):

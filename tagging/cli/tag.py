@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,8 @@ def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags
             bar.update(seconds)
 
         blocks = file.blocks(tagger.sample_rate)
-        return tagger.tag_blocks(blocks, notes=file.notes, hop_seconds=hop_seconds, progress=advance)
+        result = tagger.tag_blocks(blocks, hop_seconds=hop_seconds, progress=advance)
+        return replace(result, notes=(*file.notes, *result.notes))
 
 
 def _json(path: str, model: str, result: TrackTags) -> str:

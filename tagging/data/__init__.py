@@ -1,13 +1,14 @@
-"""Music with tags: every corpus is a sequence of tracks that can be read and know their labels.
+"""Corpora: sequences of tracks with audio and labels.
 
 Book: ``book/million_clips``.
 """
 
-from .base import Corpus, Segment, Track, list_corpora, open_corpus, prepare_corpus
+from .base import CORPORA, Corpus, Segment, Track, list_corpora, open_corpus, prepare_corpus
 from .loader import Batch, NothingReadableError, random_starts, stream
-from .sheet_music import corpus as _scores  # noqa: F401  (registers itself)
+from .sheet_music import corpus as _sheet_music  # noqa: F401  (registers itself)
 
 __all__ = [
+    "CORPORA",
     "Batch",
     "Corpus",
     "NothingReadableError",

@@ -1,19 +1,28 @@
-"""What every corpus offers, whether its audio lies in files or is made on the fly."""
+"""The contract of a corpus: a sequence of tracks with audio and labels.
+
+An own corpus defines five members: ``__len__``, ``__getitem__``, ``vocabulary``, ``sample_rate`` and ``split``. All others
+have defaults. Book: ``book/million_clips``.
+"""
 
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from ..audio.files import as_waveform
 from ..errors import ConfigError, unknown_name
 from ..tags import Vocabulary
 from ..utils.registry import Registry
 
 CORPORA = Registry("corpus")
+# Of a larger corpus the default version hashes so many tracks, evenly spaced.
+_HASHED_TRACKS = 1000
 
 
 @dataclass(frozen=True)
@@ -22,112 +31,165 @@ class Segment:
 
     Attributes:
         audio: int16 [samples], mono, at the corpus's sample rate.
-        labels: float32 [tags]: what is true of this stretch; nan where unknown.
-        draws: float32 [draws]: what the corpus's degradations need to finish this stretch on the training device;
-            empty where the audio is finished already.
+        labels: float32 [tags]: the labels of this stretch; nan where unknown.
+        augmentation_params: float32 [params]: what ``Corpus.augment`` needs for this segment; often of length 0.
     """
 
     audio: np.ndarray
     labels: np.ndarray
-    draws: np.ndarray
+    augmentation_params: np.ndarray
 
 
-class Track(abc.ABC):
-    """One song or clip of a corpus.
+class Track(Protocol):
+    """One song or clip of a corpus. Any object with these five members will do, for example a dataclass.
 
     Attributes:
         id: names the track within its corpus.
-        group: what may not cross a split, and what intervals resample: tune family, artist, album.
-        seconds: its duration.
+        group: tracks of one group stay in one split and are resampled together: tune family, artist, album.
+        seconds: duration.
+        labels: float32 [tags]: 0 or 1 for classification tags, a number in [0, 1] for regression tags, nan where unknown.
     """
 
     id: str
     group: str
     seconds: float
+    labels: np.ndarray
 
-    @property
-    @abc.abstractmethod
-    def labels(self) -> np.ndarray:
-        """float32 [tags]: 0 or 1 for bi-modal tags, a number in [0, 1] for uniform ones, nan where unknown."""
-
-    @abc.abstractmethod
     def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
-        """The sound: int16 [samples], mono, at the corpus's sample rate.
+        """Read the audio.
 
         Args:
             start: where to begin, in seconds.
-            seconds: how much; by default up to the end.
+            seconds: how much to read; by default up to the end.
+
+        Returns:
+            int16 [samples], or float32 [samples] in [-1, 1]; mono, at the corpus's sample rate.
 
         Raises:
-            ConfigError: the stretch does not lie within the track.
+            TaggingError: the track cannot be read; training goes on without it.
         """
+        ...
 
 
 class Corpus(Sequence[Track], abc.ABC):
     """A sequence of tracks with one vocabulary and one sample rate.
 
-    Opening one prints nothing and downloads nothing. Book: ``book/million_clips``.
+    Opening a corpus prints nothing and downloads nothing. Register a class with ``CORPORA.register(name)`` to open it by
+    name. Book: ``book/million_clips``.
 
     Attributes:
         split: which part of the corpus this is.
-        sample_rate: in Hz.
+        sample_rate: Hz.
         vocabulary: the tags, in the order of ``Track.labels``.
+        splits: names of all splits; None accepts any.
+        licence: of weights trained on this corpus, for model cards.
     """
 
-    splits: ClassVar[tuple[str, ...]]
+    splits: ClassVar[tuple[str, ...] | None] = None
+    licence: str = "not stated by those who trained it"
     split: str
     sample_rate: int
     vocabulary: Vocabulary
 
-    @classmethod
     @abc.abstractmethod
-    def prepare(cls, *, progress: bool = True) -> None:
-        """Download or build what opening needs, and check it; does nothing where all is there."""
+    def __getitem__(self, index: int) -> Track: ...  # type: ignore[override]
 
     @property
-    @abc.abstractmethod
+    def name(self) -> str:
+        """The registered name, or that of the class."""
+        return getattr(type(self), "registered_name", type(self).__name__)
+
+    @property
+    def description(self) -> str:
+        """What the tracks are, in the plural, for model cards."""
+        return f"tracks of {self.name}"
+
+    @classmethod
+    def prepare(cls, *, progress: bool = True) -> None:
+        """Download or build what opening needs, and check it. By default there is nothing to do."""
+
+    @cached_property
     def version(self) -> str:
-        """What a run record names: equal versions give equal tracks."""
+        """What a run record names: equal versions have equal tracks.
 
-    @abc.abstractmethod
+        By default a hash of the vocabulary, the number of tracks, and the ids and labels of up to 1,000 of them.
+        """
+        digest = hashlib.sha256(f"{self.vocabulary.to_list()} {len(self)}".encode())
+        for index in np.unique(np.linspace(0, len(self) - 1, min(len(self), _HASHED_TRACKS)).astype(int)).tolist():
+            track = self[index]
+            digest.update(f"{track.id}\n".encode() + np.asarray(track.labels, "<f4").tobytes())
+        return digest.hexdigest()[:12]
+
+    @property
+    def cache_name(self) -> str:
+        """What cached features of the tracks are filed under: one name for tracks that sound alike."""
+        return f"{self.name}-{self.version}"
+
     def segment(self, index: int, start: float, seconds: float) -> Segment:
-        """A stretch of track ``index``, with the labels of this stretch. The fast way, for training.
+        """A stretch of track ``index`` with the labels of this stretch, for training.
 
-        A track shorter than the stretch is filled up with silence.
+        By default the audio is read with ``Track.read`` and has the labels of the track. A shorter track is padded with
+        silence.
+
+        Args:
+            index: which track.
+            start: in seconds.
+            seconds: length of the segment.
 
         Raises:
-            TaggingError: this track cannot be read; others can.
+            ConfigError: ``start`` lies outside the track.
+            TaggingError: this track cannot be read.
         """
+        track = self[index]
+        _, available = check_stretch(start, None, track.seconds)
+        if seconds <= 0:
+            raise ConfigError(f"segments of {seconds:g} s: give a positive length")
+        samples = round(seconds * self.sample_rate)
+        audio = np.zeros(samples, np.int16)
+        sound = _as_int16(track.read(start, min(seconds, available)), track.id)[:samples]
+        audio[: len(sound)] = sound
+        return Segment(audio, np.asarray(track.labels, np.float32), np.zeros(0, np.float32))
 
     def durations(self, indices: np.ndarray) -> np.ndarray:
-        """float64: how long these tracks are, in seconds."""
-        return np.array([self[int(index)].seconds for index in indices])
+        """float64 [indices]: durations of these tracks, in seconds."""
+        return np.array([self[int(index)].seconds for index in indices], np.float64)
 
     def groups(self) -> np.ndarray:
-        """int [tracks]: the group of every track, as a number; what intervals resample."""
-        return np.unique([track.group for track in self], return_inverse=True)[1]
+        """int [tracks]: the group of every track, as a number."""
+        return np.unique([self[index].group for index in range(len(self))], return_inverse=True)[1]
 
     def labels_of(self, indices: np.ndarray) -> np.ndarray:
         """float32 [indices, tags]: the labels of whole tracks."""
-        return np.array([self[int(index)].labels for index in indices], np.float32)
+        labels = [np.asarray(self[int(index)].labels, np.float32) for index in indices]
+        return np.array(labels, np.float32).reshape(-1, len(self.vocabulary))
 
-    def finish(self) -> Callable[[Any, Any], Any]:
-        """What makes of int16 segments and their draws, both tensors on one device, what a model hears.
+    def augment(self) -> Callable[[Any, Any], Any]:
+        """Return the function that makes model input of segments, on the training device.
 
-        By default that is float32 in [-1, 1].
+        It takes two tensors, audio int16 [batch, samples] and augmentation parameters float32 [batch, params], and returns
+        float32 [batch, samples]. It may be a ``torch.nn.Module``. By default it scales the audio to [-1, 1].
         """
-        return lambda audio, draws: audio.float() / 32768
+        return lambda audio, augmentation_params: audio.float() / 32768
 
-    @abc.abstractmethod
-    def __getitem__(self, index: int) -> Track: ...
+    def parts(self) -> dict[str, np.ndarray]:
+        """Parts of the vocabulary that an evaluation reports on their own: name -> bool [tags]. By default none."""
+        return {}
 
-    @abc.abstractmethod
+    def provenance(self) -> dict[str, str]:
+        """What a run record names besides the version. By default nothing."""
+        return {}
+
     def summary(self) -> list[str]:
-        """Lines for ``tagging corpus info``: how large it is, under which licences."""
+        """Lines for ``tagging corpus info``."""
+        groups = len(np.unique(self.groups())) if len(self) else 0
+        return [f"{len(self):,} tracks in {groups:,} groups, {self.sample_rate} Hz, {len(self.vocabulary)} tags"]
 
-    @abc.abstractmethod
-    def tag_counts(self, split: str) -> dict[str, int]:
-        """How many songs or compositions of a split have each tag; tags that only a rendered clip has are left out."""
+    def tag_counts(self) -> dict[str, int]:
+        """Number of tracks of this split with each classification tag."""
+        counts = (self.labels_of(np.arange(len(self))) == 1).sum(axis=0)
+        return {
+            tag.name: int(counts[row]) for row, tag in enumerate(self.vocabulary) if self.vocabulary.classification[row]
+        }
 
     def _check_index(self, index: int) -> int:
         if not -len(self) <= index < len(self):
@@ -135,20 +197,34 @@ class Corpus(Sequence[Track], abc.ABC):
         return int(index) % len(self)
 
     def _check_split(self, split: str) -> str:
-        if split not in self.splits:
+        if self.splits is not None and split not in self.splits:
             raise unknown_name("split", split, self.splits)
         return split
 
 
-def check_stretch(start: float, seconds: float | None, whole: float) -> tuple[float, float]:
+def _as_int16(audio: np.ndarray, name: str) -> np.ndarray:
+    """int16 [samples] of what ``Track.read`` returns."""
+    if audio.dtype == np.int16:
+        return audio
+    if audio.size == 0:
+        return np.zeros(0, np.int16)
+    return np.clip(np.rint(as_waveform(audio, name) * 32768), -32768, 32767).astype(np.int16)
+
+
+def check_stretch(start: float, seconds: float | None, duration: float) -> tuple[float, float]:
     """``(start, seconds)`` with the default filled in.
 
+    Args:
+        start: in seconds.
+        seconds: length; None is up to the end.
+        duration: of the track, in seconds.
+
     Raises:
-        ConfigError: it does not lie within ``whole`` seconds.
+        ConfigError: the stretch does not lie within the track.
     """
-    length = whole - start if seconds is None else seconds
-    if not (start >= 0 and length > 0 and start + length <= whole + 1e-6):
-        raise ConfigError(f"start={start}, seconds={seconds}: not within the track, which lasts {whole:g} s")
+    length = duration - start if seconds is None else seconds
+    if not (start >= 0 and length > 0 and start + length <= duration + 1e-6):
+        raise ConfigError(f"start={start}, seconds={seconds}: not within the track, which lasts {duration:g} s")
     return start, length
 
 
@@ -157,11 +233,11 @@ def open_corpus(name: str, **options: Any) -> Corpus:
 
     Args:
         name: one of :func:`list_corpora`.
-        options: ``split`` and what else the corpus takes.
+        options: ``split``, and others that the corpus takes.
 
     Raises:
         ConfigError: unknown corpus, split or option.
-        CorpusError: the corpus is not prepared; the message says the command.
+        CorpusError: the corpus is not prepared; the message names the command.
 
     >>> corpus = open_corpus("sheet-music", split="train")  # doctest: +SKIP
     >>> corpus[7].read(start=3.0, seconds=3.0)  # doctest: +SKIP
@@ -177,10 +253,14 @@ def list_corpora() -> list[str]:
 
 
 def prepare_corpus(name: str, *, progress: bool = True) -> None:
-    """Download or build a corpus, and check it. What is there already is kept.
+    """Download or build a corpus, and check it. Existing files are kept.
+
+    Args:
+        name: one of :func:`list_corpora`.
+        progress: show a progress bar on standard error.
 
     Raises:
         ConfigError: unknown corpus.
-        CorpusError: it cannot be made here; the message says what is missing.
+        CorpusError: the corpus cannot be prepared here; the message says what is missing.
     """
-    CORPORA.get(name).prepare(progress=progress)
+    CORPORA.get(name).prepare(progress=progress)  # type: ignore[attr-defined]

@@ -1,7 +1,8 @@
-"""How good and how biased scores are, with intervals. Book: ``book/results``, ``book/popular_tags``."""
+"""Metrics, bootstrap intervals and measures of tag bias. Book: ``book/results``, ``book/popular_tags``."""
 
 from .bootstrap import Interval, Resampling
 from .evaluate import Evaluation, difference, evaluate, song_scores
+from .metrics import METRICS
 from .predictions import Predictions
 
-__all__ = ["Evaluation", "Interval", "Predictions", "Resampling", "difference", "evaluate", "song_scores"]
+__all__ = ["METRICS", "Evaluation", "Interval", "Predictions", "Resampling", "difference", "evaluate", "song_scores"]

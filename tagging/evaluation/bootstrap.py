@@ -1,33 +1,33 @@
-"""Bootstrap over groups of songs: which songs each resample holds, and the interval of what is measured on them."""
+"""Bootstrap confidence intervals from resamples of songs, drawn with replacement by whole groups."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
 
-# Bytes of counts at a time: with what is computed from them they stay within a core's cache.
+# Bytes of counts per chunk: they and what is computed from them stay within a core's cache.
 CHUNK_BYTES = 1 << 19
 PERCENTILES = (2.5, 97.5)
+UNBOUNDED = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A measurement and its 95 % interval, as :func:`interval` makes it.
+    """A measurement with its 95 % confidence interval.
 
     ``f"{interval:.3f}"`` gives ``0.713 [0.693, 0.727]``.
 
     Attributes:
-        value: on the songs themselves.
+        value: the measurement on the songs themselves.
         low: lower end; nan if the measurement is undefined in every resample.
         high: upper end.
-        resampled: float64 [resamples]: the measurement in each; None for one that was read from a record.
+        resampled: float64 [resamples], the measurement on each resample; None if it was read from a record.
 
     Book: ``book/glossary``.
     """
@@ -42,51 +42,52 @@ class Interval:
 
     @property
     def sign(self) -> int:
-        """1 if the whole interval is above zero, -1 if it is below, 0 if it holds zero or is not known."""
+        """1 if the whole interval is above zero, -1 if it is below, 0 if it includes zero or is undefined."""
         return int(self.low > 0) - int(self.high < 0)
 
     def to_dict(self) -> dict[str, float | None]:
-        """Plain data for JSON, None in the place of nan."""
+        """Plain data for JSON: value, low and high, with None for nan."""
         ends = {"value": self.value, "low": self.low, "high": self.high}
         return {name: None if math.isnan(end) else end for name, end in ends.items()}
 
     def paired_difference(self, other: Interval) -> Interval:
-        """The difference of two models, resample by resample.
+        """This measurement minus another model's, resample by resample.
 
-        A song that is hard for one is hard for the other: the interval of their difference is narrower than theirs suggest.
+        Songs that are hard for one model are hard for the other, so the interval of the difference is narrower than the
+        two intervals suggest.
 
         Args:
             other: the same measurement of another model on the same songs, with the same :class:`Resampling`.
 
         Raises:
-            ConfigError: a measurement without resamples, or with another number of them.
+            ConfigError: an interval without resamples, or different numbers of resamples.
         """
         if self.resampled is None or other.resampled is None:
-            raise ConfigError("a paired difference needs the resamples of both measurements; measure both anew")
+            raise ConfigError("a paired difference needs the resamples of both intervals; evaluate both models again")
         if self.resampled.shape != other.resampled.shape:
             raise ConfigError(f"{len(self.resampled)} and {len(other.resampled)} resamples cannot be paired")
         return interval(self.value - other.value, self.resampled - other.resampled)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Interval:
-        """The inverse of :meth:`to_dict`."""
-        return cls(*(math.nan if data[name] is None else data[name] for name in ("value", "low", "high")))
+    def from_dict(cls, data: Mapping[str, float | None]) -> Interval:
+        """Read what :meth:`to_dict` wrote."""
+        value, low, high = (math.nan if (end := data[name]) is None else end for name in ("value", "low", "high"))
+        return cls(value, low, high)
 
 
-def interval(value: float, resampled: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
+def interval(value: float, resampled: np.ndarray, limits: tuple[float, float] = UNBOUNDED) -> Interval:
     """The 95 % basic bootstrap interval of a measurement.
 
-    Resamples are to the songs what the songs are to all music: what they exceed the value by, the value may exceed the
-    truth by. So the interval reaches from the value as far down as the resamples reach up, and the other way round. The
-    percentiles of the resamples themselves will not do: a resample holds songs twice, which raises the PR-AUC of rare tags
-    and calibration errors, and at a thousand songs nearly all resamples may lie above the value.
+    The basic interval reflects the percentiles of the resamples about the value. The percentiles themselves are biased: a
+    resample contains songs twice, which raises the PR-AUC of rare tags and calibration errors, and with 1,000 songs nearly
+    all resamples may lie above the value.
 
     Args:
-        value: the measurement on the songs themselves; the interval always holds it.
-        resampled: float [resamples]; nan where a resample leaves it undefined, which says nothing about its spread.
-        limits: the least and the greatest that is possible.
+        value: the measurement on the songs themselves; always inside the interval.
+        resampled: float [resamples]; undefined resamples (nan) are ignored.
+        limits: the smallest and the largest possible value.
 
-    Source: Davison & Hinkley 1997, section 5.2. Book: ``book/glossary``.
+    Source: Davison & Hinkley 1997, section 5.2.
     """
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):
@@ -96,76 +97,76 @@ def interval(value: float, resampled: np.ndarray, limits: tuple[float, float] = 
     return Interval(float(value), float(min(low, value)), float(max(high, value)), resampled)
 
 
-def interval_of(series: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
-    """The :func:`interval` of a measurement whose value on the songs themselves comes first: float [1 + resamples].
-
-    Book: ``book/glossary``.
-    """
+def interval_of(series: np.ndarray, limits: tuple[float, float] = UNBOUNDED) -> Interval:
+    """The :func:`interval` of float [1 + resamples], whose first entry is the value on the songs themselves."""
     return interval(series[0], series[1:], limits)
 
 
 class Resampling:
-    """Resamples of songs, drawn with replacement by whole groups.
+    """Bootstrap resamples of songs, drawn with replacement by whole groups.
 
-    A resample draws as many groups as there are. How often it holds each group depends on the seed and the number of
-    groups alone, groups in sorted order: two models measured on the same songs get the same resamples, so that their
-    difference can be measured resample by resample. With one group all resamples are equal, and intervals have no width.
+    Each resample draws as many groups as there are. The draw depends only on the seed and the number of groups, in sorted
+    order, so two models evaluated on the same songs get the same resamples and can be compared by paired differences.
+    With one group all resamples are equal and intervals have no width.
 
     Args:
-        songs: how many there are.
-        groups: int or str [songs]: what is drawn together, such as a tune family or an artist; by default each song alone.
-        resamples: how many.
-        seed: of the drawing, 0 or more.
+        num_songs: number of songs.
+        groups: int or str [songs], songs that are drawn together, such as a tune family or an artist; by default each song
+            is its own group.
+        resamples: number of resamples.
+        seed: 0 or more.
 
     Attributes:
-        count: the number of groups.
-        member: int [songs]: the place of each song's group in sorted order.
+        num_groups: number of groups.
+        group_index: int [songs], each song's index among the sorted groups.
 
     Raises:
-        ConfigError: groups that do not fit the songs, fewer than one resample, a seed that is none.
+        ConfigError: groups that do not fit the songs, fewer than one resample, a negative seed.
 
     Book: ``book/glossary``.
     """
 
-    def __init__(self, songs: int, groups: np.ndarray | None = None, *, resamples: int = 1000, seed: int = 0) -> None:
+    def __init__(
+        self, num_songs: int, groups: np.ndarray | None = None, *, resamples: int = 1000, seed: int = 0
+    ) -> None:
         if resamples < 1:
-            raise ConfigError(f"resamples={resamples}: an interval needs at least one, and 1000 is usual")
+            raise ConfigError(f"resamples={resamples}: give at least 1; 1000 is usual")
         if seed < 0:
             raise ConfigError(f"seed={seed}: give 0 or a positive number")
-        if songs < 1:
-            raise ConfigError("no songs: there is nothing to resample")
-        self.songs, self.resamples, self.seed = songs, resamples, seed
+        if num_songs < 1:
+            raise ConfigError("no songs to resample")
+        self.num_songs, self.resamples, self.seed = num_songs, resamples, seed
         if groups is None:
-            self.count, self.member = songs, np.arange(songs)
+            self.num_groups, self.group_index = num_songs, np.arange(num_songs)
         else:
-            self.count, self.member = _sorted_groups(groups, songs)
+            self.num_groups, self.group_index = _sorted_groups(groups, num_songs)
 
-    def _draws(self) -> Iterator[np.ndarray]:
-        """How often each resample holds each group: int [groups], one array a resample."""
-        random = np.random.default_rng([self.seed, self.count])
+    def _group_counts(self) -> Iterator[np.ndarray]:
+        """How often each resample contains each group: one int [groups] per resample."""
+        random = np.random.default_rng([self.seed, self.num_groups])
         for _ in range(self.resamples):
-            yield np.bincount(random.integers(0, self.count, self.count), minlength=self.count)
+            yield np.bincount(random.integers(0, self.num_groups, self.num_groups), minlength=self.num_groups)
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[tuple[slice, np.ndarray]]:
-        """How often each resample holds each song, some resamples at a time; first of all, the songs themselves.
+        """How often each resample contains each song, in chunks of resamples; the first chunk is the songs themselves.
 
         Args:
-            chunk_bytes: how much to hand out at once; a resample that is larger comes alone.
+            chunk_bytes: size of a chunk; a larger resample is a chunk of its own.
 
         Yields:
-            Rows of a table [1 + resamples, ...] whose first row is for the songs themselves, and for each of these rows
-            unsigned integers [rows, songs].
+            Rows of a table [1 + resamples, ...], whose row 0 is the songs themselves, and for these rows unsigned integer
+            counts [rows, songs].
         """
-        yield slice(0, 1), np.ones((1, self.songs), np.uint8)
-        rows, draws = max(1, chunk_bytes // self.songs), self._draws()
+        yield slice(0, 1), np.ones((1, self.num_songs), np.uint8)
+        rows, group_counts = max(1, chunk_bytes // self.num_songs), self._group_counts()
         for start in range(1, 1 + self.resamples, rows):
-            counts = np.stack([next(draws) for _ in range(min(rows, 1 + self.resamples - start))])
-            # a group is drawn a few times: single bytes are read from memory eight times as fast as int64
+            counts = np.stack([next(group_counts) for _ in range(min(rows, 1 + self.resamples - start))])
+            # counts are small: single bytes are read from memory eight times as fast as int64
             small = counts.astype(np.min_scalar_type(counts.max()))
-            yield slice(start, start + len(small)), small.take(self.member, axis=1)
+            yield slice(start, start + len(small)), small.take(self.group_index, axis=1)
 
     def sums(self, columns: np.ndarray) -> np.ndarray:
-        """Sums over the songs themselves, then over those of each resample.
+        """Column sums over the songs themselves, then over each resample.
 
         Args:
             columns: numbers or bool [songs, columns].
@@ -180,25 +181,26 @@ class Resampling:
         return sums
 
     def fingerprint(self, *contents: bytes) -> str:
-        """Twelve hexadecimal digits that are equal if and only if resamples and contents are.
+        """Twelve hexadecimal digits, equal exactly if the resamples and the contents are equal.
 
         Args:
-            contents: what else must be equal for two measurements to be comparable resample by resample.
+            contents: whatever else must agree before two measurements may be paired, such as the labels.
         """
-        digest = hashlib.sha256(repr((self.songs, self.resamples, self.seed, self.count)).encode())
-        # the first draw as well: another version of NumPy might draw otherwise from the same seed
-        for part in (self.member.astype("<i8").tobytes(), next(self._draws()).astype("<i8").tobytes(), *contents):
+        digest = hashlib.sha256(repr((self.num_songs, self.resamples, self.seed, self.num_groups)).encode())
+        # with the first draw, since another NumPy version might draw differently from the same seed
+        first_draw = next(self._group_counts()).astype("<i8").tobytes()
+        for part in (self.group_index.astype("<i8").tobytes(), first_draw, *contents):
             digest.update(hashlib.sha256(part).digest())
         return digest.hexdigest()[:12]
 
 
-def _sorted_groups(groups: np.ndarray, songs: int) -> tuple[int, np.ndarray]:
+def _sorted_groups(groups: np.ndarray, num_songs: int) -> tuple[int, np.ndarray]:
     groups = np.asarray(groups)
-    if groups.shape != (songs,):
-        raise ConfigError(f"groups of shape {groups.shape}: give one for each of the {songs} songs")
+    if groups.shape != (num_songs,):
+        raise ConfigError(f"groups of shape {groups.shape}: give one group for each of the {num_songs} songs")
     if groups.dtype.kind == "f" and np.isnan(groups).any():
-        raise ConfigError("groups: not a number among them; give every song a group, its own if it has no other")
+        raise ConfigError("groups contain NaN: give every song a group, a unique one if it belongs to no other")
     if groups.dtype.kind == "O":  # a column of names as some readers return it
         groups = groups.astype(str)
-    names, member = np.unique(groups, return_inverse=True)
-    return len(names), member.reshape(songs)
+    names, group_index = np.unique(groups, return_inverse=True)
+    return len(names), group_index.reshape(num_songs)

@@ -1,25 +1,24 @@
-"""How good scores are: metrics tag by tag and their means, all with bootstrap intervals. Book: ``book/results``."""
+"""Evaluation of song-level scores: metrics per tag and their means, with bootstrap intervals. Book: ``book/results``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError, unknown_name
-from ..tags import CLASSIFICATION, Tag, Vocabulary
+from ..tags import CLASSIFICATION, REGRESSION, Tag, Vocabulary
+from ..utils.legacy import current_evaluation, legacy_kind
 from .bootstrap import Interval, Resampling, interval, interval_of
-from .metrics import mean_squares, squared_errors
-from .ranking import Ranking
+from .metrics import METRICS, Ranking, mean_squares, squared_errors
 from .validation import check_arrays
 
-CLASSIFICATION_METRICS = ("roc_auc", "pr_auc")
-REGRESSION_METRICS = ("sqrt_mse",)
-METRICS = (*CLASSIFICATION_METRICS, *REGRESSION_METRICS)
-LIMITS = {"roc_auc": (0.0, 1.0), "pr_auc": (0.0, 1.0), "sqrt_mse": (0.0, math.inf)}
+if TYPE_CHECKING:
+    import pandas
+
 # Decimals of a resampled mean in a record: 0.00001 is far below the width of any interval here.
 DECIMALS = 5
 
@@ -29,12 +28,12 @@ class TagResult:
     """How well one tag is predicted.
 
     Attributes:
-        name, kind, source: those of the tag.
-        known: songs of which it is known whether, or how much, they have the tag.
-        positives: songs that have it; 0 for an attribute.
-        positive_groups: groups that hold a positive: an interval that rests on one or two of them is not to be trusted.
-        roc_auc, pr_auc: for classification tags; None where the tag has one class only.
-        sqrt_mse: root of the mean squared error, for attributes; None where no song is known.
+        name, kind, source: the tag's.
+        known: songs whose label is known.
+        positives: songs with the tag; 0 for a regression tag.
+        positive_groups: groups with a positive song; with one or two of them the interval is not reliable.
+        roc_auc, pr_auc: of a classification tag; None if it has one class only.
+        sqrt_mse: root mean squared error of a regression tag; None if no label is known.
 
     Book: ``book/glossary``.
     """
@@ -50,21 +49,21 @@ class TagResult:
     sqrt_mse: Interval | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """What :func:`evaluate` found.
+    """The result of :func:`evaluate`.
 
     Attributes:
-        tags: one result a tag, in the order of the vocabulary.
-        means: metric -> mean over the tags in which it is defined: ``"roc_auc"`` and ``"pr_auc"`` over classification
-            tags, ``"sqrt_mse"`` over attributes (the root of the mean of their squared errors).
-        parts: the same means for parts of the vocabulary: ``"all"`` and, where it has both, ``"instrument"`` (what the
-            arranger decided) and ``"score"`` (all other tags).
-        undefined: names of the tags with one class only, or with nothing known; they are in no mean.
-        resampled: metric -> float64 [resamples], the mean over all tags in each resample; a tag that a resample leaves
-            with one class is not in the mean of that resample, for any model.
-        fingerprint: equal for two evaluations if and only if their resamples may be compared one by one.
-        songs, groups: how many were evaluated, and how many groups intervals resample.
+        tags: one result per tag, in the order of the vocabulary.
+        means: metric -> mean over the tags that have it: ``"roc_auc"`` and ``"pr_auc"`` over classification tags,
+            ``"sqrt_mse"`` over regression tags (the root of the mean of their squared errors).
+        parts: the same means for parts of the vocabulary; ``"all"`` is the whole of it.
+        undefined: names of the tags with one class only, or without a known label; they are in no mean.
+        resampled: metric -> float64 [resamples], the mean over all tags on each resample. A tag that has one class only in
+            a resample is left out of that resample's mean, for every model.
+        fingerprint: equal for two evaluations exactly if they can be compared by a paired :func:`difference`.
+        num_songs: number of songs.
+        num_groups: number of groups that were resampled.
 
     Source: Pons et al. 2018, section 4 (the three metrics). Book: ``book/glossary``.
     """
@@ -73,16 +72,34 @@ class Evaluation:
     means: dict[str, Interval]
     parts: dict[str, dict[str, Interval]]
     undefined: list[str]
-    resampled: dict[str, np.ndarray] = field(compare=False, repr=False)
+    resampled: dict[str, np.ndarray] = field(compare=False)
     fingerprint: str
-    songs: int
-    groups: int
+    num_songs: int
+    num_groups: int
+
+    def __repr__(self) -> str:
+        means = "".join(f", {metric} {mean:.3f}" for metric, mean in self.means.items())
+        return f"Evaluation({len(self.tags)} tags, {self.num_songs} songs{means})"
+
+    def table(self) -> pandas.DataFrame:
+        """One row per tag: kind, counts, and each metric with both ends of its interval; needs pandas."""
+        import pandas
+
+        rows = []
+        for tag in self.tags:
+            row = {"kind": tag.kind, "known": tag.known, "positives": tag.positives}
+            for metric in self.means:
+                result: Interval | None = getattr(tag, metric)
+                for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high")):
+                    row[f"{metric}{suffix}"] = math.nan if result is None else getattr(result, end)
+            rows.append(row)
+        return pandas.DataFrame(rows, index=pandas.Index([tag.name for tag in self.tags], name="tag"))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for a run record; two of them are enough for a paired :func:`difference`."""
         return {
-            "songs": self.songs,
-            "groups": self.groups,
+            "num_songs": self.num_songs,
+            "num_groups": self.num_groups,
             "fingerprint": self.fingerprint,
             "means": _plain(self.means),
             "parts": {part: _plain(means) for part, means in self.parts.items()},
@@ -98,12 +115,13 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
-        """The inverse of :meth:`to_dict`, but for the decimals of ``resampled``.
+        """Read what :meth:`to_dict` wrote, also in earlier versions; ``resampled`` is rounded to 5 decimals.
 
         Raises:
-            ConfigError: something is missing, or is not what :meth:`to_dict` writes.
+            ConfigError: a field is missing or not what :meth:`to_dict` writes.
         """
         try:
+            data = current_evaluation(data)
             return cls(
                 tags=[TagResult(**_intervals(tag)) for tag in data["tags"]],
                 means=_intervals(data["means"]),
@@ -111,12 +129,12 @@ class Evaluation:
                 undefined=list(data["undefined"]),
                 resampled={metric: np.array(means, np.float64) for metric, means in data["resampled"].items()},
                 fingerprint=data["fingerprint"],
-                songs=data["songs"],
-                groups=data["groups"],
+                num_songs=data["num_songs"],
+                num_groups=data["num_groups"],
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
-                f"this is no evaluation as Evaluation.to_dict() writes it ({type(error).__name__}: {error}); evaluate again"
+                f"not an evaluation as Evaluation.to_dict() writes it ({type(error).__name__}: {error}); evaluate again"
             ) from error
 
 
@@ -128,19 +146,19 @@ def _intervals(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: Interval.from_dict(value) if name in METRICS else value for name, value in fields.items()}
 
 
-def song_scores(segment_scores: np.ndarray, songs: np.ndarray, count: int | None = None) -> np.ndarray:
-    """The scores of songs: the mean over the segments of each.
+def song_scores(segment_scores: np.ndarray, songs: np.ndarray, num_songs: int | None = None) -> np.ndarray:
+    """Song-level scores: the mean over the segments of each song.
 
     Args:
         segment_scores: float [segments, tags].
-        songs: int [segments]: to which song a segment belongs, counted from 0; in any order.
-        count: how many songs there are; by default as many as ``songs`` names.
+        songs: int [segments], the index of each segment's song, from 0, in any order.
+        num_songs: number of songs; by default the highest index plus 1.
 
     Returns:
         float32 [songs, tags].
 
     Raises:
-        ConfigError: shapes that differ, a song outside the count, a song without a segment.
+        ConfigError: shapes that differ, an index outside the songs, a song without a segment.
 
     Source: Pons et al. 2018, section 3. Book: ``book/glossary``.
     """
@@ -150,15 +168,15 @@ def song_scores(segment_scores: np.ndarray, songs: np.ndarray, count: int | None
             f"segment_scores {segment_scores.shape} and songs {songs.shape}: expected [segments, tags] and [segments], "
             "at least one segment"
         )
-    if songs.dtype.kind not in "iu" or songs.min() < 0 or (count is not None and songs.max() >= count):
+    if songs.dtype.kind not in "iu" or songs.min() < 0 or (num_songs is not None and songs.max() >= num_songs):
         raise ConfigError(
             f"songs ({songs.dtype}) from {songs.min()} to {songs.max()}: expected whole numbers from 0 to "
-            f"{'the number of songs' if count is None else count} - 1"
+            f"{'the number of songs' if num_songs is None else num_songs} - 1"
         )
-    segments = np.bincount(songs, minlength=count or 0)
+    segments = np.bincount(songs, minlength=num_songs or 0)
     if not segments.all():
         raise ConfigError(
-            f"songs without a segment: {(segments == 0).sum()}, the first is number {segments.argmin()}; leave them out"
+            f"{(segments == 0).sum()} songs without a segment, the first is number {segments.argmin()}; leave them out"
         )
     means = np.empty((len(segments), segment_scores.shape[1]), np.float32)
     for tag, scores in enumerate(segment_scores.T):
@@ -169,54 +187,64 @@ def song_scores(segment_scores: np.ndarray, songs: np.ndarray, count: int | None
 def evaluate(
     labels: np.ndarray,
     scores: np.ndarray,
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | Iterable[Tag | str],
     *,
     groups: np.ndarray | None = None,
+    parts: Mapping[str, np.ndarray] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
-    """Every tag and the means over tags, with 95 % bootstrap intervals over groups of songs.
+    """Evaluate every tag, and the means over tags, with 95 % bootstrap intervals over groups of songs.
+
+    >>> import numpy as np, tagging
+    >>> labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    >>> scores = np.array([[0.9, 0.2], [0.3, 0.6], [0.7, 0.8], [0.8, 0.4]])
+    >>> tagging.evaluate(labels, scores, ["guitar", "slow"], resamples=100).means["roc_auc"].value
+    0.875
 
     Args:
-        labels: float [songs, tags]: 0 or 1 for classification tags, [0, 1] for attributes, nan where unknown.
-        scores: float [songs, tags], finite; of songs, not of segments (:func:`song_scores`).
-        vocabulary: the tags.
-        groups: int or str [songs]: what intervals resample, such as tune families or artists, since songs of one group
-            are no independent evidence; by default every song on its own.
-        resamples: how many.
-        seed: of the drawing; equal seeds make two models on the same songs comparable by :func:`difference`.
+        labels: float [songs, tags]: 0 or 1 for classification tags, [0, 1] for regression tags, nan where unknown.
+        scores: float [songs, tags], finite, per song and not per segment (see :func:`song_scores`).
+        vocabulary: the tags; a list of names stands for classification tags.
+        groups: int or str [songs], what is resampled together, such as tune families or artists, since songs of one group
+            are not independent evidence; by default each song is its own group.
+        parts: name -> bool [tags]: parts of the vocabulary to give means for. A part without tags is left out.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples; models evaluated with equal seeds on the same songs can be compared by :func:`difference`.
 
     Raises:
-        ConfigError: shapes that differ, no songs, scores that are not finite, labels outside their range, groups that do
-            not fit, fewer than one resample.
+        ConfigError: shapes that differ, no songs, scores that are not finite, labels outside their range, groups or parts
+            that do not fit, fewer than one resample.
 
     Source: Pons et al. 2018, section 4, for the metrics; they give no intervals. Book: ``book/glossary``.
     """
+    vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary(vocabulary)
     labels, scores = check_arrays(labels, scores, vocabulary)
+    masks = _masks(parts or {}, len(vocabulary))
     resampling = Resampling(len(labels), groups, resamples=resamples, seed=seed)
-    classification, regression = np.flatnonzero(vocabulary.classification), np.flatnonzero(vocabulary.regression)
-    rankings = {tag: Ranking(labels[:, tag], scores[:, tag]) for tag in classification}
+    regression = np.flatnonzero(vocabulary.regression)
+    rankings = {
+        tag: Ranking(labels[:, tag], scores[:, tag]) for tag in np.flatnonzero(vocabulary.classification).tolist()
+    }
     squares, known = squared_errors(labels[:, regression], scores[:, regression])
-    # row 0: the songs themselves; for attributes squared errors until their roots are drawn
+    # row 0: the songs themselves; sqrt_mse holds squared errors until their roots are taken
     values = {metric: np.full((1 + resamples, len(vocabulary)), np.nan) for metric in METRICS}
     for rows, counts in resampling.chunks():
         for tag, ranking in rankings.items():
             values["roc_auc"][rows, tag], values["pr_auc"][rows, tag] = ranking.areas(counts)
         values["sqrt_mse"][rows, regression] = mean_squares(squares, known, counts)
 
-    from_arranger = np.array([tag.source == "arranger" for tag in vocabulary])
-    parts = {"all": np.ones(len(vocabulary), bool)}
-    if from_arranger.any() and not from_arranger.all():
-        parts |= {"score": ~from_arranger, "instrument": from_arranger}
-    means = {part: _means(values, chosen) for part, chosen in parts.items()}
+    means = {part: _means(values, mask) for part, mask in masks.items()}
     intervals = {
-        part: {metric: interval_of(series, LIMITS[metric]) for metric, series in found.items()}
-        for part, found in means.items()
+        part: {metric: interval_of(series, METRICS[metric].limits) for metric, series in series_of.items()}
+        for part, series_of in means.items()
     }
     values["sqrt_mse"] = np.sqrt(values["sqrt_mse"])
     results = [
-        _tag_result(tag, labels[:, place], resampling.member, {metric: values[metric][:, place] for metric in METRICS})
-        for place, tag in enumerate(vocabulary)
+        _tag_result(
+            tag, labels[:, index], resampling.group_index, {name: table[:, index] for name, table in values.items()}
+        )
+        for index, tag in enumerate(vocabulary)
     ]
     return Evaluation(
         tags=results,
@@ -226,57 +254,73 @@ def evaluate(
         resampled={metric: series[1:] for metric, series in means["all"].items()},
         fingerprint=resampling.fingerprint(
             np.where(np.isnan(labels), -1, labels).astype("<f4").tobytes(),
-            repr([(tag.name, tag.kind, tag.source) for tag in vocabulary]).encode(),
+            # kinds by their first names, so that new evaluations can be compared with records that exist
+            repr([(tag.name, legacy_kind(tag.kind), tag.source) for tag in vocabulary]).encode(),
         ),
-        songs=len(labels),
-        groups=resampling.count,
+        num_songs=len(labels),
+        num_groups=resampling.num_groups,
     )
 
 
-def _means(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
-    """Metric -> float64 [1 + resamples]: the mean over those tags that are defined, in each row."""
+def _masks(parts: Mapping[str, np.ndarray], num_tags: int) -> dict[str, np.ndarray]:
+    """The parts of the vocabulary that have tags, the whole of it first."""
+    masks = {"all": np.ones(num_tags, bool)}
+    for name, part in parts.items():
+        mask = np.asarray(part)
+        if name == "all" or mask.dtype != bool or mask.shape != (num_tags,):
+            raise ConfigError(
+                f"part {name!r}, {mask.dtype} {mask.shape}: give a bool mask of the {num_tags} tags, not named 'all'"
+            )
+        if mask.any():
+            masks[name] = mask
+    return masks
+
+
+def _means(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Metric -> float64 [1 + resamples], the mean over the tags that are defined in each row."""
     means = {}
     for metric, table in values.items():
-        # what is undefined on the songs themselves is so in every resample
-        table = table[:, chosen & ~np.isnan(table[0])]
+        # a tag that is undefined on the songs themselves is undefined in every resample
+        table = table[:, mask & ~np.isnan(table[0])]
         if table.shape[1]:
             defined = ~np.isnan(table)
             with np.errstate(invalid="ignore"):  # a resample may leave no tag defined
                 mean = np.where(defined, table, 0.0).sum(axis=1) / defined.sum(axis=1)
-            means[metric] = np.sqrt(mean) if metric in REGRESSION_METRICS else mean
+            means[metric] = np.sqrt(mean) if METRICS[metric].kind == REGRESSION else mean
     return means
 
 
-def _tag_result(tag: Tag, labels: np.ndarray, member: np.ndarray, series: dict[str, np.ndarray]) -> TagResult:
-    has = labels == 1 if tag.kind == CLASSIFICATION else np.zeros(len(labels), bool)
+def _tag_result(tag: Tag, labels: np.ndarray, group_index: np.ndarray, series: dict[str, np.ndarray]) -> TagResult:
+    positive = labels == 1 if tag.kind == CLASSIFICATION else np.zeros(len(labels), bool)
     defined = {metric: values for metric, values in series.items() if not math.isnan(values[0])}
     return TagResult(
         name=tag.name,
         kind=tag.kind,
         source=tag.source,
         known=int((~np.isnan(labels)).sum()),
-        positives=int(has.sum()),
-        positive_groups=len(np.unique(member[has])),
-        **{metric: interval_of(values, LIMITS[metric]) for metric, values in defined.items()},
+        positives=int(positive.sum()),
+        positive_groups=len(np.unique(group_index[positive])),
+        **{metric: interval_of(values, METRICS[metric].limits) for metric, values in defined.items()},
     )
 
 
 def difference(first: Evaluation, second: Evaluation, metric: str, part: str = "all") -> Interval:
-    """How much higher a mean is in the first evaluation than in the second, with a paired interval.
+    """The mean of a metric in the first evaluation minus that in the second, with a paired interval.
 
-    Both models were measured on the same resamples, so what makes a resample easy or hard for both cancels out.
+    Both models are measured on the same resamples, so whatever makes a resample easy or hard for both cancels out.
 
     Args:
-        first, second: evaluations of the same songs; for the mean over all tags, from records as good as fresh ones.
+        first, second: evaluations of two models on the same songs. Evaluations read from records are enough for the mean
+            over all tags.
         metric: ``"roc_auc"``, ``"pr_auc"`` or ``"sqrt_mse"``.
-        part: of the tags, one of ``Evaluation.parts``.
+        part: of the vocabulary, one of ``Evaluation.parts``.
 
     Returns:
-        First minus second; an interval without 0 is a difference at the level of about 5 %.
+        First minus second; an interval without 0 is a significant difference at about the 5 % level.
 
     Raises:
-        ConfigError: a metric or a part that the evaluations lack; other songs, labels, groups, seed or number of resamples;
-            evaluations from records, which hold no resamples of a part.
+        ConfigError: a metric or part that the evaluations lack; different songs, labels, tags, groups, seeds or numbers of
+            resamples; a part of evaluations read from records, which hold no resamples of parts.
 
     Source: Davison & Hinkley 1997, section 5.2. Book: ``book/glossary``.
     """
@@ -286,8 +330,12 @@ def difference(first: Evaluation, second: Evaluation, metric: str, part: str = "
         raise unknown_name("metric", metric, first.parts[part])
     if first.fingerprint != second.fingerprint:
         raise ConfigError(
-            f"fingerprints {first.fingerprint} and {second.fingerprint} differ: the two evaluations differ in songs, labels, "
-            "tags, groups, seed or number of resamples; evaluate both alike to compare them"
+            f"fingerprints {first.fingerprint} and {second.fingerprint} differ: the evaluations differ in songs, labels, "
+            "tags, groups, seed or number of resamples; evaluate both models in the same way to compare them"
+        )
+    if part not in second.parts or metric not in second.parts[part]:
+        raise ConfigError(
+            f"the second evaluation has no {metric} of part {part!r}; evaluate both models with equal parts"
         )
     if part != "all":
         return first.parts[part][metric].paired_difference(second.parts[part][metric])

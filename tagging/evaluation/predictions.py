@@ -1,7 +1,4 @@
-"""What a model said about the songs of a split, beside what is true of them: kept with every run, shipped for some.
-
-Book: ``book/results``.
-"""
+"""Predictions of a model on a split, with the labels: written by every training run. Book: ``book/results``."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +19,15 @@ _OPTIONAL = ("labels", "train_positives", "groups", "tracks")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Song-level scores of one model, with all that is known about the songs.
+    """Song-level scores of one model, with the labels of the songs.
 
     Attributes:
         scores: float [songs, tags] in [0, 1].
         vocabulary: the tags.
-        labels: float [songs, tags], nan where unknown; None if there are none.
-        train_positives: int [tags]: how many training clips have each tag, in large corpora as a part of them tells; None if
-            unknown.
-        groups: [songs]: what intervals resample; None for every song on its own.
-        tracks: int [songs]: places in the split; None if the songs are of no corpus.
+        labels: float [songs, tags], nan where unknown; None without labels.
+        train_positives: int [tags], training clips with each tag, estimated from a sample in large corpora; None if unknown.
+        groups: [songs], what is resampled together; None if each song is its own group.
+        tracks: int [songs], indices of the songs in the split; None if they are not from a corpus.
 
     Book: ``book/results``.
     """
@@ -42,59 +39,65 @@ class Predictions:
     groups: np.ndarray | None = None
     tracks: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        labelled = "" if self.labels is None else ", labelled"
+        return f"Predictions({len(self.scores)} songs, {len(self.vocabulary)} tags{labelled})"
+
 
 def read_run(folder: Path, split: str = "test") -> Predictions:
-    """Read the scores that a training run has left.
+    """Read the predictions of a training run.
 
     Args:
-        folder: of one model of the run; holds ``predictions-test.npz`` and ``predictions-validation.npz``.
+        folder: of one model of the run; contains ``predictions-test.npz`` and ``predictions-validation.npz``.
         split: ``"test"`` or ``"validation"``.
 
     Raises:
-        TaggingError: a file that is missing or damaged.
+        TaggingError: a missing or damaged file.
 
     Book: ``book/results``.
     """
     path = folder / f"predictions-{split}.npz"
     if not path.is_file():
-        models = sorted(str(found.parent) for found in folder.glob(f"*/{path.name}"))
+        models = sorted(str(model.parent) for model in folder.glob(f"*/{path.name}"))
         hint = f"; its models are in {', '.join(models)}" if models else ""
         raise TaggingError(f"{folder}: not a finished run: {path.name} is missing{hint}")
     return read_predictions(path)
 
 
 def read_predictions(path: Path) -> Predictions:
-    """The inverse of :func:`write_predictions`; scores and labels come as float64.
+    """Read what :func:`write_predictions` wrote, also in earlier versions; scores and labels are float64.
 
     Raises:
         TaggingError: a file that is damaged, or lacks scores or vocabulary.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in ("scores", "vocabulary", *_OPTIONAL) if name in stored}
+            arrays: dict[str, Any] = {
+                name: stored[name] for name in ("scores", "vocabulary", *_OPTIONAL) if name in stored
+            }
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TaggingError(f"{path}: damaged ({error}); it has to be made or installed again") from error
+        raise TaggingError(f"{path}: damaged ({error}); train or install it again") from error
     if missing := {"scores", "vocabulary"} - set(arrays):
-        raise TaggingError(f"{path}: it lacks {' and '.join(sorted(missing))}")
+        raise TaggingError(f"{path}: {' and '.join(sorted(missing))} missing")
     try:
         vocabulary = Vocabulary.from_list(json.loads(str(arrays.pop("vocabulary"))))
     except (ValueError, TypeError, AttributeError, ConfigError) as error:
-        raise TaggingError(f"{path}: its vocabulary is none ({error})") from error
+        raise TaggingError(f"{path}: invalid vocabulary ({error})") from error
     for name in {"scores", "labels"} & set(arrays):
         arrays[name] = arrays[name].astype(np.float64)
     return Predictions(vocabulary=vocabulary, **arrays)
 
 
-def write_predictions(path: Path, predictions: Predictions, precision: type = np.float32) -> None:
-    """Write predictions, whole or not at all.
+def write_predictions(path: Path, predictions: Predictions, precision: type[np.floating] = np.float32) -> None:
+    """Write predictions atomically.
 
     Args:
-        path: of the file, ``.npz``.
+        path: of the ``.npz`` file.
         predictions: what to write.
         precision: of scores and labels.
     """
-    words = json.dumps(predictions.vocabulary.to_list(), ensure_ascii=False)
-    arrays = {"scores": predictions.scores.astype(precision), "vocabulary": np.array(words)}
+    vocabulary = json.dumps(predictions.vocabulary.to_list(), ensure_ascii=False)
+    arrays: dict[str, Any] = {"scores": predictions.scores.astype(precision), "vocabulary": np.array(vocabulary)}
     for name in _OPTIONAL:
         if (array := getattr(predictions, name)) is not None:
             arrays[name] = array.astype(precision) if name == "labels" else array

@@ -1,10 +1,11 @@
-"""Scores and annotations from CSV tables that must fit each other."""
+"""Reads scores and labels of songs from CSV files, and groups of tags from JSON files."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,17 +16,17 @@ from ..tags import Tag, Vocabulary
 from .predictions import Predictions
 
 
-def read_tables(scores: Path, labels: Path | None = None, groups: Path | None = None) -> Predictions:
-    """Read scores, and if given annotations and exclusive groups, of the same songs and tags.
+def read_tables(scores: Path, labels: Path | None = None, exclusive: Path | None = None) -> Predictions:
+    """Read scores and, if given, labels of the same songs and tags and which tags exclude each other.
 
     Args:
-        scores: a CSV file: a header with the names of the tags after the first column, then a row for each song, its id
-            first and its scores in [0, 1] after it.
-        labels: a CSV file of the same form with 1, 0 or nothing (unknown); rows and columns in any order.
-        groups: a JSON file, name of a group -> list of tags that exclude each other.
+        scores: CSV file: a header with the names of the tags after the first column, then a row per song with its id and
+            its scores in [0, 1].
+        labels: CSV file of the same form with 1, 0 or an empty cell (unknown); rows and columns in any order.
+        exclusive: JSON file, name of a group -> list of mutually exclusive tags.
 
     Raises:
-        TaggingError: a file that cannot be read, is empty, or is not of this form.
+        TaggingError: a file that cannot be read, is empty, or has another form.
         ConfigError: a song or tag that is missing or given twice, a score outside [0, 1].
 
     Book: ``book/popular_tags``.
@@ -34,18 +35,18 @@ def read_tables(scores: Path, labels: Path | None = None, groups: Path | None = 
     outside = ~((values >= 0) & (values <= 1))
     if outside.any():
         song, tag = np.argwhere(outside)[0]
+        value = values[song, tag]
         raise ConfigError(
-            f"{scores}: song {songs[song]!r}, tag {names[tag]!r}: a score of {_cell(values[song, tag])} is outside [0, 1]; "
-            f"{outside.sum()} such cells; give a probability for every song and tag"
+            f"{scores}: song {songs[song]!r}, tag {names[tag]!r}: "
+            f"{'an empty cell' if math.isnan(value) else f'{value:g}'} is not a score in [0, 1]; {outside.sum()} such cells; "
+            "give a probability for every song and tag"
         )
-    vocabulary = _vocabulary(names, groups)
-    if labels is None:
-        return Predictions(values, vocabulary)
-    return Predictions(values, vocabulary, _aligned(labels, scores, songs, names))
+    vocabulary = _vocabulary(names, exclusive)
+    return Predictions(values, vocabulary, None if labels is None else _aligned(labels, scores, songs, names))
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Ids of the songs, names of the tags, and numbers float64 [songs, tags], nan where a cell is empty."""
+    """Song ids, tag names, and float64 [songs, tags] with nan for empty cells."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -59,19 +60,18 @@ def _read_csv(path: Path) -> tuple[list[str], list[str], np.ndarray]:
         raise TaggingError(
             f"{path}: the header must name a tag for every column after the first; it is {','.join(rows[0][1])!r}"
         )
-    _refuse_doubles(path, "tags", names)
+    _refuse_duplicates(path, "tags", names)
     if len(rows) == 1:
-        raise TaggingError(f"{path}: a header and no songs")
+        raise TaggingError(f"{path}: a header without songs")
     songs, values = [], np.empty((len(rows) - 1, len(names)))
-    for place, (line, row) in enumerate(rows[1:]):
+    for song, (line, row) in enumerate(rows[1:]):
         if len(row) != 1 + len(names):
-            raise TaggingError(f"{path}, line {line}: {len(row)} cells, the header has {1 + len(names)}")
+            raise TaggingError(f"{path}, line {line}: {len(row)} cells, but the header has {1 + len(names)}")
         songs.append(row[0].strip())
-        for tag, cell in enumerate(row[1:]):
-            values[place, tag] = _number(cell, path, line, names[tag])
+        values[song] = [_number(cell, path, line, name) for cell, name in zip(row[1:], names, strict=True)]
     if not all(songs):
         raise TaggingError(f"{path}, line {rows[1 + songs.index('')][0]}: the first cell, the id of the song, is empty")
-    _refuse_doubles(path, "songs", songs)
+    _refuse_duplicates(path, "songs", songs)
     return songs, names, values
 
 
@@ -87,14 +87,10 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
     return number
 
 
-def _cell(value: float) -> str:
-    return "nothing (an empty cell)" if math.isnan(value) else f"{value:g}"
-
-
-def _refuse_doubles(path: Path, kind: str, names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    if twice := {name for name in names if name in seen or seen.add(name)}:
-        raise ConfigError(f"{path}: {kind} given twice: {_some(twice)}; every one may be there once")
+def _refuse_duplicates(path: Path, kind: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = {name for name, count in Counter(names).items() if count > 1}
+        raise ConfigError(f"{path}: {kind} given twice: {_some(twice)}; give each once")
 
 
 def _some(names: set[str]) -> str:
@@ -104,45 +100,43 @@ def _some(names: set[str]) -> str:
 
 def _aligned(path: Path, scores: Path, songs: list[str], names: list[str]) -> np.ndarray:
     """The labels in the order of the scores: float64 [songs, tags]."""
-    own_songs, own_names, values = _read_csv(path)
-    for kind, own, needed in (("tags", own_names, names), ("songs", own_songs, songs)):
-        missing, more = set(needed) - set(own), set(own) - set(needed)
-        if missing or more:
+    label_songs, label_names, values = _read_csv(path)
+    for kind, given, needed in (("tags", label_names, names), ("songs", label_songs, songs)):
+        missing, extra = set(needed) - set(given), set(given) - set(needed)
+        if missing or extra:
             differences = [
                 *([f"{_some(missing)} only in {scores}"] if missing else []),
-                *([f"{_some(more)} only in {path}"] if more else []),
+                *([f"{_some(extra)} only in {path}"] if extra else []),
             ]
-            raise ConfigError(f"{kind} differ: {'; '.join(differences)}; both files must hold the same {kind}")
+            raise ConfigError(f"{kind} differ: {'; '.join(differences)}; both files must contain the same {kind}")
     bad = ~(np.isnan(values) | (values == 0) | (values == 1))
     if bad.any():
         song, tag = np.argwhere(bad)[0]
         raise ConfigError(
-            f"{path}: song {own_songs[song]!r}, tag {own_names[tag]!r}: {values[song, tag]:g} is no annotation; "
-            "give 1, 0, or nothing where unknown"
+            f"{path}: song {label_songs[song]!r}, tag {label_names[tag]!r}: {values[song, tag]:g} is not a label; "
+            "give 1, 0, or an empty cell where unknown"
         )
-    row, column = ({name: place for place, name in enumerate(own)} for own in (own_songs, own_names))
+    row, column = ({name: index for index, name in enumerate(given)} for given in (label_songs, label_names))
     return values[np.ix_([row[song] for song in songs], [column[name] for name in names])]
 
 
-def _vocabulary(names: list[str], groups: Path | None) -> Vocabulary:
-    if groups is None:
+def _vocabulary(names: list[str], exclusive: Path | None) -> Vocabulary:
+    if exclusive is None:
         return Vocabulary(names)
-    group_of = {tag: group for group, tags in read_groups(groups, names).items() for tag in tags}
+    group_of = {tag: group for group, tags in read_groups(exclusive, names).items() for tag in tags}
     return Vocabulary(Tag(name, exclusive_group=group_of.get(name)) for name in names)
 
 
 def read_groups(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
-    """Read groups of tags, such as those that exclude each other, or that mean the same.
+    """Read groups of tags, such as mutually exclusive tags or synonyms.
 
     Args:
-        path: a JSON file, name of a group -> list of tags; a tag is in one group at most.
-        names: the tags there are.
+        path: JSON file, name of a group -> list of tags; a tag may be in one group only.
+        names: the known tags.
 
     Raises:
-        TaggingError: a file that cannot be read, or is not of this form.
+        TaggingError: a file that cannot be read, or has another form.
         ConfigError: a tag that is unknown or given twice.
-
-    Book: ``book/popular_tags``.
     """
     groups = _read_json(path)
     if not isinstance(groups, dict) or not all(
@@ -156,14 +150,14 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
                 raise ConfigError(f"{path}, group {group!r}: {unknown_name('tag', tag, names)}")
             if tag in group_of:
                 raise ConfigError(
-                    f"{path}: tag {tag!r} is given twice, in {group_of[tag]!r} and {group!r}; one is allowed"
+                    f"{path}: tag {tag!r} is given twice, in {group_of[tag]!r} and {group!r}; give it once"
                 )
             group_of[tag] = group
     return groups
 
 
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object of JSON, in which a name that is given twice would silently replace the first."""
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, of which json would silently keep only the last of two equal keys."""
     names = [name for name, _ in pairs]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"given twice: {_some(twice)}")
@@ -172,6 +166,6 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
     except (OSError, ValueError) as error:
         raise TaggingError(f"{path}: cannot be read as JSON ({error})") from error

@@ -1,4 +1,4 @@
-"""Labels and scores as users give them: arrays [songs, tags] in their range, or an error that says what is wrong."""
+"""Checks of labels and scores, arrays [songs, tags], with errors that name the first bad entry."""
 
 from __future__ import annotations
 
@@ -14,38 +14,36 @@ def check_arrays(
     """Labels and scores as floating-point arrays [songs, tags].
 
     Args:
-        labels: 0 or 1 for classification tags, [0, 1] for attributes, nan where unknown.
-        scores: finite; any range.
-        vocabulary: the tags, if their number, their names and their kinds matter.
+        labels: 0 or 1 for classification tags, [0, 1] for regression tags, nan where unknown.
+        scores: finite, any range.
+        vocabulary: the tags; None to check neither their number nor their kinds.
 
     Raises:
         ConfigError: shapes that differ from each other or from the vocabulary, no songs, scores that are not finite, labels
-            outside [0, 1], with a vocabulary also classification labels other than 0, 1 or nan.
-
-    Book: ``book/glossary``.
+            outside their range.
     """
     labels, scores = _floating("labels", labels), check_scores(scores, vocabulary)
     if labels.shape != scores.shape:
         raise ConfigError(f"labels {labels.shape} and scores {scores.shape} differ: both must be [songs, tags]")
     if (bad := (labels < 0) | (labels > 1)).any():
-        raise ConfigError(f"labels outside [0, 1]: {bad.sum()}, the first {_first(bad, labels, vocabulary)}")
+        raise ConfigError(f"{bad.sum()} labels outside [0, 1], the first {_first(bad, labels, vocabulary)}")
     if vocabulary is not None:
         check_binary(labels, vocabulary)
     return labels, scores
 
 
-def check_scores(scores: np.ndarray, vocabulary: Vocabulary | None = None, *, unit: bool = False) -> np.ndarray:
+def check_scores(
+    scores: np.ndarray, vocabulary: Vocabulary | None = None, *, probabilities: bool = False
+) -> np.ndarray:
     """Scores as a floating-point array [songs, tags].
 
     Args:
         scores: float [songs, tags].
-        vocabulary: the tags, if their number and names matter.
-        unit: whether scores must be probabilities, in [0, 1].
+        vocabulary: the tags; None not to check their number.
+        probabilities: whether scores must lie in [0, 1].
 
     Raises:
-        ConfigError: another shape, no songs, scores that are not finite or not within the range.
-
-    Book: ``book/glossary``.
+        ConfigError: another shape, no songs, scores that are not finite or outside the range.
     """
     scores = _floating("scores", scores)
     if scores.ndim != 2:
@@ -55,23 +53,20 @@ def check_scores(scores: np.ndarray, vocabulary: Vocabulary | None = None, *, un
     if not len(scores):
         raise ConfigError("scores of no songs: there is nothing to measure")
     if (bad := ~np.isfinite(scores)).any():
-        raise ConfigError(f"scores that are not finite: {bad.sum()}, the first {_first(bad, scores, vocabulary)}")
-    if unit and (bad := (scores < 0) | (scores > 1)).any():
+        raise ConfigError(f"{bad.sum()} scores are not finite, the first {_first(bad, scores, vocabulary)}")
+    if probabilities and (bad := (scores < 0) | (scores > 1)).any():
         raise ConfigError(
-            f"scores outside [0, 1]: {bad.sum()}, the first {_first(bad, scores, vocabulary)}; give probabilities, not logits"
+            f"{bad.sum()} scores outside [0, 1], the first {_first(bad, scores, vocabulary)}; give probabilities, not logits"
         )
     return scores
 
 
 def check_binary(labels: np.ndarray, vocabulary: Vocabulary | None = None) -> None:
-    """Refuse labels of classification tags that are neither 0 nor 1 nor nan.
+    """Raise ConfigError if the label of a classification tag is not 0, 1 or nan.
 
     Args:
         labels: float [songs, tags].
-        vocabulary: says which tags are classification tags; without one all are.
-
-    Raises:
-        ConfigError: such a label; the message says where.
+        vocabulary: says which tags are classification tags; None if all are.
     """
     bad = ~((labels == 0) | (labels == 1) | np.isnan(labels))
     if vocabulary is not None:

@@ -1,10 +1,18 @@
-"""What a front-end and a back-end are: the contracts that let any one meet any other. Book: ``book/putting_together``."""
+"""The three parts of a tagger (what a front-end, a back-end and a head must provide) and the network made of them.
+
+Book: ``book/putting_together``.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
@@ -12,27 +20,30 @@ from ..utils.registry import Registry
 
 FRONTENDS = Registry("front-end")
 BACKENDS = Registry("back-end")
-
-# Named feature maps of one forward pass: name -> tensor. Parts fill it when they are given one.
-Taps = dict[str, Tensor]
+HEADS = Registry("head")
 
 
-class Field(NamedTuple):
-    """How one frame of a feature map sees the sound: what it covers and how far its neighbour is, both in samples."""
+class ReceptiveField(NamedTuple):
+    """Receptive field of one frame of a feature map, in samples.
 
-    samples: int = 1
-    hop: int = 1
+    Attributes:
+        size: samples that one frame depends on.
+        stride: samples from one frame to the next.
+    """
 
-    def then(self, kernel: int, stride: int = 1) -> Field:
-        """The field after a convolution or pooling over ``kernel`` frames in steps of ``stride``."""
-        return Field(self.samples + (kernel - 1) * self.hop, self.hop * stride)
+    size: int = 1
+    stride: int = 1
+
+    def then(self, kernel: int, stride: int = 1) -> ReceptiveField:
+        """The receptive field after a convolution or pooling of ``kernel`` frames with a stride of ``stride`` frames."""
+        return ReceptiveField(self.size + (kernel - 1) * self.stride, self.stride * stride)
 
 
 def scaled(count: int, width: float) -> int:
-    """A number of filters or units at a relative width, at least one.
+    """A number of filters or units times a relative width, at least 1.
 
     Raises:
-        ConfigError: there are none to begin with.
+        ConfigError: ``count`` is below 1.
     """
     if count < 1:
         raise ConfigError(f"a layer of {count} filters or units: it needs at least 1")
@@ -40,40 +51,49 @@ def scaled(count: int, width: float) -> int:
 
 
 def check_width(width: float) -> None:
-    """Raise ConfigError unless ``width`` is a positive number."""
+    """Raise ConfigError unless ``width`` is a positive, finite number."""
     if not 0 < width < float("inf"):
         raise ConfigError(f"width {width}: give a positive factor for filters and units, e.g. 0.25 or 1")
 
 
 class Frontend(nn.Module, ABC):
-    """Contract of a front-end: waveform float32 [batch, samples] -> feature map [batch, channels, frames].
+    """Base class of front-ends: waveform float32 [batch, samples] -> feature map [batch, channels, frames].
+
+    A front-end is registered with ``@FRONTENDS.register("name")``; its keyword-only arguments are its options, of which
+    ``width`` and ``sample_rate`` are required.
 
     Attributes:
-        sample_rate: of the waveform it takes, Hz.
+        sample_rate: of the waveform, Hz.
         out_channels: channels of the feature map.
-        min_samples: the shortest waveform that gives a frame.
-        edge: zeros a *song* is padded with at both ends before it is cut into segments, in samples.
+        min_samples: the shortest waveform that gives one frame.
+        song_padding: zeros added at each end of a *song* before it is cut into segments, in samples.
     """
 
+    registered_name: str
     sample_rate: int
     out_channels: int
     min_samples: int = 1
-    edge: int = 0
+    song_padding: int = 0
 
     @abstractmethod
-    def frames(self, samples: int) -> int:
-        """Frames of the feature map for a waveform of so many samples."""
+    def num_frames(self, samples: int) -> int:
+        """Number of frames of the feature map of a waveform of ``samples`` samples."""
 
     @abstractmethod
-    def fields(self) -> dict[str, Field]:
-        """Field of each named submodule, in the order of the forward pass; the last is the field of the output."""
+    def receptive_fields(self) -> dict[str, ReceptiveField]:
+        """Receptive field of each named submodule, in the order of the forward pass; the last is that of the feature map.
+
+        The key ``"output"`` stands for the front-end itself.
+        """
+
+    def feature_modules(self) -> dict[str, nn.Module]:
+        """Name of a feature -> submodule whose output it is; see :meth:`tagging.Tagger.features`."""
+        return {}
 
     def check_samples(self, waveform: Tensor) -> None:
         """Raise ConfigError unless the waveform is [batch, samples] and long enough."""
         if waveform.ndim != 2:
-            raise ConfigError(
-                f"a waveform of shape {tuple(waveform.shape)}: expected [batch, samples]; add the missing axis"
-            )
+            raise ConfigError(f"a waveform of shape {tuple(waveform.shape)}: expected [batch, samples]")
         if waveform.shape[-1] < self.min_samples:
             raise ConfigError(
                 f"a waveform of {waveform.shape[-1]} samples is too short: this front-end needs {self.min_samples} "
@@ -82,18 +102,27 @@ class Frontend(nn.Module, ABC):
 
 
 class Backend(nn.Module, ABC):
-    """Contract of a back-end: feature map [batch, channels, frames] -> features [batch, out_features].
+    """Base class of back-ends: feature map [batch, channels, frames] -> features [batch, out_features].
+
+    A back-end is registered with ``@BACKENDS.register("name")`` and built as ``Backend(in_channels, num_frames, *, width,
+    dropout, ...)``: channels of the feature map, and its frames for the segments the tagger is built for. Back-ends that
+    take any number of frames ignore ``num_frames``; the others set ``fixed_frames``.
 
     Attributes:
         out_features: length of the feature vector.
-        fixed_frames: the one number of frames it takes, or None if it takes any.
+        fixed_frames: the only number of frames it takes; None if it takes any.
     """
 
+    registered_name: str
     out_features: int
     fixed_frames: int | None = None
 
-    def fields(self, field: Field) -> dict[str, Field]:
-        """Field of each submodule that looks at part of the time axis, given the field of the front-end's frames."""
+    def receptive_fields(self, input_field: ReceptiveField) -> dict[str, ReceptiveField]:
+        """Receptive field of each submodule that keeps a time axis, given that of the front-end's frames."""
+        return {}
+
+    def feature_modules(self) -> dict[str, nn.Module]:
+        """Name of a feature -> submodule whose output it is; see :meth:`tagging.Tagger.features`."""
         return {}
 
     def check_frames(self, x: Tensor) -> None:
@@ -101,5 +130,115 @@ class Backend(nn.Module, ABC):
         if self.fixed_frames is not None and x.shape[-1] != self.fixed_frames:
             raise ConfigError(
                 f"the back-end {self.registered_name!r} was built for {self.fixed_frames} frames and got {x.shape[-1]}: "
-                "give it segments of the length it was built for, or choose a variable-length back-end, e.g. 'temporal-pooling'"
+                "use segments of the length it was built for, or a back-end of variable length, e.g. 'temporal-pooling'"
             )
+
+
+class Head(nn.Module, ABC):
+    """Base class of heads: features [batch, features] -> logits [batch, tags], in the order of the vocabulary.
+
+    A head is registered with ``@HEADS.register("name")`` and built as ``Head(in_features, vocabulary, *, dropout, ...)``.
+    """
+
+    registered_name: str
+
+    @abstractmethod
+    def init_output_bias(self, tag_prior: np.ndarray) -> None:
+        """Set the output bias so that an untrained head scores tag t near ``tag_prior[t]``."""
+
+
+class TaggerNetwork(nn.Module):
+    """Front-end, back-end and head in sequence: the network of a plain and of a fused tagger.
+
+    Args:
+        frontend, backend, head: the parts.
+    """
+
+    frontend: Frontend
+    backend: Backend
+    head: Head
+
+    def __init__(self, frontend: Frontend, backend: Backend, head: Head) -> None:
+        super().__init__()
+        self.frontend, self.backend, self.head = frontend, backend, head
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Compute the logits of a batch of segments.
+
+        Args:
+            waveform: float32 [batch, samples] at the tagger's sample rate, nominally in [-1, 1]. Back-ends of variable
+                length take any number of samples, the others only that of the segments they were built for.
+
+        Returns:
+            float32 [batch, tags]; their sigmoid is the score of a tag, in [0, 1].
+
+        Raises:
+            ConfigError: a wrong shape or length, or a single waveform in training mode.
+        """
+        self._check_batch(waveform)
+        x = self.frontend(waveform)  # [batch, channels, frames]
+        x = self.backend(x)  # [batch, features]
+        return self.head(x)  # [batch, tags]
+
+    def _check_batch(self, waveform: Tensor) -> None:
+        """Batch normalisation of a feature vector needs two examples; PyTorch's own error names neither cause nor cure."""
+        if not self.training or len(waveform) != 1:
+            return
+        if any(isinstance(module, nn.BatchNorm1d) and module.training for module in self.backend.modules()):
+            raise ConfigError(
+                "a batch of 1 in training mode: batch normalisation needs at least 2 waveforms; "
+                "call tagger.eval() first to compute scores"
+            )
+
+    def scores(self, segments: np.ndarray) -> np.ndarray:
+        """Scores of a batch of segments: float32 [batch, samples] -> float32 [batch, tags] in [0, 1], without gradients."""
+        with self.evaluating():
+            return self(torch.from_numpy(segments).to(self.device)).float().sigmoid().cpu().numpy()
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Context manager: evaluation mode without gradients."""
+        # module by module: parts that were frozen during training come back frozen
+        training = [module for module in self.modules() if module.training]
+        try:
+            self.eval()
+            with torch.inference_mode():
+                yield
+        finally:
+            for module in training:
+                module.training = True
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return next(self.parameters()).device
+
+    @property
+    def default_batch_size(self) -> int:
+        """Segments of a song that are scored at once: 1 on a CPU, where a larger batch leaves the cache; 32 elsewhere."""
+        return 1 if self.device.type == "cpu" else 32
+
+
+@contextlib.contextmanager
+def recorded(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Context manager: the outputs of named modules, filled in the order in which they are computed in this thread.
+
+    Args:
+        modules: name -> module.
+    """
+    caller = threading.get_ident()
+    outputs: dict[str, Tensor] = {}
+
+    def record(name: str):
+        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+            if threading.get_ident() == caller:  # another thread may use the same model
+                outputs[name] = output
+
+        return hook
+
+    hooks = [module.register_forward_hook(record(name)) for name, module in modules.items()]
+    try:
+        yield outputs
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,7 +1,4 @@
-"""From names to a tagger: any front-end, any back-end, any head.
-
-Book: ``book/putting_together``.
-"""
+"""Build a tagger from the names of its parts. Book: ``book/putting_together``."""
 
 from __future__ import annotations
 
@@ -25,27 +22,35 @@ def build_tagger(
     hop_seconds: float | None = None,
     width: float = 1.0,
     sample_rate: int = 16000,
-    head: str = "together",
+    head: str = "linear",
     frontend_options: Mapping[str, Any] | None = None,
     backend_options: Mapping[str, Any] | None = None,
     head_options: Mapping[str, Any] | None = None,
     dropout: float | None = None,
+    norm_momentum: float = 0.1,
 ) -> Tagger:
-    """Build an untrained tagger from any front-end and any back-end.
+    """Build an untrained tagger from any front-end and any back-end, in training mode.
 
-    The paper's models are ``"waveform"`` or ``"spectrogram"`` with ``"temporal-pooling"`` at width 1 and 15 s.
+    The paper's models are ``"waveform"`` or ``"spectrogram"`` with ``"temporal-pooling"`` at width 1 and 15 s. Call
+    ``.eval()`` before computing scores; training mode needs batches of at least 2 waveforms.
+
+    >>> tagger = build_tagger("waveform", "temporal-pooling", ["piano", "drums"], segment_seconds=3.0, width=0.25).eval()
+    >>> tagger.segment_seconds
+    3.0
 
     Args:
         frontend: one of :func:`tagging.list_frontends`, or ``"waveform"`` or ``"spectrogram"``.
         backend: one of :func:`tagging.list_backends`.
         tags: a :class:`~tagging.tags.Vocabulary`, or names.
-        segment_seconds: how much sound the model hears at once.
+        segment_seconds: length of the segments that the model takes.
         hop_seconds: from the start of one segment of a song to the next; None is no overlap.
         width: factor on filters and units everywhere, e.g. 0.25.
         sample_rate: Hz.
-        head: ``"together"``, ``"per-tag"``, ``"per-group"`` or ``"exclusive"``, see :mod:`tagging.models.heads`.
+        head: ``"linear"``, ``"per-tag"``, ``"per-group"`` or ``"exclusive"``, see :mod:`tagging.models.heads`.
         frontend_options, backend_options, head_options: further options of the parts, see their classes.
-        dropout: before the dense layers of back-end and head; None keeps the paper's 0.5.
+        dropout: before the dense layers of back-end and head; None is the paper's 0.5.
+        norm_momentum: of the running statistics of batch normalisation, in (0, 1]. The paper's is 0.01, which needs a
+            thousand training steps before scores in evaluation mode mean anything; see :func:`tagging.renormalise`.
 
     Raises:
         ConfigError: an unknown name or option, or segments too short for the front-end.
@@ -65,5 +70,6 @@ def build_tagger(
         frontend_options=dict(frontend_options or {}),
         backend_options={**shared, **(backend_options or {})},
         head_options={**shared, **(head_options or {})},
+        norm_momentum=norm_momentum,
     )
     return Tagger(config, vocabulary)

@@ -1,18 +1,24 @@
-"""One song of any length -> scores over time, in bounded memory, with any callable model.
+"""Tags of one song of any length, in bounded memory, with any model that scores segments.
 
-Blocks of sound come in, segments are cut from them as soon as they are whole, and only scores are kept. Where the blocks
-were cut and how many segments share a batch does not change the scores. Book: ``book/tag_a_song``.
+Blocks of sound come in, segments are cut from them as soon as they are complete, and only scores are kept. The scores do not
+depend on the length of the blocks or on how many segments share a batch. Nothing here needs PyTorch.
+Book: ``book/tag_a_song``.
 """
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..audio.files import AudioFile, as_waveform, resample
 from ..errors import AudioError, ConfigError
+from ..tags import TrackTags, Vocabulary
 
 
 class Taggram(NamedTuple):
@@ -30,15 +36,15 @@ class Taggram(NamedTuple):
 
 
 def in_samples(name: str, seconds: float, sample_rate: int) -> int:
-    """A time of at least one sample, in samples.
+    """Convert seconds to samples, at least 1.
 
     Args:
-        name: of the option it comes from, for the error.
-        seconds: the time.
+        name: of the option, for the error message.
+        seconds: duration.
         sample_rate: Hz.
 
     Raises:
-        ConfigError: it is no positive, finite number.
+        ConfigError: the duration or the rate is not a positive, finite number.
     """
     if not 0 < seconds * sample_rate < float("inf"):
         raise ConfigError(
@@ -48,63 +54,62 @@ def in_samples(name: str, seconds: float, sample_rate: int) -> int:
 
 
 def cut_segments(
-    blocks: Iterable[np.ndarray], length: int, hop: int, edge: int = 0
+    blocks: Iterable[np.ndarray], length: int, hop_length: int, padding: int = 0
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Cut a stream of sound into segments.
 
     Args:
         blocks: float32 [samples] arrays of any lengths, in order.
         length: samples of a segment.
-        hop: samples from the start of one segment to the next.
-        edge: zeros before the first and after the last sample of the song.
+        hop_length: samples from the start of one segment to the next.
+        padding: zeros before the first and after the last sample of the song.
 
     Yields:
-        ``(segment, padded)``: float32 [length], and how many zeros had to be added to fill it. Only a song
-        shorter than one segment is filled up; the incomplete end of a longer one is left out, as musicnn does.
+        ``(segment, padded)``: float32 [length], and the number of zeros added to fill it. Only a song shorter than one
+        segment is filled up; the incomplete end of a longer one is left out, as musicnn does.
 
     Raises:
         ConfigError: a length or hop below one sample.
         AudioError: a stream without samples.
     """
-    if length < 1 or hop < 1:
-        raise ConfigError(f"segments of {length} samples every {hop}: both must be at least 1")
-    silence = np.zeros(edge, dtype=np.float32)
-    held, skip, heard, cut = np.zeros(0, dtype=np.float32), 0, 0, 0
+    if length < 1 or hop_length < 1:
+        raise ConfigError(f"segments of {length} samples every {hop_length}: both must be at least 1")
+    silence = np.zeros(padding, dtype=np.float32)
+    buffer, skip, received, count = np.zeros(0, dtype=np.float32), 0, 0, 0
     for block in chain([silence], blocks, [silence]):
-        heard += len(block)
-        held = np.concatenate([held, block])
+        received += len(block)
+        buffer = np.concatenate([buffer, block])
         # with a hop longer than a segment, part of the sound falls between segments
-        drop = min(skip, len(held))
-        held, skip = held[drop:], skip - drop
-        while not skip and len(held) >= length:
-            yield held[:length], 0
-            cut += 1
-            skip = max(0, hop - len(held))
-            held = held[hop:]
-    if heard == 2 * edge:
-        raise AudioError("the sound holds no samples; nothing can be heard in it")
-    if not cut:
-        yield np.pad(held, (0, length - len(held))), length - len(held)
+        drop = min(skip, len(buffer))
+        buffer, skip = buffer[drop:], skip - drop
+        while not skip and len(buffer) >= length:
+            yield buffer[:length], 0
+            count += 1
+            skip = max(0, hop_length - len(buffer))
+            buffer = buffer[hop_length:]
+    if received == 2 * padding:
+        raise AudioError("the sound has no samples")
+    if not count:
+        yield np.pad(buffer, (0, length - len(buffer))), length - len(buffer)
 
 
 def taggram(
     model: Callable[[np.ndarray], np.ndarray],
     blocks: Iterable[np.ndarray],
     length: int,
-    hop: int,
-    edge: int = 0,
+    hop_length: int,
+    padding: int = 0,
     batch_size: int = 1,
 ) -> Taggram:
     """Score every segment of one song.
 
     Args:
         model: float32 [batch, length] -> scores float32 [batch, tags].
-        blocks, length, hop, edge: see :func:`cut_segments`.
-        batch_size: segments given to the model at once. One is fastest on a CPU, where a larger batch only
-            leaves the cache; 32 or more suits a GPU.
+        blocks, length, hop_length, padding: see :func:`cut_segments`.
+        batch_size: segments given to the model at once.
 
     Raises:
-        ConfigError: a batch size, length or hop below one.
+        ConfigError: a batch size, length or hop below 1.
         AudioError: a stream without samples.
 
     Source: Pons et al. 2018, section 3 (song-level scores). Book: ``book/tag_a_song``.
@@ -112,9 +117,127 @@ def taggram(
     if batch_size < 1:
         raise ConfigError(f"a batch of {batch_size} segments: it must hold at least 1")
     scores, padded = [], 0
-    segments = cut_segments(blocks, length, hop, edge)
+    segments = cut_segments(blocks, length, hop_length, padding)
     while batch := list(islice(segments, batch_size)):
         padded = batch[0][1]
         scores.append(model(np.stack([segment for segment, _ in batch])))
     rows = np.concatenate(scores).astype(np.float32, copy=False)
-    return Taggram(np.arange(len(rows)) * hop, rows, padded)
+    return Taggram(np.arange(len(rows)) * hop_length, rows, padded)
+
+
+class SongTagger(ABC):
+    """Tags of whole songs, for any engine that scores segments.
+
+    A subclass sets the attributes and defines :meth:`scores`.
+
+    Attributes:
+        vocabulary: the tags, in the order of the scores.
+        sample_rate: of the waveforms that the model takes, Hz.
+        segment_samples: length of a segment.
+        hop_samples: from the start of one segment of a song to the next.
+        song_padding: zeros added at each end of a song, in samples.
+
+    Book: ``book/tag_a_song``.
+    """
+
+    vocabulary: Vocabulary
+    sample_rate: int
+    segment_samples: int
+    hop_samples: int
+    song_padding: int = 0
+
+    @abstractmethod
+    def scores(self, segments: np.ndarray) -> np.ndarray:
+        """Scores of a batch of segments: float32 [batch, samples] -> float32 [batch, tags] in [0, 1]."""
+
+    @property
+    def default_batch_size(self) -> int:
+        """Segments of a song that are scored at once."""
+        return 1
+
+    @property
+    def segment_seconds(self) -> float:
+        """Length of a segment in seconds."""
+        return self.segment_samples / self.sample_rate
+
+    def tag(self, path: str | os.PathLike[str], **options: Any) -> TrackTags:
+        """Tag a sound file, read in blocks: a song of any length needs the memory of a few seconds.
+
+        Args:
+            path: wav, flac, ogg, opus, mp3 or aiff.
+            options: see :meth:`tag_blocks`.
+
+        Raises:
+            AudioError: the file is missing, empty, undecodable, without samples, or contains NaN.
+
+        Book: ``book/tag_a_song``.
+        """
+        with AudioFile(path) as file:
+            result = self.tag_blocks(file.blocks(self.sample_rate), **options)
+            return replace(result, notes=(*file.notes, *result.notes))
+
+    def tag_waveform(self, waveform: np.ndarray, sample_rate: int, **options: Any) -> TrackTags:
+        """Tag a waveform in memory.
+
+        Args:
+            waveform: one song: float in [-1, 1] or signed integers, [samples] or [channels, samples] with at most 8
+                channels, which are averaged.
+            sample_rate: of the waveform, Hz; it is resampled if the tagger was trained at another.
+            options: see :meth:`tag_blocks`.
+
+        Raises:
+            AudioError: a shape, type or value that is not a sound.
+        """
+        mono = as_waveform(waveform)
+        result = self.tag_blocks([resample(mono, sample_rate, self.sample_rate)], **options)
+        channels = len(waveform) if np.ndim(waveform) == 2 else 1
+        if channels > 2:
+            note = f"the {channels} channels were averaged; if they are {channels} songs, tag them one by one"
+            result = replace(result, notes=(note, *result.notes))
+        return result
+
+    def tag_blocks(
+        self,
+        blocks: Iterable[np.ndarray],
+        *,
+        hop_seconds: float | None = None,
+        batch_size: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> TrackTags:
+        """Tag a stream of sound.
+
+        Args:
+            blocks: float32 [samples] arrays at :attr:`sample_rate`, in order.
+            hop_seconds: from the start of one segment to the next; None is the tagger's default, usually no overlap.
+            batch_size: segments scored at once; it changes speed, not scores. None is 1 on a CPU and 32 on a GPU.
+            progress: called after each block with its duration in seconds.
+        """
+        hop_samples = self.hop_samples
+        if hop_seconds is not None:
+            hop_samples = in_samples("hop_seconds", hop_seconds, self.sample_rate)
+
+        def reported() -> Iterator[np.ndarray]:
+            for block in blocks:
+                yield block
+                if progress:
+                    progress(len(block) / self.sample_rate)
+
+        song = taggram(
+            self.scores,
+            reported(),
+            self.segment_samples,
+            hop_samples,
+            self.song_padding,
+            self.default_batch_size if batch_size is None else batch_size,
+        )
+        padded_seconds = song.padded / self.sample_rate
+        note = f"shorter than one segment of {self.segment_seconds:.1f} s: {padded_seconds:.1f} s of silence were added"
+        return TrackTags(
+            vocabulary=self.vocabulary,
+            scores=song.scores.mean(axis=0, dtype=np.float64).astype(np.float32),
+            times=(song.starts / self.sample_rate).astype(np.float32),
+            taggram=song.scores,
+            segment_seconds=self.segment_seconds,
+            padded_seconds=padded_seconds,
+            notes=(note,) if song.padded else (),
+        )

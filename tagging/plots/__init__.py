@@ -1,4 +1,4 @@
-"""Figures in one style. Every function draws on the Axes it is given, or on a new figure, and returns the Figure.
+"""Figures in one style. Every function draws on the given Axes, or on a new figure, and returns the Figure.
 
 Book: ``book/how_to_use``.
 """

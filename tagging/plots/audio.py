@@ -57,11 +57,11 @@ def log_mel(
     Book: ``book/what_goes_in``.
     """
     values = np.asarray(values)
-    if values.ndim != 2 or values.shape[0] != spec.bands:
-        raise ConfigError(f"log-mel of shape {values.shape}: expected [{spec.bands}, frames]")
+    if values.ndim != 2 or values.shape[0] != spec.n_mels:
+        raise ConfigError(f"log-mel of shape {values.shape}: expected [{spec.n_mels}, frames]")
     figure, ax = axes_for(ax)
-    step = spec.hop / spec.sample_rate
-    extent = (start, start + values.shape[1] * step, -0.5, spec.bands - 0.5)
+    step = spec.hop_length / spec.sample_rate
+    extent = (start, start + values.shape[1] * step, -0.5, spec.n_mels - 0.5)
     image = ax.imshow(values, origin="lower", aspect="auto", extent=extent, cmap=SOUND_MAP, interpolation="nearest")
     ax.set(xlabel="time (s)", ylabel="frequency (Hz)", title=title)
     ax.set_yticks(*_mel_ticks(spec))
@@ -70,23 +70,28 @@ def log_mel(
 
 
 def _mel_ticks(spec: MelSpec) -> tuple[list[float], list[str]]:
-    """Where round frequencies lie among the bands, and their names."""
+    """Positions of round frequencies among the bands, and their labels."""
     bank = mel_bank(spec)
-    heard = bank.sum(axis=1) > 0  # a band narrower than the distance of two bins may hear none of them
+    filled = bank.sum(axis=1) > 0  # a band narrower than the distance of two bins may contain none of them
     bins = np.linspace(0, spec.sample_rate / 2, bank.shape[1])
-    centres = (bank[heard] @ bins) / bank[heard].sum(axis=1)
+    centres = (bank[filled] @ bins) / bank[filled].sum(axis=1)
     wanted = [f for f in (100, 250, 500, 1000, 2000, 4000, 8000, 16000) if centres[0] <= f <= centres[-1]]
-    places = np.interp(wanted, centres, np.flatnonzero(heard))
-    # labels closer than a tenth of the axis would run into each other
-    kept: list[int] = []
+    positions = np.interp(wanted, centres, np.flatnonzero(filled))
+    # labels closer than a tenth of the axis would overlap
+    chosen: list[int] = []
     for i in reversed(range(len(wanted))):
-        if not kept or places[kept[-1]] - places[i] >= 0.1 * spec.bands:
-            kept.append(i)
-    return [float(places[i]) for i in kept], [str(wanted[i]) for i in kept]
+        if not chosen or positions[chosen[-1]] - positions[i] >= 0.1 * spec.n_mels:
+            chosen.append(i)
+    return [float(positions[i]) for i in chosen], [str(wanted[i]) for i in chosen]
+
+
+def _top(result: TrackTags, count: int) -> list[tuple[str, float]]:
+    """The highest-scored tags; attributes for a vocabulary without classification tags."""
+    return result.top(count) or list(result.attributes.items())[:count]
 
 
 def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | None = None) -> Figure:
-    """Draw how likely each tag is over time, the highest song-level score at the top.
+    """Draw the scores of the top classification tags over time, the highest song-level score at the top.
 
     Args:
         result: what :meth:`tagging.models.tagger.Tagger.tag` returned.
@@ -94,11 +99,11 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
 
     Book: ``book/tag_a_song``.
     """
-    names = [name for name, _ in result.top(top)]
+    names = [name for name, _ in _top(result, top)]
     rows = [result.tags.index(name) for name in names]
     figure, ax = axes_for(ax, 0.9 + 0.24 * len(names))
     step = float(result.times[1] - result.times[0]) if len(result.times) > 1 else result.segment_seconds
-    # a column stands over the middle of the sound it has heard, which is wider than the column if segments overlap
+    # each column is centred on its segment, which is wider than the column if segments overlap
     inset = (result.segment_seconds - step) / 2
     extent = (float(result.times[0]) + inset, float(result.times[-1]) + inset + step, len(names) - 0.5, -0.5)
     values = result.taggram[:, rows].T
@@ -111,7 +116,7 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
 
 
 def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | None = None) -> Figure:
-    """Draw the highest song-level scores as bars, with their values.
+    """Draw the song-level scores of the top classification tags as bars, with their values.
 
     Args:
         result: what :meth:`tagging.models.tagger.Tagger.tag` returned.
@@ -119,7 +124,7 @@ def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | 
 
     Book: ``book/tag_a_song``.
     """
-    names, scores = zip(*result.top(count), strict=True)
+    names, scores = zip(*_top(result, count), strict=True)
     figure, ax = axes_for(ax, 0.7 + 0.26 * len(names))
     bars = ax.barh(range(len(names)), scores, color=CYCLE[0], height=0.7)
     ax.bar_label(bars, fmt="%.2f", padding=3, fontsize="small")

@@ -1,16 +1,20 @@
-"""The one style of this book: opaque, quiet, readable on light and dark pages and by colour-blind readers.
+"""The style of all figures: opaque, readable on light and dark pages and by colour-blind readers.
 
-A colour means the same model on every page. Book: ``book/how_to_use``.
+A colour means the same model on every page.
 """
 
 from __future__ import annotations
 
+from typing import cast
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# The colours of Okabe and Ito (2008), told apart with every common form of colour blindness.
+WIDTH = 7.2  # of a figure, in inches
+# The colours of Okabe and Ito (2008), distinguishable with all common forms of colour blindness.
 MODEL_COLOURS = {"waveform": "#0072B2", "spectrogram": "#D55E00", "mel-statistics": "#009E73", "gbt": "#5F5F5F"}
 MODEL_MARKERS = {"waveform": "o", "spectrogram": "s", "mel-statistics": "v", "gbt": "D"}
 MODEL_NAMES = {
@@ -20,7 +24,7 @@ MODEL_NAMES = {
     "gbt": "GBT + features",
 }
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#5F5F5F")
-# Equal steps of the value look like equal steps of lightness in both maps.
+# Both colour maps are perceptually uniform.
 SOUND_MAP = "magma"
 SCORE_MAP = "viridis"
 
@@ -30,10 +34,10 @@ FAINT = "#D5D1C8"
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults to the style of the book, for this process. Book: ``book/how_to_use``."""
+    """Set matplotlib's defaults to this style, for the current process. Book: ``book/how_to_use``."""
     mpl.rcParams.update(
         {
-            "figure.figsize": (7.2, 2.8),
+            "figure.figsize": (WIDTH, 2.8),
             "figure.dpi": 150,  # 1080 pixels: sharp at the width of a page
             "figure.facecolor": PAPER,
             "figure.constrained_layout.use": True,
@@ -44,7 +48,7 @@ def use_style() -> None:
             "axes.facecolor": PAPER,
             "axes.edgecolor": INK,
             "axes.labelcolor": INK,
-            "axes.prop_cycle": mpl.cycler(color=CYCLE),
+            "axes.prop_cycle": cycler(color=CYCLE),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": False,
@@ -59,12 +63,23 @@ def use_style() -> None:
     )
 
 
-def axes_for(ax: Axes | None, height: float = 2.8) -> tuple[Figure, Axes]:
-    """The Axes to draw on, new ones if none were given."""
-    if ax is not None:
-        return ax.figure, ax
-    figure, ax = plt.subplots(figsize=(7.2, height), layout="constrained")
+def figure_for(columns: int = 1, height: float = 2.8) -> tuple[Figure, list[Axes]]:
+    """A new figure with one row of Axes.
+
+    Args:
+        columns: number of Axes.
+        height: of the figure, in inches.
+    """
+    figure, grid = plt.subplots(1, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False)
     # a notebook shows the returned figure; left open, the inline backend would show it a second time
     if "inline" in mpl.get_backend():
         plt.close(figure)
+    return figure, list(grid[0])
+
+
+def axes_for(ax: Axes | None, height: float = 2.8) -> tuple[Figure, Axes]:
+    """The given Axes with their figure, or those of a new figure of this height in inches."""
+    if ax is not None:
+        return cast(Figure, ax.figure), ax
+    figure, (ax,) = figure_for(1, height)
     return figure, ax

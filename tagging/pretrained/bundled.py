@@ -1,4 +1,4 @@
-"""Taggers of this book's own making: quarter-width models, trained on synthesized clips of scores. They ship with the package.
+"""Taggers trained with this package: quarter-width models, trained on synthesized clips of sheet music. They ship with it.
 
 Book: ``book/scales``.
 """
@@ -20,23 +20,21 @@ def list_bundled() -> list[str]:
 
 
 def bundled_path(name: str) -> Path:
-    """Where the weights of one of :func:`list_bundled` are. Book: ``book/scales``."""
+    """Path of the weights of one of :func:`list_bundled`."""
     return _FOLDER / f"{name}.safetensors"
 
 
 def bundled_card(name: str) -> dict[str, Any]:
-    """What the file says of itself, without reading the weights.
+    """Return the card of a bundled tagger, without reading its weights.
 
     Raises:
         CheckpointError: the file is damaged.
-
-    Book: ``book/scales``.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(bundled_path(name), framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["tagging"])
+            description = json.loads((file.metadata() or {})["tagging"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"{bundled_path(name)}: damaged ({error}); install the package again") from error
-    return {"name": name, **about["card"], "tags": [tag["name"] for tag in about["tags"]]}
+    return {"name": name, **description["card"], "tags": [tag["name"] for tag in description["tags"]]}

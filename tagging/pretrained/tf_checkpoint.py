@@ -1,7 +1,7 @@
-"""Read the variables of a TensorFlow checkpoint with NumPy alone.
+"""Read the variables of a TensorFlow checkpoint with NumPy only.
 
-The index file is a LevelDB table (uncompressed) of protocol buffers: variable name -> type, shape, and where its numbers lie
-in the data file. The few fields that matter are read here; nothing in the files is run. Formats: leveldb/doc/table_format.md
+The index file is an uncompressed LevelDB table of protocol buffers: variable name -> type, shape, offset and size in the data
+file. Only these fields are read, and nothing in the files is executed. Formats: leveldb/doc/table_format.md
 and tensorflow/core/protobuf/tensor_bundle.proto.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,16 @@ from ..errors import CheckpointError
 FOOTER_BYTES = 48
 MAGIC = 0xDB4775248B80FB57
 FLOAT32 = 1  # tensorflow.DataType.DT_FLOAT
-# Adam's running means and powers: state of the training that made the weights, not of the model
+# Adam's moments and powers: state of the training, not of the model
 OPTIMISER = ("/Adam", "/Adam_1")
 OPTIMISER_SCALARS = ("beta1_power", "beta2_power", "global_step")
 
 
 def read_checkpoint(prefix: str | Path) -> dict[str, np.ndarray]:
-    """Variables of a checkpoint on disk, without the optimiser's.
+    """Read the variables of a checkpoint, without the optimiser's.
 
     Args:
-        prefix: the part before ``.index`` and ``.data-00000-of-00001``, as TensorFlow calls it.
+        prefix: the path before ``.index`` and ``.data-00000-of-00001``,.
 
     Returns:
         variable name -> float32 array.
@@ -45,17 +46,17 @@ def read_checkpoint(prefix: str | Path) -> dict[str, np.ndarray]:
 
 
 def parse_checkpoint(index: bytes, data: bytes) -> dict[str, np.ndarray]:
-    """Like :func:`read_checkpoint`, from the contents of the two files."""
+    """Read the variables from the contents of the two files; see :func:`read_checkpoint`."""
     try:
         return dict(_variables(index, data))
-    # where damage turns a length into a number or a number into bytes, arithmetic on them fails in several ways
+    # damage can turn a length into a number or a number into bytes; arithmetic on them fails in several ways
     except (ArithmeticError, IndexError, TypeError, ValueError, struct.error) as error:
         raise CheckpointError(f"damaged TensorFlow checkpoint: {error}") from error
 
 
 def _variables(index: bytes, data: bytes) -> Iterator[tuple[str, np.ndarray]]:
     if len(index) < FOOTER_BYTES or struct.unpack("<Q", index[-8:])[0] != MAGIC:
-        raise ValueError("the index does not end as a table does")
+        raise ValueError("the index lacks the magic number of a LevelDB table")
     footer = index[-FOOTER_BYTES:]
     _, position = _handle(footer, 0)  # of the metaindex, which is empty
     (start, size), _ = _handle(footer, position)
@@ -64,7 +65,7 @@ def _variables(index: bytes, data: bytes) -> Iterator[tuple[str, np.ndarray]]:
         for key, value in _entries(index, start, size):
             name = key.decode()
             if not name or name.endswith(OPTIMISER) or name in OPTIMISER_SCALARS:
-                continue  # the empty key holds the header of the bundle
+                continue  # the empty key is the header of the bundle
             yield name, _array(name, value, data)
 
 
@@ -72,7 +73,7 @@ def _array(name: str, value: bytes, data: bytes) -> np.ndarray:
     # BundleEntryProto: 1 dtype, 2 shape, 4 offset, 5 size; fields that are zero are absent
     entry = dict(_fields(value))
     if entry.get(1) != FLOAT32:
-        raise ValueError(f"variable {name!r} is not of 32-bit floats")
+        raise ValueError(f"variable {name!r} does not have type float32")
     dimensions = [dict(_fields(dim)).get(1, 0) for number, dim in _fields(entry.get(2, b"")) if number == 2]
     offset, size = entry.get(4, 0), entry.get(5, 0)
     if size != 4 * int(np.prod(dimensions, dtype=np.int64)) or offset + size > len(data):
@@ -83,20 +84,20 @@ def _array(name: str, value: bytes, data: bytes) -> np.ndarray:
 
 
 def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of one block; a key repeats the beginning of the one before it."""
+    """Keys and values of one block; keys are prefix-compressed."""
     block = table[start : start + size]
     if len(block) != size or size < 4:
-        raise ValueError("a block reaches beyond the end of the index")
+        raise ValueError("a block extends beyond the end of the index")
     if table[start + size] != 0:
-        raise ValueError("a block is compressed, which TensorFlow does not do")
+        raise ValueError("a block is compressed; TensorFlow writes uncompressed blocks")
     restarts = struct.unpack("<I", block[-4:])[0]
     end, position, key = size - 4 * (restarts + 1), 0, b""
     while position < end:
         shared, position = _varint(block, position)
-        fresh, position = _varint(block, position)
+        suffix, position = _varint(block, position)
         length, position = _varint(block, position)
-        key = key[:shared] + block[position : position + fresh]
-        position += fresh
+        key = key[:shared] + block[position : position + suffix]
+        position += suffix
         yield key, block[position : position + length]
         position += length
 
@@ -120,8 +121,8 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             raise ValueError("a number longer than 64 bits")
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field number and value of a protocol buffer: whole numbers as int, all else as bytes."""
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Field numbers and values of a protocol buffer: varints as int, all others as bytes."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)

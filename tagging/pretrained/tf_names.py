@@ -1,7 +1,7 @@
-"""Where each variable of the original TensorFlow code lives in our modules.
+"""Names of the original TensorFlow code's variables in our modules, and the conversion of its weights.
 
 One rule fits every layer: a TensorFlow kernel has its axes in the reverse order of PyTorch's ([time, bands, in, out] against
-[out, in, bands, time]), so it is transposed whole and takes the shape of its place; what can differ is an axis of size one.
+[out, in, bands, time]), so it is transposed and reshaped; the shapes may differ by axes of size one.
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ from ..errors import CheckpointError, unknown_name
 from ..models.tagger import Tagger
 
 
-def _numbered(layer: str, places: Sequence[str]) -> dict[str, str]:
+def _numbered(layer: str, modules: Sequence[str]) -> dict[str, str]:
     """TensorFlow's automatic names, in order of creation: ``conv2d``, ``conv2d_1``, ..."""
-    return {layer + (f"_{index}" if index else ""): place for index, place in enumerate(places)}
+    return {layer + (f"_{index}" if index else ""): module for index, module in enumerate(modules)}
 
 
 def _blocks(prefix: str, count: int) -> list[str]:
     return [f"{prefix}.{index}" for index in range(count)]
-
-
-CNNS = ["backend.cnn1", "backend.cnn2", "backend.cnn3"]
-OUTPUT = "head.kinds.classification"
 
 
 def _convs(blocks: list[str]) -> list[str]:
@@ -44,15 +40,17 @@ def _paper_backend(norms_before: list[str]) -> dict[str, str]:
     }
 
 
-_WAVE = ["frontend.strided", *_blocks("frontend.convs", 6)]
+CNNS = ["backend.cnn1", "backend.cnn2", "backend.cnn3"]
+OUTPUT = "head.kinds.classification"
+_WAVEFORM = ["frontend.strided", *_blocks("frontend.convs", 6)]
 _TIMBRAL, _TEMPORAL = _blocks("frontend.timbral", 6), _blocks("frontend.temporal", 4)
-_SHAPES = [*_blocks("frontend.timbral", 2), *_blocks("frontend.temporal", 3)]
-_SQUARES = _blocks("frontend.blocks", 5)
+_MUSICNN = [*_blocks("frontend.timbral", 2), *_blocks("frontend.temporal", 3)]
+_VGG = _blocks("frontend.blocks", 5)
 
 # name of the layout -> TensorFlow layer -> our module
 LAYOUTS: dict[str, dict[str, str]] = {
     # wave_frontend and backend of the paper's models.py
-    "paper-waveform": {**_numbered("conv1d", _convs(_WAVE)), **_paper_backend(_WAVE)},
+    "paper-waveform": {**_numbered("conv1d", _convs(_WAVEFORM)), **_paper_backend(_WAVEFORM)},
     # spec_frontend and backend of the paper's models.py
     "paper-spectrogram": {
         **_numbered("conv2d", _convs(_TIMBRAL)),
@@ -60,16 +58,16 @@ LAYOUTS: dict[str, dict[str, str]] = {
         **_paper_backend([*_TIMBRAL, *_TEMPORAL]),
     },
     "musicnn": {
-        **_numbered("conv2d", _convs([*_SHAPES, *CNNS])),
+        **_numbered("conv2d", _convs([*_MUSICNN, *CNNS])),
         **_numbered(
             "batch_normalization",
-            ["frontend.input_norm", *_norms([*_SHAPES, *CNNS]), "backend.norm_pooled", "backend.dense.norm"],
+            ["frontend.input_norm", *_norms([*_MUSICNN, *CNNS]), "backend.norm_pooled", "backend.dense.norm"],
         ),
         **_numbered("dense", ["backend.dense.linear", OUTPUT]),
     },
     "vgg": {
-        **dict(zip(("1CNN", "2CNN", "3CNN", "4CNN", "5CNN"), _convs(_SQUARES), strict=True)),
-        **_numbered("batch_normalization", ["frontend.input_norm", *_norms(_SQUARES)]),
+        **dict(zip(("1CNN", "2CNN", "3CNN", "4CNN", "5CNN"), _convs(_VGG), strict=True)),
+        **_numbered("batch_normalization", ["frontend.input_norm", *_norms(_VGG)]),
         "dense": OUTPUT,
     },
 }
@@ -86,7 +84,7 @@ VARIABLES = {
 
 
 def tf_weight_names(layout: str) -> dict[str, str]:
-    """TensorFlow layer -> our module, e.g. ``"1cnnOut" -> "backend.cnn1.conv"``.
+    """Return TensorFlow layer -> our module, e.g. ``"1cnnOut" -> "backend.cnn1.conv"``.
 
     Args:
         layout: ``"paper-waveform"``, ``"paper-spectrogram"``, ``"musicnn"`` or ``"vgg"``.
@@ -106,11 +104,11 @@ def _long_axes(shape: Sequence[int]) -> list[int]:
 
 
 def load_tf_weights(tagger: Tagger, variables: Mapping[str, np.ndarray], layout: str) -> Tagger:
-    """Give a tagger the weights of a model trained with the original code.
+    """Load the weights of a model trained with the original TensorFlow code, in place.
 
     Args:
-        tagger: built as the original was, e.g. ``build_tagger("waveform", "temporal-pooling", tags)`` for
-            ``"paper-waveform"``. It is changed in place.
+        tagger: of the same architecture, e.g. ``build_tagger("waveform", "temporal-pooling", tags)`` for
+            ``"paper-waveform"``.
         variables: TensorFlow's names -> arrays, e.g. from :func:`tagging.pretrained.tf_checkpoint.read_checkpoint`.
         layout: see :func:`tf_weight_names`.
 
@@ -118,7 +116,7 @@ def load_tf_weights(tagger: Tagger, variables: Mapping[str, np.ndarray], layout:
         The same tagger, in evaluation mode.
 
     Raises:
-        CheckpointError: a variable is missing, is left over, or does not fit; the message names it.
+        CheckpointError: a variable is missing, unknown, or of another shape; the message names it.
 
     Book: ``book/putting_together``.
     """
@@ -128,7 +126,7 @@ def load_tf_weights(tagger: Tagger, variables: Mapping[str, np.ndarray], layout:
     for name, array in variables.items():
         layer, _, variable = name.rpartition("/")
         if layer not in modules or variable not in VARIABLES:
-            raise CheckpointError(f"the layout {layout!r} has no place for the variable {name!r}")
+            raise CheckpointError(f"the layout {layout!r} has no variable {name!r}")
         target = f"{modules[layer]}.{VARIABLES[variable]}"
         if target not in missing or _long_axes(state[target].shape) != _long_axes(array.T.shape):
             raise CheckpointError(

@@ -1,140 +1,204 @@
-"""Which segments a run sees, in which order; and what a model says about the songs of a split."""
+"""Which segments a run trains on, in which order, and song-level predictions on a split."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Generator
+from functools import cached_property
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 
-from ..data import Corpus, open_corpus, random_starts, stream
+from ..data import Batch, Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
 from ..evaluation.evaluate import song_scores
+from .distributed import on_device
 from .failures import Failures
 from .settings import Settings
 
-
-def open_split(settings: Settings, split: str) -> Corpus:
-    """A split of the run's corpus."""
-    options = dict(settings.corpus_options) | (dict(settings.train_options) if split == "train" else {})
-    return open_corpus(settings.corpus, split=split, **options)
-
-
-def first_tracks(corpus: Corpus, count: int | None, name: str) -> np.ndarray:
-    """int64 [count]: the first tracks of a split; a smaller number gives a subset of a larger one.
-
-    Raises:
-        ConfigError: the split has none.
-    """
-    if len(corpus) == 0:
-        raise ConfigError(f"the {corpus.split} split is empty; choose another split or corpus")
-    if count is not None and count > len(corpus):
-        raise ConfigError(f"{name}={count}: the {corpus.split} split has {len(corpus)} tracks")
-    return np.arange(len(corpus) if count is None else count)
+# The setting that says how many tracks of a split a run uses.
+COUNT_SETTINGS = {
+    "train": "data.num_clips",
+    "validation": "evaluation.num_validation_clips",
+    "test": "evaluation.num_test_clips",
+}
 
 
-class Order:
-    """The order of a run: pass after pass over the tracks, each shuffled anew, each with other segments of them.
-
-    Known in advance, from the seed alone: a run that is resumed goes on where it was.
+class Split:
+    """The tracks of one split that a run uses: its first ones, so that a smaller number gives a subset of a larger one.
 
     Args:
-        corpus: the training split.
-        tracks: int64: which of its tracks.
+        settings: of the run.
+        name: ``"train"``, ``"validation"``, ``"test"``, or another split of the corpus, of which ``num_test_clips`` are used.
+
+    Attributes:
+        corpus: the split, opened.
+        indices: int64 [tracks]: indices of the tracks within the corpus.
+
+    Raises:
+        ConfigError: an unknown corpus or split, an empty split, or fewer tracks than the settings ask for.
+    """
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        options = settings.data.corpus_options | (settings.data.train_options if name == "train" else {})
+        self.corpus: Corpus = open_corpus(settings.data.corpus, split=name, **options)
+        setting = COUNT_SETTINGS.get(name, COUNT_SETTINGS["test"])
+        table, _, field = setting.partition(".")
+        count = getattr(getattr(settings, table), field)
+        if len(self.corpus) == 0:
+            raise ConfigError(f"the {name} split is empty; choose another split or corpus")
+        if count is not None and count > len(self.corpus):
+            raise ConfigError(f"{setting}={count}: the {name} split has {len(self.corpus)} tracks")
+        self.name, self.setting = name, setting
+        self.indices = np.arange(len(self.corpus) if count is None else count)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """float32 [tracks, tags]."""
+        return self.corpus.labels_of(self.indices)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """[tracks]: the group of each track, which intervals resample."""
+        return self.corpus.groups()[self.indices]
+
+
+class SegmentOrder:
+    """Pass after pass over the training tracks, each shuffled, each with other segments of them.
+
+    It depends on the seed alone, so that a run that is resumed continues where it was.
+
+    Args:
+        split: the training tracks.
         settings: of the run.
     """
 
-    def __init__(self, corpus: Corpus, tracks: np.ndarray, settings: Settings) -> None:
-        self._corpus, self._tracks, self._settings = corpus, tracks, settings
+    def __init__(self, split: Split, settings: Settings) -> None:
+        self._split, self._seed, self._seconds = split, settings.seed, settings.model.segment_seconds
 
     def between(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places ``first`` up to ``last``: int64 tracks, and float64 where their segments begin, in seconds."""
-        size, seconds = len(self._tracks), self._settings.segment_seconds
+        """Segments ``first`` up to ``last``: int64 track indices, and float64 starts in seconds."""
+        corpus, size = self._split.corpus, len(self._split)
         indices, starts = [np.empty(0, np.int64)], [np.empty(0)]  # a run that is over asks for none
         for number in range(first // size, -(-last // size)):
-            shuffled = np.random.default_rng([self._settings.seed, number]).permutation(self._tracks)
+            shuffled = np.random.default_rng([self._seed, number]).permutation(self._split.indices)
             chosen = shuffled[max(0, first - number * size) : last - number * size]
-            whole = self._corpus.durations(chosen)
-            seed = self._settings.seed * 10_007 + number
+            seed = self._seed * 10_007 + number
             indices.append(chosen)
-            starts.append(random_starts(chosen, seconds, whole, self._corpus.sample_rate, seed))
+            starts.append(random_starts(chosen, self._seconds, corpus.durations(chosen), corpus.sample_rate, seed))
         return np.concatenate(indices), np.concatenate(starts)
 
 
-def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
-    """A batch's array as a tensor on a device; on its way to a GPU in memory that the GPU can fetch by itself."""
-    tensor = torch.from_numpy(array)
-    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+def training_batches(
+    split: Split, settings: Settings, first_step: int, accelerator: Accelerator
+) -> Generator[Batch, None, None]:
+    """Batches from a step on; each process makes its own part of every batch.
+
+    Args:
+        split: the training tracks.
+        settings: of the run.
+        first_step: steps that are done already.
+        accelerator: of the run.
+    """
+    batch_size, processes = settings.optimization.batch_size, accelerator.num_processes
+    share = batch_size // processes
+    order = SegmentOrder(split, settings).between(first_step * batch_size, settings.num_steps * batch_size)
+    indices, starts = (array.reshape(-1, processes, share)[:, accelerator.process_index].ravel() for array in order)
+    return stream(
+        split.corpus,
+        indices,
+        batch_size=share,
+        seconds=settings.model.segment_seconds,
+        starts=starts,
+        workers=settings.runtime.num_workers,
+    )
 
 
-def even_starts(corpus: Corpus, tracks: np.ndarray, settings: Settings) -> np.ndarray:
-    """float64 [tracks, segments]: where test segments begin, evenly spread from the start of a track to its end."""
-    room = np.maximum(corpus.durations(tracks) - settings.segment_seconds, 0.0)
-    count = settings.segments_per_clip
-    places = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
+class Augment:
+    """int16 segments and their augmentation parameters, from a batch -> float32 waveforms on the training device."""
+
+    def __init__(self, corpus: Corpus, device: torch.device) -> None:
+        augment = corpus.augment()
+        self._augment = augment.to(device) if isinstance(augment, nn.Module) else augment
+        self._device = device
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        with torch.no_grad():
+            return self._augment(
+                on_device(batch.audio, self._device), on_device(batch.augmentation_params, self._device)
+            )
+
+
+def even_starts(split: Split, indices: np.ndarray, settings: Settings) -> np.ndarray:
+    """float64 [tracks, segments]: starts of evaluation segments, evenly spread from the start of a track to its end."""
+    room = np.maximum(split.corpus.durations(indices) - settings.model.segment_seconds, 0.0)
+    count = settings.evaluation.segments_per_clip
+    positions = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
     # on whole milliseconds, so that they are the same wherever they are computed
-    return np.floor(room[:, None] * places * 1000) / 1000
-
-
-def heard(tracks: np.ndarray, failures: Failures) -> np.ndarray:
-    """bool [tracks]: which of them could be read, by every process of the run."""
-    return ~np.isin(tracks, list(failures.messages))
+    return np.floor(room[:, None] * positions * 1000) / 1000
 
 
 def predict(
     models: dict[str, nn.Module],
-    corpus: Corpus,
-    tracks: np.ndarray,
+    split: Split,
     settings: Settings,
-    accelerator: Any,
+    accelerator: Accelerator,
     failures: Failures | None = None,
 ) -> dict[str, np.ndarray]:
-    """Song-level scores of several models from one stream: name -> float32 [tracks, tags]; nan for unreadable tracks.
+    """Song-level scores of several models from one stream: name -> float32 [tracks, tags]; NaN for unreadable tracks.
 
-    Each of the engine's processes hears its share of the tracks.
+    Each process takes a part of the tracks.
+
+    Args:
+        models: name -> network.
+        split: the tracks.
+        settings: segments of each track, batch size, workers.
+        accelerator: of the run.
+        failures: where unreadable tracks are noted.
 
     Raises:
-        CorpusError: more than 5 % of the tracks cannot be read. Fewer are noted in ``failures``.
+        CorpusError: more than 5 % of the tracks cannot be read.
     """
-    failures = Failures(corpus, len(tracks), accelerator=accelerator) if failures is None else failures
-    mine = np.arange(accelerator.process_index, len(tracks), accelerator.num_processes)
-    count = settings.segments_per_clip
-    starts = even_starts(corpus, tracks[mine], settings).ravel()
-    finish = corpus.finish()
-    finish = finish.to(accelerator.device) if isinstance(finish, nn.Module) else finish
-    found = {name: torch.zeros(len(tracks), len(corpus.vocabulary), device=accelerator.device) for name in models}
+    failures = Failures(split.corpus, len(split), accelerator=accelerator) if failures is None else failures
+    rows_here = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
+    indices = split.indices[rows_here]
+    count = settings.evaluation.segments_per_clip
+    tags, device = len(split.corpus.vocabulary), accelerator.device
+    scores = {name: torch.zeros(len(split), tags, device=device) for name in models}
+    part_size = settings.optimization.batch_size // settings.optimization.gradient_accumulation_steps
     batches = stream(
-        corpus,
-        np.repeat(tracks[mine], count),
-        batch_size=count * max(1, settings.batch // settings.accumulate // count),
-        seconds=settings.segment_seconds,
-        starts=starts,
-        workers=settings.workers,
+        split.corpus,
+        np.repeat(indices, count),
+        batch_size=count * max(1, part_size // count),
+        seconds=settings.model.segment_seconds,
+        starts=even_starts(split, indices, settings).ravel(),
+        workers=settings.runtime.num_workers,
     )
-    training = [module for model in models.values() for module in model.modules() if module.training]
-    place = 0
+    augment = Augment(split.corpus, device)
+    in_training = [module for model in models.values() for module in model.modules() if module.training]
+    first = 0
     try:
         for model in models.values():
             model.eval()
         with failures.listed(), torch.inference_mode(), accelerator.autocast():
             for batch in batches:
-                waveform = finish(
-                    on_device(batch.audio, accelerator.device), on_device(batch.draws, accelerator.device)
-                )
+                waveform = augment(batch)
                 songs = np.arange(len(batch)) // count
-                rows = mine[place : place + songs[-1] + 1]
+                rows = rows_here[first : first + songs[-1] + 1]
+                first += len(rows)
                 failures.add(batch.failed)
-                unread = np.isin(tracks[rows], list(batch.failed))
+                unreadable = np.isin(split.indices[rows], list(batch.failed))
                 for name, model in models.items():
-                    segment_scores = model(waveform).float().sigmoid().cpu().numpy()
-                    scores = song_scores(segment_scores, songs)
-                    scores[unread] = np.nan
-                    found[name][rows] = torch.from_numpy(scores).to(accelerator.device)
-                place += len(rows)
+                    song = song_scores(model(waveform).float().sigmoid().cpu().numpy(), songs)
+                    song[unreadable] = np.nan
+                    scores[name][rows] = torch.from_numpy(song).to(device)
     finally:
         # module by module: what was frozen before stays frozen
-        for module in training:
+        for module in in_training:
             module.training = True
-    failures.check(len(tracks))
-    return {name: accelerator.reduce(scores, "sum").cpu().numpy() for name, scores in found.items()}
+    failures.check(len(split))
+    return {name: accelerator.reduce(rows, "sum").cpu().numpy() for name, rows in scores.items()}

@@ -1,106 +1,105 @@
-"""The models of a run: built by name, made ready for short runs, and for several processes."""
+"""The models a run can train: any front-end with any back-end and head, and the baselines."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ..baselines.mel_statistics import MelStatistics
 from ..errors import ConfigError
+from ..models.base import BACKENDS, FRONTENDS
 from ..models.build import build_tagger
-from ..models.frontends import FRONTENDS
-from ..models.layers import SingleChannelBatchNorm
+from ..models.heads import HEADS
 from ..tags import Vocabulary
-from .settings import Settings
+from ..utils.registry import Registry
+from .settings import ModelSettings, Settings
 
-STATISTICS = "mel-statistics"
-DEFAULT_PARTS = ("temporal-pooling", "together")
+# Baselines by name. A network is registered as (model settings, vocabulary, sample rate, head) -> module. What is fitted to
+# whole tracks instead, as trees are, is a function (settings, folder, progress) -> record with `fits_whole_tracks = True`.
+BASELINES = Registry("baseline")
 
 
-def build_model(name: str, settings: Settings, vocabulary: Vocabulary, sample_rate: int) -> nn.Module:
-    """An untrained model for a run.
+def list_baselines() -> list[str]:
+    """Names of the baselines, which :func:`tagging.train` takes as models."""
+    from . import tree_run  # noqa: F401  (registers itself)
 
-    Args:
-        name: ``"FRONTEND"``, ``"FRONTEND:BACKEND"`` or ``"FRONTEND:BACKEND:HEAD"`` (by default temporal pooling, all tags
-            together), or ``"mel-statistics"`` or ``"mel-statistics:HEAD"``.
-        settings: of the run.
-        vocabulary: the tags.
-        sample_rate: of the corpus, Hz.
+    return BASELINES.names()
 
-    Raises:
-        ConfigError: unknown parts.
-    """
-    parts = name.split(":")
-    if parts[0] == STATISTICS:
-        from ..baselines.mel_statistics import MelStatistics
 
-        if len(parts) > 2:
-            raise ConfigError(f"model {name!r}: write {STATISTICS} or {STATISTICS}:HEAD")
-        head = parts[1] if len(parts) == 2 else DEFAULT_PARTS[-1]
-        model: Any = MelStatistics(
-            vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head, dropout=settings.dropout
-        )
-    else:
-        if len(parts) > 3:
-            raise ConfigError(f"model {name!r}: write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD")
-        frontend, backend, head = (*parts, *DEFAULT_PARTS[len(parts) - 1 :])
-        frontend = FRONTENDS.resolve(frontend)
-        options: dict[str, Any] = {}
-        if frontend.startswith("spectrogram") and settings.mel:
-            options["mel"] = dict(settings.mel)
-        if frontend == "spectrogram-musically-motivated" and settings.toeplitz:
-            options["toeplitz"] = True
-        if frontend == "waveform-sample-level" and settings.onednn:
-            options["onednn"] = True
-        model = build_tagger(
-            frontend,
-            backend,
-            vocabulary,
-            settings.segment_seconds,
-            width=settings.width,
-            sample_rate=sample_rate,
-            head=head,
-            dropout=settings.dropout,
-            frontend_options=options,
-        )
+@BASELINES.register("mel-statistics")
+def build_mel_statistics(
+    settings: ModelSettings, vocabulary: Vocabulary, sample_rate: int, head: str = "linear"
+) -> nn.Module:
+    """A small network on statistics of the log-mel spectrogram."""
+    model = MelStatistics(
+        vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head, dropout=settings.dropout
+    )
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = settings.norm_momentum
     return model
 
 
-def share_norms(model: nn.Module) -> None:
-    """Let every batch normalisation see the batches of all processes as one; exact, on any device.
+def build_model(name: str, settings: ModelSettings, vocabulary: Vocabulary, sample_rate: int) -> nn.Module:
+    """An untrained network.
 
-    ``torch.nn.SyncBatchNorm`` runs on GPUs only, and would undo the reshaping of ``SingleChannelBatchNorm``.
+    Args:
+        name: ``"FRONTEND"``, ``"FRONTEND:BACKEND"`` or ``"FRONTEND:BACKEND:HEAD"`` (by default temporal pooling and a linear
+            head), or ``"BASELINE"`` or ``"BASELINE:HEAD"``.
+        settings: of the models of a run; each part gets those options that its class takes.
+        vocabulary: the tags.
+        sample_rate: of the waveforms, Hz.
+
+    Raises:
+        ConfigError: unknown parts.
     """
-    for module in model.modules():
-        if getattr(module, "onednn", False):
-            module.onednn = False  # whose batch normalisation knows of one process only
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            # on the instance, so that the names of weights stay what they are
-            module.forward = functools.partial(_shared_norm, module, module.forward)
+    first, *others = name.split(":")
+    if first in BASELINES.names():
+        if len(others) > 1:
+            raise ConfigError(f"model {name!r}: write {first} or {first}:HEAD")
+        return BASELINES.get(first)(settings, vocabulary, sample_rate, *others)
+    if len(others) > 2:
+        raise ConfigError(f"model {name!r}: write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD")
+    backend, head = (*others, *("temporal-pooling", "linear")[len(others) :])
+    return build_tagger(
+        first,
+        backend,
+        vocabulary,
+        settings.segment_seconds,
+        width=settings.width,
+        sample_rate=sample_rate,
+        head=head,
+        dropout=settings.dropout,
+        norm_momentum=settings.norm_momentum,
+        frontend_options=options_for(FRONTENDS, first, settings.frontend_options),
+        backend_options=options_for(BACKENDS, backend, settings.backend_options),
+        head_options=options_for(HEADS, head, settings.head_options),
+    )
 
 
-def _shared_norm(norm: nn.modules.batchnorm._BatchNorm, alone: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    if not norm.training:
-        return alone(x)
-    values = (x[:, None] if isinstance(norm, SingleChannelBatchNorm) else x).float()  # [batch, channels, ...]
-    axes = [0, *range(2, values.ndim)]
-    shape = [1, -1] + [1] * (values.ndim - 2)
-    all_reduce = torch.distributed.nn.functional.all_reduce
-    count = all_reduce(values.new_tensor(values.numel() / values.shape[1]))
-    mean = all_reduce(values.sum(axes)) / count
-    centred = values - mean.view(shape)
-    variance = all_reduce(centred.square().sum(axes)) / count
-    with torch.no_grad():
-        norm.num_batches_tracked += 1
-        norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(variance * count / (count - 1), norm.momentum)
-    y = centred * torch.rsqrt(variance + norm.eps).view(shape)
-    if norm.affine:
-        y = y * norm.weight.view(shape) + norm.bias.view(shape)
-    return y.reshape(x.shape).to(x.dtype)
+def options_for(registry: Registry, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that a registered part takes."""
+    taken = registry.options(name)
+    return {option: value for option, value in options.items() if option in taken}
+
+
+def check_options(settings: Settings) -> None:
+    """Raise ConfigError for an option of a part that none of the models of a run takes."""
+    names = [name.split(":") for name in settings.models if name.split(":")[0] not in BASELINES.names()]
+    parts = {
+        "frontend": (FRONTENDS, {name[0] for name in names}),
+        "backend": (BACKENDS, {name[1] if len(name) > 1 else "temporal-pooling" for name in names}),
+        "head": (HEADS, {name[2] if len(name) > 2 else "linear" for name in names}),
+    }
+    usual = Settings().model
+    for kind, (registry, used) in parts.items():
+        taken = {option for name in used for option in registry.options(name)}
+        for option in getattr(settings.model, f"{kind}_options"):
+            # the log-mel that an edition sets for spectrograms may stand beside other models
+            if option not in taken and option not in getattr(usual, f"{kind}_options"):
+                raise ConfigError(
+                    f"model.{kind}_options.{option}: none of {', '.join(sorted(used)) or 'the models'} takes it; "
+                    f"they take {', '.join(sorted(taken)) or 'none'}"
+                )

@@ -1,13 +1,15 @@
-"""What a run leaves of each model: its weights, what it said about songs it was not trained on, and a record."""
+"""Results of a run: for each model its weights, validation and test predictions, and a record. Book: ``book/results``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import shlex
+import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+import torch
+from accelerate import Accelerator
 from torch import nn
 
 from ..data import Corpus
@@ -16,98 +18,99 @@ from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
 from ..models.tagger import Tagger
 from ..utils.provenance import cpu, environment_info
-from ..utils.text import short_count
-from .data import first_tracks, heard, open_split, predict
+from .data import Split, predict
 from .distributed import build_accelerator
 from .failures import Failures
+from .learner import num_parameters
+from .naming import run_name
 from .records import write_record
-from .settings import EDITIONS, Settings
-
-# Of weights, by what they were trained on. `scores` holds Essen and Palestrina unless it is opened with licence="open".
-LICENCES = {"scores": "MIT; some of the scores it was trained on may be used for non-commercial purposes only"}
-
-# What clips of a corpus are, for a reader.
-CLIPS = {"scores": "synthesized clips of scores"}
+from .run import Run
+from .settings import Settings
 
 
-class Trained(Protocol):
-    """What is asked of a trained model here."""
-
-    name: str
-    plain: nn.Module
-    best: float
-    best_update: int
-
-
-def run_name(settings: Settings, model: str) -> str:
-    """``laptop-spectrogram-10k-s0``: edition, model, training clips, what else makes it another experiment, seed."""
-    clips = "all" if settings.clips is None else short_count(settings.clips)
-    extras = [f"{key}-{value}" for key, value in {**settings.corpus_options, **settings.train_options}.items()]
-    if settings.clips_seen != EDITIONS[settings.edition].clips_seen:
-        extras.append(f"seen-{short_count(settings.clips_seen)}")
-    if settings.loss != "plain":
-        extras.append(settings.loss)
-    if settings.shuffled_labels:
-        extras.append("shuffled")
-    # a corpus option may hold anything, a path for one; a name holds letters, digits and a few signs
-    extras = [re.sub(r"[^\w.+-]+", "_", extra) for extra in extras]
-    return "-".join([settings.edition, model.replace(":", "+"), clips, *extras, f"s{settings.seed}"])
-
-
-def report_models(
+def training_record(
     settings: Settings,
-    learners: Sequence[Trained],
-    corpus: Corpus,
-    share: np.ndarray,
-    run: dict[str, Any],
-    places: Sequence[Path],
-    accelerator: Any,
-) -> list[dict[str, Any]]:
-    """Test every model on the same songs and write, into a folder each, weights, scores and record."""
-    test = open_split(settings, "test")
-    models = {learner.name: learner.plain for learner in learners}
-    positives = train_positives(share, settings.clips or len(corpus))
-    said, failed = {}, {"train": run["failed_tracks"]}
-    for songs, count in ((open_split(settings, "validation"), settings.validation_clips), (test, settings.test_clips)):
-        split = songs.split
-        failures = Failures(songs, count, places[0].parent, accelerator)
-        said[split] = predictions_of(models, songs, count, settings, accelerator, failures, positives)
-        failed[split] = len(failures.messages)
+    model: str,
+    train: Split,
+    test: Split,
+    evaluation: Evaluation,
+    tag_prior: np.ndarray,
+    environment: dict[str, Any],
+    **measured: Any,
+) -> dict[str, Any]:
+    """The record of a trained model, a network or trees.
+
+    Args:
+        settings: of the run.
+        model: which of its models.
+        train, test: the clips.
+        evaluation: of the test predictions.
+        tag_prior: float [tags], share of training clips with each tag; NaN where unknown.
+        environment: versions, commit and date at the start of the run.
+        measured: further fields, such as ``seconds`` and ``history``.
+    """
+    return {
+        "kind": "training",
+        "name": run_name(settings, model),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "edition": settings.edition,
+        "model": model,
+        "num_clips": len(train),
+        "seed": settings.seed,
+        "settings": settings.to_dict(),
+        "corpus": describe_corpus(train.corpus, test.corpus),
+        **measured,
+        "tag_prior": [None if np.isnan(value) else round(float(value), 5) for value in tag_prior],
+        "test": evaluation.to_dict(),
+        **environment,
+    }
+
+
+def describe_corpus(train: Corpus, test: Corpus) -> dict[str, Any]:
+    """Name and versions of the training and test clips."""
+    return {"name": type(train).registered_name, "train": train.version, "test": test.version, **train.provenance()}
+
+
+def write_results(run: Run) -> list[dict[str, Any]]:
+    """Test the best weights of each model on the same clips, and write weights, predictions and record into its folder."""
+    settings, accelerator, seconds = run.settings, run.accelerator, run.seconds
+    run.failures.check(run.num_segments, is_end=True)
+    if remark := run.failures.remark():
+        run.print(remark)
+    for learner in run.learners:
+        learner.module.load_state_dict(learner.best_weights)
+    models = {learner.name: learner.module for learner in run.learners}
+    positives = train_positives(run.tag_prior, len(run.train))
+    predictions, failed = {}, {"train": len(run.failures.messages)}
+    for split in (run.validation, run.test):
+        failures = Failures(split.corpus, len(split), run.folder, accelerator)
+        predictions[split.name] = predictions_of(models, split, settings, accelerator, failures, positives)
+        failed[split.name] = len(failures.messages)
     records = []
-    for learner, place in zip(learners, places, strict=True):
-        found = said["test"][learner.name]
-        result = evaluate(
-            found.labels, found.scores, test.vocabulary, groups=found.groups, resamples=settings.resamples
-        )
-        record = {
-            "kind": "training",
-            "name": run_name(settings, learner.name),
-            "command": settings.command(),
-            "edition": settings.edition,
-            "model": learner.name,
-            "clips": settings.clips or len(corpus),
-            "seed": settings.seed,
-            "parameters": sum(parameter.numel() for parameter in learner.plain.parameters()),
-            "settings": settings.to_dict(),
-            "corpus": describe(corpus, test),
-            **run,
-            "failed_tracks": failed,
-            "best": {"update": learner.best_update, "validation": round(learner.best, 5)},
-            "history": [own_part(entry, learner.name) for entry in run["history"]],
-            "train_share": [None if np.isnan(value) else round(float(value), 5) for value in share],
-            "test": result.to_dict(),
-            "device": _device(accelerator),
-            "processes": accelerator.num_processes,
-        }
+    for learner, folder in zip(run.learners, run.model_folders(), strict=True):
+        evaluation = evaluate_predictions(predictions["test"][learner.name], run.test, settings)
+        record = training_record(
+            settings, learner.name, run.train, run.test, evaluation, run.tag_prior, run.environment,
+            parameters=num_parameters(learner.module),
+            num_training_segments=run.num_segments,
+            num_steps=run.step,
+            seconds=round(seconds, 1),
+            segments_per_second=round(run.num_segments / seconds, 1),
+            data_wait_ratio=round(run.seconds_waited / seconds, 4),
+            failed_tracks=failed,
+            best={"step": learner.best_step, "validation": round(learner.best_score, 5)},
+            history=[_history_of(event, learner.name) for event in run.history],
+            resumes=run.resumes,
+            device=_device(accelerator),
+            num_processes=accelerator.num_processes,
+        )  # fmt: skip
         if accelerator.is_main_process:
-            place.mkdir(parents=True, exist_ok=True)
-            for split, predictions in said.items():
-                write_predictions(place / f"predictions-{split}.npz", predictions[learner.name])
-            if isinstance(learner.plain, Tagger):
-                learner.plain.card = card(record, result)
-                learner.plain.save(place / "tagger.safetensors")
-            # last: where there is a record, all is there
-            write_record(place / "record.json", record)
+            for name, by_model in predictions.items():
+                write_predictions(folder / f"predictions-{name}.npz", by_model[learner.name])
+            if isinstance(learner.module, Tagger):
+                learner.module.card = card(record, evaluation, run.train.corpus)
+                learner.module.save(folder / "tagger.safetensors")
+            write_record(folder / "record.json", record)  # last: where there is a record, the rest is complete
         records.append(record)
     accelerator.wait_for_everyone()
     return records
@@ -115,131 +118,125 @@ def report_models(
 
 def predictions_of(
     models: dict[str, nn.Module],
-    corpus: Corpus,
-    count: int,
+    split: Split,
     settings: Settings,
-    accelerator: Any,
+    accelerator: Accelerator,
     failures: Failures,
     positives: np.ndarray | None = None,
 ) -> dict[str, Predictions]:
-    """What each of the models says about the first readable tracks of a split; says which share is not.
+    """Predictions of each model on the readable tracks of a split; prints which share is unreadable.
 
     Raises:
         CorpusError: more than 5 % of the tracks cannot be read.
-        TaggingError: a model says something about a track that is no number.
+        TaggingError: a model gives NaN or infinite scores.
     """
-    tracks = first_tracks(corpus, count, f"{corpus.split}_clips")
-    labels, groups = corpus.labels_of(tracks), corpus.groups()[tracks]
-    found = {}
-    for name, scores in predict(models, corpus, tracks, settings, accelerator, failures).items():
-        read = heard(tracks, failures)
-        if lost := int((~np.isfinite(scores[read])).any(axis=1).sum()):
+    results = {}
+    for name, scores in predict(models, split, settings, accelerator, failures).items():
+        readable = failures.readable(split.indices)
+        if lost := int((~np.isfinite(scores[readable])).any(axis=1).sum()):
             raise TaggingError(
-                f"{name} says something that is no number about {lost} of {read.sum()} {corpus.split} tracks: "
-                "its weights are lost, or too large for this precision"
+                f"{name} gives NaN or infinite scores on {lost} of {readable.sum()} {split.name} tracks: its weights are lost, "
+                "or too large for this precision"
             )
-        found[name] = Predictions(scores[read], corpus.vocabulary, labels[read], positives, groups[read], tracks[read])
+        results[name] = Predictions(
+            scores[readable],
+            split.corpus.vocabulary,
+            split.labels[readable],
+            positives,
+            split.groups[readable],
+            split.indices[readable],
+        )
     if remark := failures.remark():
         accelerator.print(remark)
-    return found
+    return results
 
 
-def train_positives(share: np.ndarray, clips: int) -> np.ndarray | None:
-    """int64 [tags]: about how many of the training clips have each tag; None where no share is known."""
-    counts = np.nan_to_num(share * clips).round().astype(np.int64)
+def evaluate_predictions(predictions: Predictions, split: Split, settings: Settings) -> Evaluation:
+    """Metrics of predictions with labels, over all tags and over the parts of the vocabulary that the corpus names."""
+    assert predictions.labels is not None
+    return evaluate(
+        predictions.labels,
+        predictions.scores,
+        split.corpus.vocabulary,
+        groups=predictions.groups,
+        parts=split.corpus.parts(),
+        resamples=settings.evaluation.num_resamples,
+    )
+
+
+def train_positives(tag_prior: np.ndarray, num_clips: int) -> np.ndarray | None:
+    """int64 [tags]: about how many of the training clips have each tag; None where no prevalence is known."""
+    counts = np.nan_to_num(tag_prior * num_clips).round().astype(np.int64)
     return counts if counts.any() else None
 
 
 def evaluate_tagger(
     tagger: Tagger, settings: Settings, *, split: str = "test", cpu_only: bool = False
 ) -> dict[str, Any]:
-    """A record of what a tagger says about the first songs of a split.
+    """A record of a tagger's scores on the first tracks of a split.
 
     Args:
-        tagger: of the corpus's vocabulary.
+        tagger: with the vocabulary of the corpus.
         settings: which corpus, how many clips, how many segments of each.
         split: of the corpus.
-        cpu_only: leave accelerators alone.
+        cpu_only: do not use a GPU.
 
     Raises:
         ConfigError: the tagger has other tags, or another sample rate, than the corpus.
         CorpusError: more than 5 % of the tracks cannot be read.
     """
-    accelerator = build_accelerator(settings.precision, cpu_only)
-    corpus = open_split(settings, split)
+    accelerator = build_accelerator(settings.runtime.precision, cpu_only)
+    clips = Split(settings, split)
+    corpus = clips.corpus
     if tagger.vocabulary.names != corpus.vocabulary.names:
         raise ConfigError(
-            f"this tagger knows {len(tagger.vocabulary)} tags, {', '.join(tagger.vocabulary.names[:3])}, ...; the corpus "
-            f"{settings.corpus!r} has {len(corpus.vocabulary)} others: it can only be evaluated on the tags it was trained on"
+            f"this tagger has {len(tagger.vocabulary)} tags ({', '.join(tagger.vocabulary.names[:3])}, ...), the corpus "
+            f"{settings.data.corpus!r} has {len(corpus.vocabulary)} others: evaluate it on the tags it was trained on"
         )
     if tagger.sample_rate != corpus.sample_rate:
         raise ConfigError(
-            f"this tagger hears {tagger.sample_rate} Hz, the corpus {settings.corpus!r} has {corpus.sample_rate} Hz: "
+            f"this tagger takes {tagger.sample_rate} Hz, the corpus {settings.data.corpus!r} has {corpus.sample_rate} Hz: "
             "evaluate a tagger that was built for the corpus's sample rate"
         )
-    first_tracks(corpus, settings.test_clips, "clips")  # an error names the option, not a setting
-    models = {"tagger": tagger.to(accelerator.device)}
-    failures = Failures(corpus, settings.test_clips, accelerator=accelerator)
-    found = predictions_of(models, corpus, settings.test_clips, settings, accelerator, failures)["tagger"]
-    result = evaluate(found.labels, found.scores, corpus.vocabulary, groups=found.groups, resamples=settings.resamples)
+    failures = Failures(corpus, len(clips), accelerator=accelerator)
+    models: dict[str, nn.Module] = {"tagger": tagger.to(accelerator.device)}
+    predictions = predictions_of(models, clips, settings, accelerator, failures)["tagger"]
     return {
         "kind": "evaluation",
-        "command": _evaluate_command(settings, split),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "tagger": dict(tagger.card),
         "settings": settings.to_dict(),
-        "corpus": describe(corpus, corpus),
-        "test": result.to_dict(),
+        "corpus": describe_corpus(corpus, corpus),
+        "test": evaluate_predictions(predictions, clips, settings).to_dict(),
         "failed_tracks": len(failures.messages),
         "device": _device(accelerator),
         **environment_info(),
     }
 
 
-def _evaluate_command(settings: Settings, split: str) -> str:
-    """What asks for these settings; the tagger brings the length of its segments."""
-    usual = Settings().changed({"test_clips": settings.test_clips, "corpus": settings.corpus})
-    extras = settings.changed({"segment_seconds": usual.segment_seconds}).assignments(usual)
-    words = ["tagging evaluate TAGGER --corpus", settings.corpus, "--split", split, "--clips", str(settings.test_clips)]
-    return " ".join([*words, *(["--set", *extras] if extras else [])])
-
-
-def describe(corpus: Corpus, test: Corpus) -> dict[str, Any]:
-    """Names and versions of what was trained and tested on."""
-    about = {"name": type(corpus).registered_name, "train": corpus.version, "test": test.version}
-    bank = getattr(corpus, "bank", None)
-    return about if bank is None else about | {"bank": bank.version}
-
-
-def _device(accelerator: Any) -> str:
-    """The processor of a run, or its accelerators."""
-    import torch
-
-    if accelerator.device.type == "cpu":
+def _device(accelerator: Accelerator) -> str:
+    """The processor of a run, or its GPUs."""
+    device = accelerator.device
+    if device.type == "cpu":
         return cpu()
-    name = (
-        torch.cuda.get_device_name(accelerator.device) if accelerator.device.type == "cuda" else str(accelerator.device)
-    )
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
     return f"{accelerator.num_processes} x {name}"
 
 
-def own_part(entry: dict[str, Any], name: str) -> dict[str, Any]:
-    """What an entry of the shared history says about one model."""
-    own = {key: entry[key] for key in ("update", "rate")} | {"loss": entry["loss"][name]}
-    return own | {"validation": entry["validation"][name]} if "validation" in entry else own
+def _history_of(event: dict[str, Any], name: str) -> dict[str, Any]:
+    """The part of an entry of the shared history that is about one model."""
+    entry = {"step": event["step"], "learning_rate": event["learning_rate"], "loss": event["loss"][name]}
+    return entry | {"validation": event["validation"][name]} if "validation" in event else entry
 
 
-def card(record: dict[str, Any], result: Evaluation) -> dict[str, Any]:
-    """What a user of the weights should know."""
-    means, corpus = result.means, record["corpus"]["name"]
+def card(record: dict[str, Any], evaluation: Evaluation, corpus: Corpus) -> dict[str, Any]:
+    """What a user of the weights should know: data, split, scores, licence."""
+    titles = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC", "sqrt_mse": "sqrt(MSE)"}
     return {
-        "description": f"{record['model']}, trained on {record['clips']:,} {CLIPS.get(corpus, f'tracks of {corpus}')}",
-        "dataset": corpus,
+        "description": f"{record['model']}, trained on {record['num_clips']:,} {corpus.description}",
+        "dataset": record["corpus"]["name"],
         "split": f"{record['corpus']['train']}, tested on {record['corpus']['test']}",
-        "scores": {
-            title: round(float(means[name].value), 4)
-            for title, name in (("ROC-AUC", "roc_auc"), ("PR-AUC", "pr_auc"), ("sqrt(MSE)", "sqrt_mse"))
-            if name in means
-        },
-        "licence": LICENCES.get(corpus, "not stated by those who trained it"),
+        "scores": {titles[name]: round(float(mean.value), 4) for name, mean in evaluation.means.items()},
+        "licence": corpus.licence,
         "record": record["name"],
     }

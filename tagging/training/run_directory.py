@@ -1,20 +1,16 @@
-"""A run lives in one folder, which says what it is: no other run, and no process with another copy of it, may go on there.
-
-Book: ``book/recipe``.
-"""
+"""Run directory: holds a run's settings, and refuses another run, or processes that see different checkpoints."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from ..errors import ConfigError
 from ..utils.files import atomic_write
-from ..utils.legacy import LEGACY_DEFAULTS
-from .settings import Settings
+from .settings import Settings, setting_names
 
 
 def create_run_dir(folder: Path, settings: Settings) -> None:
@@ -33,38 +29,45 @@ def check_same_run(folder: Path, settings: Settings) -> None:
     """Check that a folder is new, or holds this very run.
 
     Raises:
-        ConfigError: it holds a run with other settings.
+        ConfigError: it holds a run with other settings; the number of workers does not count.
     """
     path = folder / "settings.json"
     if not path.exists():
         return
     try:
-        there = LEGACY_DEFAULTS | json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        existing = Settings.from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
+    except ValueError as error:  # a ConfigError, too
         raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
-    # how many processes make the clips changes nothing about the run
-    for name, wanted in settings.to_dict().items():
-        if name != "workers" and there.get(name) != wanted:
+    wanted = settings.to_dict()
+    for name in setting_names():
+        values = [_value(tables, name) for tables in (existing, wanted)]
+        if name != "runtime.num_workers" and values[0] != values[1]:
             raise ConfigError(
-                f"{folder} holds a run with other settings ({name}: {there.get(name)} there, {wanted} here); "
+                f"{folder} holds a run with other settings ({name}: {values[0]} in the folder, {values[1]} here); "
                 "choose another folder, or remove this one"
             )
 
 
-def check_same_checkpoint(folder: Path, done: int, accelerator: Any) -> None:
-    """Check that all processes of a run found the same state in its folder.
+def _value(tables: dict, name: str) -> object:
+    for part in name.split("."):
+        tables = tables[part]
+    return tables
+
+
+def check_same_checkpoint(folder: Path, step: int, accelerator: Accelerator) -> None:
+    """Check that all processes of a run see the same checkpoint.
 
     Args:
         folder: of the run.
-        done: after which update this process would go on.
-        engine: of the run.
+        step: after which this process would resume.
+        accelerator: of the run.
 
     Raises:
-        ConfigError: they would go on from different updates, as machines do that do not share the folder.
+        ConfigError: they would resume after different steps, as machines do that do not share the folder.
     """
-    places = accelerator.gather(torch.tensor([done], device=accelerator.device)).tolist()
-    if len(set(places)) > 1:
+    steps = accelerator.gather(torch.tensor([step], device=accelerator.device)).tolist()
+    if len(set(steps)) > 1:
         raise ConfigError(
-            f"{folder}: the processes of this run would go on after updates {', '.join(map(str, places))}; all machines "
-            "need one shared folder, or a copy of its newest state"
+            f"{folder}: the processes of this run would resume after steps {', '.join(map(str, steps))}; all machines need one "
+            "shared folder, or a copy of its newest checkpoint"
         )

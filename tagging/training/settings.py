@@ -1,222 +1,230 @@
-"""What a training run is told, with the reason for each default, and how files and the command line change it."""
+"""Training settings, the reason for each default, and overrides from TOML files and the command line."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import os
-import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from ..errors import ConfigError, unknown_name
-from ..utils.legacy import LEGACY_DEFAULTS
+from ..utils.legacy import current_settings
 
-PRECISIONS = ("no", "bf16")
-EDITION_NAMES = ("laptop", "poster")
-# The keys of tagging.training.losses.LOSSES, which would bring torch along
-WEIGHINGS = ("plain", "balanced", "focal")
+Class = TypeVar("Class", bound=type)
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Options = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def table(cls: Class) -> Class:
+    """A frozen dataclass whose values pydantic checks; what it refuses is a ConfigError that names the setting."""
+    checked = pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))(cls)
+    plain_init = checked.__init__
+
+    @functools.wraps(plain_init)
+    def init(self: Any, *args: Any, **values: Any) -> None:
+        try:
+            plain_init(self, *args, **values)
+        except ValidationError as error:
+            raise _config_error(error) from error
+
+    checked.__init__ = init  # type: ignore[method-assign]
+    return checked  # type: ignore[return-value]
+
+
+@table
+class DataSettings:
+    """Which clips a run trains on."""
+
+    corpus: str = "sheet-music"
+    # For open_corpus: for every split, and for the training split alone.
+    corpus_options: Options = Field(default_factory=dict)
+    train_options: Options = Field(default_factory=dict)
+    # The first so many clips of the training split; None takes all.
+    num_clips: PositiveInt | None = 10_000
+    # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.
+    shuffle_labels: bool = False
+
+
+@table
+class ModelSettings:
+    """What the models of a run have in common."""
+
+    # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
+    width: PositiveFloat = 0.25
+    segment_seconds: PositiveFloat = 3.0
+    # The paper's 0.5 is for weeks of training; in 400 steps even 0.1 costs the spectrogram 0.02 ROC-AUC.
+    dropout: Fraction = 0.0
+    # The paper's 0.01 is for tens of thousands of steps: in 400 the sqrt(MSE) is 0.005 worse, ROC-AUC the same.
+    norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.05
+    # Outputs start at the prevalence of each tag: otherwise the first steps only learn how rare the tags are.
+    init_bias_from_prior: bool = True
+    # For the parts that take them. The spectrogram has half the paper's frames (512 and 256), which cost half the time.
+    frontend_options: Options = Field(default_factory=lambda: {"mel": {"n_fft": 1024, "hop_length": 512}})
+    backend_options: Options = Field(default_factory=dict)
+    head_options: Options = Field(default_factory=dict)
+    # For gbt: what differs from tagging.baselines.TreeSettings.
+    tree_options: Options = Field(default_factory=dict)
+
+
+@table
+class OptimizationSettings:
+    """How long, in which steps, and towards what the models are trained."""
+
+    # Repetitions count: the same budget for every model and every number of clips.
+    num_training_segments: PositiveInt = 102_400
+    # 16 with half the learning rate is no better, and costs the waveform 0.01 ROC-AUC.
+    batch_size: PositiveInt = 32
+    # Parts a batch is cut into, to fit into memory. Batch normalisation then sees one part at a time.
+    gradient_accumulation_steps: PositiveInt = 1
+    # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
+    learning_rate: PositiveFloat = 8e-3
+    # Share of the run in which the learning rate rises from 0; it then falls along a half cosine.
+    warmup_ratio: Fraction = 0.1
+    # Of AdamW; not compared with others.
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-3
+    # Weights of the loss terms: "plain" (the paper's), "balanced", "focal", or a registered one.
+    loss: str = "plain"
+    # Validations without a better score after which a run stops. None trains to the end.
+    early_stopping_patience: PositiveInt | None = None
+
+
+@table
+class EvaluationSettings:
+    """How often, and on how many clips, models are validated and tested."""
+
+    # Training segments between two validations; each also writes a checkpoint.
+    validation_interval: PositiveInt = 10_240
+    # Ten validations on 500 clips cost a quarter of a run's segments; 2,000 test clips leave a mean ROC-AUC within 0.02.
+    num_validation_clips: PositiveInt = 500
+    num_test_clips: PositiveInt = 2_000
+    # Five of 3 s cover a clip of 15 s.
+    segments_per_clip: PositiveInt = 5
+    num_resamples: PositiveInt = 1000
+
+
+@table
+class RuntimeSettings:
+    """How a run is computed; results do not depend on it, but for rounding."""
+
+    precision: Literal["no", "bf16"] = "no"
+    # Faster layers for training on a CPU, see tagging.models.acceleration: 1.25 to 2 times as fast.
+    cpu_acceleration: bool = True
+    # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram can write past the ends of its arrays.
+    compile: bool = False
+    # Processes that render or read segments beside the training.
+    num_workers: Annotated[int, Field(ge=0)] = 1
+    # Steps between two entries of the history; each waits for the device.
+    log_interval: PositiveInt = 20
+
+
+@table
 class Settings:
-    """Settings of one run. The defaults are the laptop edition. Book: ``book/recipe``.
+    """Settings of one run, in five tables. The defaults are those of the laptop edition.
+
+    >>> settings = Settings(models=("waveform",)).override({"optimization.learning_rate": 0.004})
+    >>> settings.optimization.learning_rate, settings.num_steps
+    (0.004, 3200)
 
     Raises:
         ConfigError: a value outside what is allowed; the message names the setting.
+
+    Book: ``book/recipe``.
     """
 
     edition: str = "laptop"
-    # Each FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or "mel-statistics"; all train on one stream of clips.
+    # Each FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline; all train on one stream of segments.
     models: tuple[str, ...] = ("spectrogram",)
-    corpus: str = "scores"
-    # For open_corpus: of every split, and of the training split alone.
-    corpus_options: Mapping[str, Any] = field(default_factory=dict)
-    train_options: Mapping[str, Any] = field(default_factory=dict)
-    # How many training clips there are: the first so many. None is all of the corpus.
-    clips: int | None = 10_000
-
-    # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
-    width: float = 0.25
-    segment_seconds: float = 3.0
-    # The paper's 0.5 is for weeks of training; in 400 updates even 0.1 costs the spectrogram two hundredths of ROC-AUC.
-    dropout: float = 0.0
-    # Of spectrogram front-ends, instead of the paper's 512 and 256: half the frames cost half the time.
-    mel: Mapping[str, Any] = field(default_factory=lambda: {"n_fft": 1024, "hop": 512})
-
-    # How many clips pass by, repeated or not: the same budget for every model and every number of clips.
-    clips_seen: int = 102_400
-    # Half of it with half the rate does no better, and the waveform a hundredth of ROC-AUC worse.
-    batch: int = 32
-    # Parts a batch is cut into, to fit into memory. Batch normalisation then sees a part at a time.
-    accumulate: int = 1
-    # From 0.002 to 0.016 the higher the better in 400 updates; 0.016 gains as little more as another start can.
-    learning_rate: float = 8e-3
-    # Of gbt, what differs from tagging.baselines.TreeSettings: none of the settings around this one are for trees.
-    trees: Mapping[str, Any] = field(default_factory=dict)
-    # Share of the run in which the rate rises from 0; after it, it falls along a half cosine.
-    warm_up: float = 0.1
-    # Of AdamW; not compared with others.
-    weight_decay: float = 1e-3
-    # The paper's 0.01 is for runs of 10,000s of updates: in 400 the sqrt(MSE) is half a hundredth worse, ROC-AUC the same.
-    norm_momentum: float = 0.05
-    # Outputs start at each tag's share: else the first updates only learn how rare the tags are.
-    init_bias_from_prior: bool = True
-    # How its terms weigh: the paper's plain, balanced, or focal. The other two are remedies for bias, and have their price.
-    loss: str = "plain"
-    # A control: labels are dealt anew among the segments of each batch, so that there is nothing to learn.
-    shuffled_labels: bool = False
-    seed: int = 0
-
-    # Clips seen between two validations; each also writes a checkpoint.
-    validate_every: int = 10_240
-    # Ten looks at 500 clips cost a quarter of a run's segments, and 2,000 test clips leave a mean ROC-AUC within 0.02.
-    validation_clips: int = 500
-    test_clips: int = 2_000
-    # Five of 3 s hear all of a clip of 15 s.
-    segments_per_clip: int = 5
-    # Validations without a better ROC-AUC after which a run ends. None runs to the budget.
-    patience: int | None = None
-    resamples: int = 1000
-
-    precision: str = "no"
-    # Frequency-wide filters as banded matrices: 1.25 to 1.5 times as fast on a CPU.
-    toeplitz: bool = True
-    # The sample-level front-end in the layout that a CPU's convolutions like best: twice as fast.
-    onednn: bool = True
-    # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram can write past the ends of its arrays.
-    compile: bool = False
-    # Processes that make segments beside the training.
-    workers: int = 1
-    # Updates between two looks at the loss; each look waits for the device.
-    log_every: int = 20
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataSettings = Field(default_factory=DataSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    optimization: OptimizationSettings = Field(default_factory=OptimizationSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "models", tuple(self.models))
         if self.edition not in EDITION_NAMES:
             raise unknown_name("edition", self.edition, EDITION_NAMES)
-        if not self.models:
-            raise ConfigError("models: name at least one, for example spectrogram")
-        if len(set(self.models)) < len(self.models):
-            raise ConfigError(f"models={list(self.models)}: one is named twice")
-        if self.trees and "gbt" not in self.models:
-            raise ConfigError(f"trees={dict(self.trees)}: only gbt grows trees, not {', '.join(self.models)}")
-        at_least_one = (
-            "clips", "clips_seen", "batch", "accumulate", "validate_every", "validation_clips", "test_clips",
-            "segments_per_clip", "patience", "resamples", "log_every",
-        )  # fmt: skip
-        for name in at_least_one:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}={value}: at least 1 is needed")
-        for name in ("width", "segment_seconds", "learning_rate"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name}={getattr(self, name)}: a positive number is needed")
-        for name in ("dropout", "warm_up"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)}: a number from 0 up to, not including, 1 is needed")
-        if not 0 < self.norm_momentum <= 1:
-            raise ConfigError(f"norm_momentum={self.norm_momentum}: a number above 0 and up to 1 is needed")
-        for name in ("weight_decay", "workers", "seed"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name}={getattr(self, name)}: 0 or a positive number is needed")
-        if self.batch % self.accumulate:
-            raise ConfigError(f"batch={self.batch} cannot be cut into accumulate={self.accumulate} equal parts")
-        if self.clips_seen < self.batch:
-            raise ConfigError(f"clips_seen={self.clips_seen}: not enough for one batch of {self.batch}")
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
-        if self.loss not in WEIGHINGS:
-            raise unknown_name("loss", self.loss, WEIGHINGS)
+        if not self.models or len(set(self.models)) < len(self.models):
+            raise ConfigError(f"models={list(self.models)}: name at least one, and each once")
+        batch_size, parts = self.optimization.batch_size, self.optimization.gradient_accumulation_steps
+        if batch_size % parts:
+            raise ConfigError(f"batch_size={batch_size} cannot be split into {parts} gradient_accumulation_steps")
+        if self.num_steps < 1:
+            raise ConfigError(
+                f"num_training_segments={self.optimization.num_training_segments} is less than one batch of {batch_size}"
+            )
 
     @property
-    def updates(self) -> int:
-        """Steps of the optimizer in the whole run."""
-        return self.clips_seen // self.batch
+    def num_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.optimization.num_training_segments // self.optimization.batch_size
 
     @property
-    def validate_updates(self) -> int:
+    def steps_per_validation(self) -> int:
         """Steps between two validations."""
-        return max(1, self.validate_every // self.batch)
+        return max(1, self.evaluation.validation_interval // self.optimization.batch_size)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return json.loads(json.dumps(asdict(self)))
-
-    def command(self) -> str:
-        """The shortest ``tagging train`` that asks for these settings, as a shell reads it."""
-        words = ["tagging", "train", *self.models]
-        if self.edition != Settings().edition:
-            words += ["--edition", self.edition]
-        own = ("clips", "seed", "precision")
-        usual = edition(self.edition)
-        for name in own:
-            if (value := getattr(self, name)) != getattr(usual, name) and value is not None:
-                words += [f"--{name}", str(value)]
-        there = {name: getattr(self, name) for name in ("models", *own) if getattr(self, name) is not None}
-        extras = self.assignments(usual.changed(there))
-        return shlex.join([*words, *(["--set", *extras] if extras else [])])
-
-    def assignments(self, usual: Settings) -> list[str]:
-        """What ``parse_overrides`` reads to make these settings of others; how the clips are made does not count."""
-        found, there = [], usual.to_dict()
-        for name, value in self.to_dict().items():
-            if name in ("edition", "workers") or value == there[name]:
-                continue
-            if isinstance(value, dict) and there[name].keys() <= value.keys():
-                changed = {inner: entry for inner, entry in value.items() if there[name].get(inner) != entry}
-                found += [f"{name}.{inner}={_toml(entry)}" for inner, entry in changed.items()]
-            else:
-                found.append(f"{name}={_toml(value)}")
-        return found
+        """Nested plain data for JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """The inverse of :meth:`to_dict`, also of what it gave before some settings were there.
+        """The inverse of :meth:`to_dict`; also reads the flat settings of earlier versions.
 
         Raises:
-            ConfigError: an unknown setting, or a value of the wrong kind.
+            ConfigError: an unknown setting, or a value outside what is allowed.
         """
-        return cls().changed({**LEGACY_DEFAULTS, **values})
+        try:
+            # as JSON, in which a list may be a tuple and a whole number a float, and nothing else is converted
+            return _ADAPTER.validate_json(json.dumps(current_settings(values)))
+        except ValidationError as error:
+            raise _config_error(error) from error
+        except TypeError as error:
+            raise ConfigError(f"settings: {error}; give plain numbers, strings, lists and tables") from error
 
-    def changed(self, values: Mapping[str, Any]) -> Settings:
+    def override(self, values: Mapping[str, Any]) -> Settings:
         """These settings with some replaced.
 
+        Args:
+            values: nested, or with dotted names such as ``"optimization.learning_rate"``. Options of parts are added to those
+                that are set; another value of one replaces it.
+
         Raises:
-            ConfigError: an unknown setting, or a value of the wrong kind.
+            ConfigError: an unknown setting, or a value outside what is allowed.
         """
-        known = {entry.name: entry.type for entry in fields(self)}
-        for name in values:
-            if name not in known:
-                raise unknown_name("setting", name, known)
-        return replace(self, **{name: _checked(name, known[name], value) for name, value in values.items()})
+        merged = self.to_dict()
+        for name, value in values.items():
+            _merge(merged, name.split("."), value)
+        return self.from_dict(merged)
 
 
+EDITION_NAMES = ("laptop", "poster")
+_ADAPTER = TypeAdapter(Settings)
 EDITIONS: dict[str, Settings] = {
     "laptop": Settings(),
-    # The paper's models and segments, and each clip of the largest scale once. Batch, rate, dropout and workers are a first
-    # guess; what a GPU makes of batch, precision and layout is for benchmarks/gpu.py to measure.
+    # The paper's models and segments, and each clip of the largest scale once. Batch size, learning rate, dropout and workers
+    # are a first guess; benchmarks/gpu.py measures what a GPU makes of batch size, precision and memory layout.
     "poster": Settings(
         edition="poster",
         models=("waveform", "spectrogram"),
-        clips=100_000,
-        width=1.0,
-        segment_seconds=15.0,
-        dropout=0.1,
-        mel={},
-        clips_seen=1_000_000,
-        batch=128,
-        learning_rate=2e-3,
-        validate_every=50_000,
-        validation_clips=1_000,
-        test_clips=10_000,
-        segments_per_clip=1,
-        precision="bf16",
-        toeplitz=False,
-        onednn=False,
-        workers=14,
+        data=DataSettings(num_clips=100_000),
+        model=ModelSettings(width=1.0, segment_seconds=15.0, dropout=0.1, frontend_options={}),
+        optimization=OptimizationSettings(num_training_segments=1_000_000, batch_size=128, learning_rate=2e-3),
+        evaluation=EvaluationSettings(
+            validation_interval=50_000, num_validation_clips=1_000, num_test_clips=10_000, segments_per_clip=1
+        ),
+        runtime=RuntimeSettings(precision="bf16", cpu_acceleration=False, num_workers=14),
     ),
 }
 
@@ -232,11 +240,13 @@ def edition(name: str) -> Settings:
     return EDITIONS[name]
 
 
-def read_overrides(path: str | os.PathLike[str], settings: Settings) -> Settings:
-    """Settings changed by a TOML file: one ``name = value`` a line; a table changes the entries it names.
+def read_settings(path: str | os.PathLike[str], settings: Settings) -> Settings:
+    """Settings overridden by a TOML file with the tables ``[data]``, ``[model]``, ``[optimization]``, ...
+
+    A file that names an ``edition`` starts from that edition instead of ``settings``.
 
     Raises:
-        ConfigError: no such file, not TOML, an unknown setting, or a value of the wrong kind.
+        ConfigError: no such file, not TOML, an unknown setting, or a value outside what is allowed.
     """
     path = Path(path)
     try:
@@ -245,92 +255,72 @@ def read_overrides(path: str | os.PathLike[str], settings: Settings) -> Settings
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path}: not TOML ({error}); write one setting a line, e.g. learning_rate = 0.004"
+            f"{path}: not TOML ({error}); write one setting a line, e.g. optimization.learning_rate = 0.004"
         ) from error
-    for name, value in values.items():
-        if isinstance(value, dict):
-            values[name] = {**_entries(settings, name), **value}
-    return _overridden(settings, values)
+    if "edition" in values:
+        settings = edition(values["edition"])
+    return settings.override(values)
 
 
 def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
-    """Settings changed by ``name=value`` arguments; values as in TOML, and bare words as strings.
-
-    ``mel.hop=256`` changes one entry, ``mel={hop=256}`` all of them.
+    """Settings overridden by ``name=value`` arguments; values as in TOML, bare words as strings, ``none`` as None.
 
     Raises:
-        ConfigError: an argument without ``=``, an unknown setting, or a value of the wrong kind.
+        ConfigError: an argument without ``=``, an unknown setting, or a value outside what is allowed.
     """
-    values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
-            raise ConfigError(f"{assignment!r}: write it as name=value, e.g. learning_rate=0.004")
-        value = _parsed(text)
-        name, dot, inner = name.strip().partition(".")
-        if dot:
-            if not isinstance(values.setdefault(name, _entries(settings, name)), dict):
-                raise ConfigError(f"{assignment!r}: {name} was given a value as a whole before; give one or the other")
-            values[name][inner] = value
+            raise ConfigError(f"{assignment!r}: write it as name=value, e.g. optimization.learning_rate=0.004")
+        if name.strip() in ("edition", "models"):
+            raise ConfigError(f"{name.strip()!r} cannot be set with --set; use --edition, and name models first")
+        settings = settings.override({name.strip(): _parse_value(text)})
+    return settings
+
+
+def setting_names() -> list[str]:
+    """Every setting by its dotted name."""
+    return list(_names(Settings, ""))
+
+
+def _names(cls: type, prefix: str) -> Iterable[str]:
+    for field in dataclasses.fields(cls):
+        default = getattr(EDITIONS["laptop"] if cls is Settings else None, field.name, None)
+        if dataclasses.is_dataclass(default):
+            yield from _names(type(default), f"{field.name}.")
         else:
-            values[name] = value
-    return _overridden(settings, values)
+            yield f"{prefix}{field.name}"
 
 
-def _overridden(settings: Settings, values: dict[str, Any]) -> Settings:
-    for name in ("edition", "models"):
-        if name in values:
-            raise ConfigError(
-                f"{name}: is no override; a command names it itself, `tagging train MODEL --edition NAME`"
-            )
-    return settings.changed(values)
+def _merge(values: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put a value at a path of nested mappings; a mapping is merged into the one that is there."""
+    *parents, last = path
+    for name in parents:
+        inner = values.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{'.'.join(path)}: {name} is a single value, not a table")
+        values = inner
+    if isinstance(value, Mapping) and isinstance(values.get(last), dict):
+        for name, inner in value.items():
+            _merge(values[last], [name], inner)
+    else:
+        values[last] = value
 
 
-def _entries(settings: Settings, name: str) -> dict[str, Any]:
-    """What a setting that holds further ones holds; nothing of any other."""
-    there = getattr(settings, name, None)
-    return dict(there) if isinstance(there, Mapping) else {}
-
-
-def _parsed(text: str) -> Any:
-    """The value that an argument stands for."""
+def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return None if text == "none" else text
 
 
-def _toml(value: Any) -> str:
-    """A value as :func:`parse_overrides` reads it."""
-    if value is None:
-        return "none"
-    if isinstance(value, str) and _parsed(value) == value:
-        return value  # needs no quotes
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(entry)}" for name, entry in value.items()) + "}"
-    return json.dumps(value)  # which writes strings, numbers, truth and lists as TOML does
-
-
-_KINDS = {"int": int, "float": (int, float), "bool": bool, "str": str}
-
-
-def _checked(name: str, kind: str, value: Any) -> Any:
-    """A value of the kind its setting takes."""
-    if kind.endswith(" | None"):
-        if value is None:
-            return None
-        kind = kind.removesuffix(" | None")
-    if kind.startswith("tuple"):
-        if not isinstance(value, str | list | tuple):
-            raise ConfigError(f"{name}={value!r}: give names, with commas between them")
-        names = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
-        if not all(isinstance(entry, str) for entry in names):
-            raise ConfigError(f"{name}={value!r}: give names, with commas between them")
-        return names
-    if kind.startswith("Mapping"):
-        right = isinstance(value, Mapping)
-    else:
-        right = isinstance(value, _KINDS[kind]) and (kind == "bool" or not isinstance(value, bool))
-    if not right:
-        raise ConfigError(f"{name}={value!r}: a value of the kind {kind} is needed")
-    return value
+def _config_error(error: ValidationError) -> ConfigError:
+    """What pydantic found, first things first, as one line for a user."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "unexpected_keyword_argument":
+        return unknown_name("setting", name, setting_names())
+    if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
+        return cause
+    reason = first["msg"].replace("Input should be", "it should be")
+    return ConfigError(f"{name}={first['input']!r}: {reason}")

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of music: files, names, processes, words, where a result comes from."""
+"""Helpers that know nothing of music: files, registries, worker processes, text, provenance."""

@@ -1,4 +1,4 @@
-"""Where downloaded and built files live, and how they get there whole or not at all."""
+"""Files: the cache folder, locks, atomic writes and hashes."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from ..errors import TaggingError
 
 
 def cache_dir(*parts: str) -> Path:
-    """The folder for this package's files, created if needed.
+    """The folder for downloaded and built files, created if needed.
 
-    ``TAGGING_CACHE`` if that is set, else the user's cache directory of the platform.
+    ``TAGGING_CACHE`` if that is set, else the platform's cache folder of the user.
+
+    Args:
+        parts: names of subfolders.
 
     Raises:
         TaggingError: the folder cannot be created or written to.
     """
     root = os.environ.get("TAGGING_CACHE")
     if not root:
-        # imported here: a machine that sets TAGGING_CACHE need not have platformdirs
+        # imported here: not needed on a machine that sets TAGGING_CACHE
         import platformdirs
 
         root = platformdirs.user_cache_dir("music-tagging-at-scale", appauthor=False)
     folder = Path(root).expanduser().joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # a read-only folder shows only when written to: permission bits say nothing about mounts or quotas
+        # only a write shows a read-only folder: permission bits know neither mounts nor quotas
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
             pass
     except OSError as error:
@@ -45,39 +48,68 @@ def cache_dir(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock beside ``path``, so that one process makes a file or folder while others wait for it, or go away.
+    """Hold a lock on a file or folder, so that one process at a time makes it.
+
+    The lock is the file ``<path>.lock``. It is removed when the lock is released, with any folders that were made for it
+    and are still empty.
+
+    Args:
+        path: what is made; need not exist.
+        wait: wait for another process that holds the lock.
 
     Raises:
-        TaggingError: the lock cannot be taken, for example because it belongs to another user; or without ``wait``,
-            because another process has it.
+        TaggingError: the lock file cannot be written, or another process holds the lock and ``wait`` is False.
     """
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=-1 if wait else 0)
+    new_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        while not _is_in_place(lock):
+            lock.release()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     except Timeout as error:
         raise TaggingError(
-            f"another process is at work on {path}; wait until it is done, or choose another place"
+            f"another process is at work on {path}: wait until it has finished, or choose another path"
         ) from error
     except OSError as error:
         raise TaggingError(
             f"cannot lock {lock.lock_file}: {error.strerror or error}; remove it, or choose another folder "
-            "(that of the cache is set by TAGGING_CACHE)"
+            "(the cache folder is set by TAGGING_CACHE)"
         ) from error
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink()
         lock.release()
+        for folder in new_folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _is_in_place(lock: FileLock) -> bool:
+    """Whether the locked file still has its name: the process that held the lock before may just have removed it."""
+    descriptor = lock._context.lock_file_fd
+    assert descriptor is not None
+    try:
+        return os.path.samestat(os.fstat(descriptor), Path(lock.lock_file).stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder, made if needed; it becomes ``path`` if and only if the block succeeds.
+    """Yield a temporary path that becomes ``path`` if and only if the block succeeds.
+
+    Args:
+        path: the file to write; its folder is created if needed.
 
     Raises:
         TaggingError: the file cannot be written, for example because the disk is full.
     """
-    # not mkstemp, whose files nobody else may read: a finished file has the permissions of any other new one
+    # not mkstemp, which makes files that other users cannot read
     part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +128,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, as lower-case hexadecimal."""
+    """SHA-256 of a file, in lower-case hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

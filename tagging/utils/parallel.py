@@ -1,110 +1,184 @@
-"""Jobs spread over forked processes that end when nobody waits for them any more. Book: ``book/baseline``."""
+"""Worker processes: one pool for features, trees, training batches and the sheet-music library."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
+import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple, Self, TypeVar
 
 from ..errors import TaggingError
 
-# Called with how many steps are done since the last call.
+Result = TypeVar("Result")
+# Called with the number of steps done since the last call.
 ProgressCallback = Callable[[int], Any]
+Work = Callable[[int, Callable[[Any], None]], None]
+# Forked workers share the data and the compiled code of this process without a copy.
+FORKS = "fork" in multiprocessing.get_all_start_methods()
+CONTEXT: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
+# Seconds a worker has to remove its temporary files before it is killed.
+_GRACE = 2.0
+
+
+class WorkerError(TaggingError):
+    """A worker process died or met an unexpected error."""
+
+
+class Pool:
+    """Worker processes that send messages to this one.
+
+    Workers ignore Ctrl-C, which this process handles, and end when it ends, also when it is killed. Each uses one thread.
+
+    Args:
+        work: called in each process with the number of the worker and a function that sends a message. Must be picklable
+            where processes cannot be forked.
+        count: number of processes.
+    """
+
+    def __init__(self, work: Work, count: int) -> None:
+        self._processes: list[BaseProcess] = []
+        self.connections: list[Connection] = []
+        for number in range(count):
+            receiving, sending = CONTEXT.Pipe(duplex=False)
+            process = CONTEXT.Process(target=_run, args=(work, number, sending), daemon=True)
+            process.start()
+            sending.close()
+            self._processes.append(process)
+            self.connections.append(receiving)
+
+    def receive(self, worker: int) -> Any:
+        """Wait for the next message of a worker.
+
+        Raises:
+            EOFError: the worker has finished.
+            WorkerError: it died.
+            TaggingError: it met this error.
+        """
+        try:
+            message = self.connections[worker].recv()
+        except EOFError:
+            process = self._processes[worker]
+            process.join()
+            if process.exitcode != 0:
+                raise WorkerError(
+                    f"a worker process died (exit code {process.exitcode}), possibly from lack of memory; "
+                    "run this again, with fewer workers where they can be chosen"
+                ) from None
+            raise
+        if isinstance(message, TaggingError):
+            raise message
+        return message
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process in self._processes:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE
+        for process, connection in zip(self._processes, self.connections, strict=True):
+            process.join(max(0.0, deadline - time.monotonic()))
+            process.kill()
+            process.join()
+            connection.close()
+
+
+def _run(work: Work, number: int, connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # leaves through `with` and `finally`, which remove temporary files and end programs this worker has started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _use_one_thread()
+    try:
+        work(number, connection.send)
+    except Exception as error:
+        message = error
+        if not isinstance(error, TaggingError):
+            message = WorkerError(f"{type(error).__name__}: {error}")
+            message.add_note(traceback.format_exc())
+        with contextlib.suppress(OSError):  # nobody is left to receive it
+            connection.send(message)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    # its pid too: processes forked later hold a copy of the pipe that reports the end of the parent
+    while parent.is_alive() and (os.name != "posix" or os.getppid() == parent.pid):
+        parent.join(timeout=0.5)
+    with contextlib.suppress(AttributeError):  # not on Windows
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        time.sleep(_GRACE)
+    os._exit(1)
+
+
+def _use_one_thread() -> None:
+    """Use one core, and none of the parent's threads: they do not survive a fork, and a library may wait for them."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
+    with contextlib.suppress(ImportError):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
+
+
+class _Done(NamedTuple):
+    job: int
+    result: Any
 
 
 def processes(workers: int, jobs: int) -> int:
-    """How many processes will do so many jobs, where so many are wanted."""
-    if "fork" not in multiprocessing.get_all_start_methods():
-        return 1
-    return max(1, min(workers, jobs))
+    """Number of processes :func:`parallel_map` uses for so many jobs; 1 where processes cannot be forked."""
+    return max(1, min(workers, jobs)) if FORKS else 1
 
 
 def parallel_map(
-    work: Callable[[int, ProgressCallback], Any], jobs: Sequence[int], workers: int, tick: ProgressCallback
-) -> Iterator[tuple[int, Any]]:
-    """Do jobs in processes, and yield each with its result as it is done, in any order.
+    work: Callable[[int, ProgressCallback], Result], jobs: Sequence[int], workers: int, progress: ProgressCallback
+) -> Iterator[tuple[int, Result]]:
+    """Do jobs in worker processes and yield each with its result as it is done, in any order.
 
-    Worker w takes jobs w, w + workers, and so on. Forked workers share the data of this process without a copy; where
-    processes cannot be forked, or for one worker, the jobs are done here.
+    Worker w takes jobs w, w + workers, and so on. For one worker, and where processes cannot be forked, the jobs are done
+    in this process.
 
     Args:
-        work: does one job; it must call the function it is given after each step, also so that it ends with this process.
+        work: does one job, and reports its steps to the function it is given.
         jobs: numbers.
-        workers: processes.
-        tick: hears of steps done.
+        workers: number of processes.
+        progress: called with the number of steps done since the last call.
 
     Raises:
-        TaggingError: a worker died, or met an error.
+        TaggingError: a job raised it.
+        WorkerError: a worker died, or a job raised another exception.
     """
     workers = processes(workers, len(jobs))
     if workers == 1:
         for job in jobs:
-            yield job, work(job, tick)
+            yield job, work(job, progress)
         return
-    context = multiprocessing.get_context("fork")
-    # steps done by each worker; without a lock, which a worker that is killed could keep
-    done = context.RawArray("q", workers)
-    running = {}
-    for number in range(workers):
-        receiving, sending = context.Pipe(duplex=False)
-        mine = jobs[number::workers]
-        process = context.Process(target=_work, args=(work, mine, sending, done, number), daemon=True)
-        process.start()
-        sending.close()
-        running[receiving] = process
-    shown = 0
-    try:
+
+    def do_jobs(number: int, send: Callable[[Any], None]) -> None:
+        for job in jobs[number::workers]:
+            send(_Done(job, work(job, send)))
+
+    with Pool(do_jobs, workers) as pool:
+        running: dict[Any, int] = {connection: worker for worker, connection in enumerate(pool.connections)}
         while running:
-            for end in multiprocessing.connection.wait(list(running), timeout=0.5):
+            for connection in multiprocessing.connection.wait(list(running)):
                 try:
-                    message = end.recv()
+                    message = pool.receive(running[connection])
                 except EOFError:
-                    _check_end(running.pop(end))
+                    del running[connection]
                     continue
-                if isinstance(message, str):
-                    raise TaggingError(message)
-                yield message
-            finished = sum(done)
-            tick(finished - shown)
-            shown = finished
-    finally:
-        for process in running.values():
-            process.kill()
-            process.join()
-
-
-def _check_end(process: Any) -> None:
-    process.join()
-    if process.exitcode != 0:
-        raise TaggingError(
-            f"a worker process died (exit code {process.exitcode}), perhaps for want of memory: "
-            "start again, with fewer workers"
-        )
-
-
-def _work(
-    work: Callable[[int, ProgressCallback], Any], jobs: Sequence[int], sending: Any, done: Any, number: int
-) -> None:
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the calling process's to handle
-    # one core for each worker; and the threads of the parent, which a library may wait for, do not survive a fork
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-    parent = os.getppid()
-
-    def tick(steps: int) -> None:
-        if os.getppid() != parent:
-            os._exit(1)
-        done[number] += steps
-
-    job = None
-    try:
-        for job in jobs:
-            sending.send((job, work(job, tick)))
-    except Exception as error:  # whatever it is, the calling process must hear of it
-        sending.send(f"job {job}: {type(error).__name__}: {error}")
+                if isinstance(message, _Done):
+                    yield message.job, message.result
+                else:
+                    progress(message)

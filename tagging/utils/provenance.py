@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, processor, date."""
+"""Provenance of a result: versions, commit, processor, date."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ PACKAGES = ("torch", "torchaudio", "numpy", "accelerate", "numba", "scikit-learn
 
 
 def environment_info(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
-    """Versions of Python and of installed packages, the commit of the code, the date."""
+    """Versions of Python and of the installed packages, the commit of the code, and the date.
+
+    Args:
+        packages: distribution names; those that are not installed are left out.
+    """
     versions = {"python": platform.python_version()}
     for name in packages:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            continue  # not needed for what was run
+            continue
     return {"versions": versions, "commit": commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
 
 
 def cpu_name() -> str:
-    """The processor, as it calls itself."""
+    """The model name of the processor."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     return next(
@@ -35,23 +39,23 @@ def cpu_name() -> str:
 
 
 def cpu() -> str:
-    """Processor, number of cores, and how busy the machine is."""
+    """Processor, number of cores, and the load of the machine where it is known."""
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"{cpu_name()}, {os.cpu_count()} cores{load}"
 
 
 def commit() -> str:
-    """The commit the package runs from, marked where its code had changed since.
+    """The commit the package runs from, marked if Python files have changed since.
 
-    Outside of a checkout what ``TAGGING_COMMIT`` says, or else the version.
+    Outside a checkout: the environment variable ``TAGGING_COMMIT``, or else the version.
     """
     from .. import __version__
 
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
         try:
-            result = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+            result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
         except OSError:
             return ""
         return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""Registries of interchangeable parts: front-ends, back-ends, heads, losses, corpora. Book: ``book/extend``."""
+"""Names for interchangeable parts: front-ends, back-ends, heads, losses, corpora."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Registry:
         """Decorator that registers a class or function and sets its attribute ``registered_name``.
 
         Args:
-            name: the registered name; one that is taken is replaced.
+            name: the registered name; a name that is registered already is replaced.
             aliases: other names for it.
         """
 
         def decorate(factory: F) -> F:
-            factory.registered_name = name  # type: ignore[attr-defined]
+            setattr(factory, "registered_name", name)  # noqa: B010 - a type checker knows no such attribute
             self._factories[name] = factory
             self._aliases.update(dict.fromkeys(aliases, name))
             return factory
@@ -73,14 +73,18 @@ class Registry:
         """
         return self._factories[self.resolve(name)]
 
-    def options(self, name: str) -> list[str]:
-        """Options of the part behind a name or alias: its keyword-only arguments.
+    def options(self, name: str, num_positional: int = 0) -> list[str]:
+        """Names of the arguments that the part behind a name or alias takes by name.
+
+        Args:
+            name: or alias.
+            num_positional: how many of its first arguments are given by position.
 
         Raises:
             ConfigError: the name is unknown; the message suggests the nearest.
         """
-        parameters = inspect.signature(self.get(name)).parameters.values()
-        return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+        parameters = list(inspect.signature(self.get(name)).parameters.values())[num_positional:]
+        return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
     def build(self, name: str, *args: Any, **options: Any) -> Any:
         """Build a part by name.
@@ -88,9 +92,7 @@ class Registry:
         Raises:
             ConfigError: unknown name, an option the part does not take, or a value it cannot be built with.
         """
-        factory = self.get(name)
-        parameters = list(inspect.signature(factory).parameters.values())[len(args) :]
-        allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        factory, allowed = self.get(name), self.options(name, len(args))
         for option in options:
             if option not in allowed:
                 raise ConfigError(f"{self.kind} {name!r}: {unknown_name('option', option, allowed)}")

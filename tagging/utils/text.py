@@ -1,17 +1,17 @@
-"""Numbers in words for a reader."""
+"""Numbers as short text."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """A length of time for a reader: seconds, minutes or hours."""
+    """A length of time in seconds, minutes or hours, such as ``12 s`` or ``1.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def short_count(count: int) -> str:
-    """``1k``, ``500k``, ``1M``; other numbers as they are."""
+    """A round count such as ``1k``, ``500k`` or ``1M``; other numbers as they are."""
     for size, letter in ((1_000_000, "M"), (1000, "k")):
         if count >= size and count % (size // 10) == 0:
             return f"{count / size:g}{letter}"

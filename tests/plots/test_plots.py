@@ -16,7 +16,7 @@ from tagging.book.published import list_published, published_results
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval
 from tagging.plots.results import METRICS
-from tagging.tags import TrackTags
+from tagging.tags import TrackTags, Vocabulary
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def style():
 def result():
     taggram = np.array([[0.1, 0.9, 0.5, 0.0], [0.3, 0.7, 0.5, 0.2], [0.2, 0.8, 0.8, 0.1]], dtype=np.float32)
     return TrackTags(
-        tags=("calm", "guitar", "folk", "techno"),
+        vocabulary=Vocabulary(["calm", "guitar", "folk", "techno"]),
         scores=taggram.mean(axis=0),
         times=np.array([0.0, 3.0, 6.0], dtype=np.float32),
         taggram=taggram,
@@ -56,12 +56,12 @@ def test_taggram_rows_are_the_best_tags_first(result):
 
 def test_overlapping_segments_stand_over_their_middle(result):
     times = np.array([0.0, 1.0, 2.0], dtype=np.float32)  # each hears 3 s
-    ax = plots.taggram(TrackTags(result.tags, result.scores, times, result.taggram, 3.0)).axes[0]
+    ax = plots.taggram(TrackTags(result.vocabulary, result.scores, times, result.taggram, 3.0)).axes[0]
     assert ax.get_xlim() == (1, 4)
 
 
 def test_taggram_of_one_segment_has_the_width_of_a_segment(result):
-    short = TrackTags(result.tags, result.taggram[0], result.times[:1], result.taggram[:1], 3.0)
+    short = TrackTags(result.vocabulary, result.taggram[0], result.times[:1], result.taggram[:1], 3.0)
     assert plots.taggram(short).axes[0].get_xlim() == (0, 3)
 
 
@@ -97,7 +97,7 @@ def test_waveform_refuses_other_shapes():
 
 
 @pytest.mark.parametrize(
-    "spec", [MelSpec(), MelSpec(n_fft=256, bands=128), MelSpec(44100, 2048, 512, 128, scale="htk")]
+    "spec", [MelSpec(), MelSpec(n_fft=256, n_mels=128), MelSpec(44100, 2048, 512, 128, mel_scale="htk")]
 )
 def test_log_mel_frequency_axis_points_at_the_right_band(spec):
     """A sine at a labelled frequency lights up the band that the label stands beside."""
@@ -179,7 +179,9 @@ def test_colours_can_be_seen(result):
 
 
 def test_dollar_signs_in_names_are_no_formulas():
-    tagged = TrackTags(("$x^$", "b"), np.float32([0.5, 0.4]), np.float32([0]), np.float32([[0.5, 0.4]]), 3.0)
+    tagged = TrackTags(
+        Vocabulary(["$x^$", "b"]), np.float32([0.5, 0.4]), np.float32([0]), np.float32([[0.5, 0.4]]), 3.0
+    )
     for draw in (plots.taggram, plots.top_tags):
         draw(tagged, title="100% $x^$.mp3").canvas.draw()
 

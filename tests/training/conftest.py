@@ -20,4 +20,4 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tones(sounds: Path) -> Callable[..., Settings]:
     """``tones(models=[...], ...)``: settings of a small run."""
-    return lambda **changes: Settings().changed(small(sounds, **changes))
+    return lambda **changes: Settings().override(small(sounds, **changes))

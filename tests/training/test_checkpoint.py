@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tagging.errors import CheckpointError, TaggingError
-from tagging.training.checkpoint import learner_tensors, newest_state, restore_learner, save_state
+from tagging.training.checkpoint import learner_tensors, newest_checkpoint, restore_learner, save_checkpoint
 
 
 def states(folder):
@@ -19,21 +19,21 @@ def states(folder):
 
 def fill(folder, count=3):
     for update in range(1, count + 1):
-        save_state(
+        save_checkpoint(
             folder, update, {"w": torch.full((50,), float(update)), "n": torch.tensor(update)}, {"update": update}
         )
 
 
 def test_the_newest_two_are_kept(tmp_path):
     """And nothing of what a process had begun to write when it was killed."""
-    assert newest_state(tmp_path) is None
+    assert newest_checkpoint(tmp_path) is None
     (tmp_path / ".state-00000001.safetensors-0a1b2c3d.part").write_bytes(b"half a state")
     fill(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "state-00000002.safetensors",
         "state-00000003.safetensors",
     ]
-    tensors, about, remarks = newest_state(tmp_path)
+    tensors, about, remarks = newest_checkpoint(tmp_path)
     assert about == {"update": 3}
     assert remarks == []
     torch.testing.assert_close(tensors["w"], torch.full((50,), 3.0))
@@ -47,7 +47,7 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path_factory, place, bit):
     content = bytearray(damaged.read_bytes())
     content[int(place * len(content))] ^= 1 << bit
     damaged.write_bytes(content)
-    tensors, about, remarks = newest_state(folder)
+    tensors, about, remarks = newest_checkpoint(folder)
     assert about == {"update": 2}
     assert float(tensors["w"][0]) == 2
     assert str(damaged) in remarks[0]
@@ -57,12 +57,12 @@ def test_a_damaged_file_takes_no_place_from_a_sound_one(tmp_path):
     """A run that had to go on from update 2 leaves, at its next states, two that can be read."""
     fill(tmp_path)
     states(tmp_path)[-1].write_bytes(b"nothing")
-    assert newest_state(tmp_path)[1] == {"update": 2}
-    save_state(tmp_path, 2, {"w": torch.zeros(1)}, {"update": 2, "again": True})  # as a sitting of no update would
+    assert newest_checkpoint(tmp_path)[1] == {"update": 2}
+    save_checkpoint(tmp_path, 2, {"w": torch.zeros(1)}, {"update": 2, "again": True})  # as a sitting of no update would
     assert [path.name for path in states(tmp_path)] == ["state-00000002.safetensors"]
-    save_state(tmp_path, 3, {"w": torch.zeros(1)}, {"update": 3})
+    save_checkpoint(tmp_path, 3, {"w": torch.zeros(1)}, {"update": 3})
     states(tmp_path)[-1].write_bytes(b"nothing")
-    assert newest_state(tmp_path)[1] == {"update": 2, "again": True}
+    assert newest_checkpoint(tmp_path)[1] == {"update": 2, "again": True}
 
 
 @given(share=st.floats(0, 1, exclude_max=True))
@@ -72,7 +72,7 @@ def test_a_half_written_file_is_passed_over(tmp_path_factory, share):
     newest = states(folder)[-1]
     content = newest.read_bytes()
     newest.write_bytes(content[: int(share * len(content))])
-    assert newest_state(folder)[1] == {"update": 2}
+    assert newest_checkpoint(folder)[1] == {"update": 2}
 
 
 def test_no_usable_file_says_what_to_do(tmp_path):
@@ -80,14 +80,14 @@ def test_no_usable_file_says_what_to_do(tmp_path):
     for path in states(tmp_path):
         path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="there is no older one: remove"):
-        newest_state(tmp_path)
+        newest_checkpoint(tmp_path)
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path):
     fill(tmp_path)
     with full_disk(100), pytest.raises(TaggingError, match="cannot write"):
-        save_state(tmp_path, 4, {"w": torch.zeros(1000)}, {})
-    assert newest_state(tmp_path)[1] == {"update": 3}
+        save_checkpoint(tmp_path, 4, {"w": torch.zeros(1000)}, {})
+    assert newest_checkpoint(tmp_path)[1] == {"update": 3}
     assert len(list(tmp_path.iterdir())) == 2
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tagging.errors import ConfigError
 from tagging.tags import REGRESSION, Vocabulary
-from tagging.training.losses import LOSSES, RAREST, known_labels, tag_loss
-from tagging.training.settings import WEIGHINGS
+from tagging.training.losses import LOSSES, MIN_PRIOR, count_labelled, tag_loss
 
 
 def obvious_loss(logits: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary) -> float:
@@ -35,12 +34,12 @@ def test_loss_is_the_obvious_one(vocabulary, batch, seed, unknown):
     labels = rng.uniform(0, 1, logits.shape).astype(np.float32)
     labels[:, vocabulary.classification] = labels[:, vocabulary.classification].round()
     labels[rng.uniform(size=labels.shape) < unknown] = np.nan
-    found = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), vocabulary)
-    assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(obvious_loss(logits, labels, vocabulary), rel=1e-5, abs=1e-6)
+    loss = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), vocabulary)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(obvious_loss(logits, labels, vocabulary), rel=1e-5, abs=1e-6)
 
 
-def test_unknown_labels_add_nothing():
+def test_uncount_labelled_add_nothing():
     logits = torch.randn(3, 6, requires_grad=True)
     labels = torch.rand(3, 6).round()
     labels[1, 2] = labels[0, 1] = float("nan")
@@ -75,10 +74,12 @@ def test_losses_of_parts_add_up_to_that_of_the_whole(parts, seed):
     logits = torch.from_numpy(random.normal(size=(10, len(MIXED))))
     labels = torch.from_numpy((random.random((10, len(MIXED))) < 0.5).astype(float))
     labels[torch.from_numpy(random.random((10, len(MIXED))) < 0.4)] = float("nan")
-    known = known_labels(labels, MIXED)
-    assert known.sum() == (~labels.isnan()).sum()
+    num_labelled = count_labelled(labels, MIXED)
+    assert num_labelled.sum() == (~labels.isnan()).sum()
     whole = tag_loss(logits, labels, MIXED)
-    pieces = [tag_loss(a, b, MIXED, known) for a, b in zip(logits.chunk(parts), labels.chunk(parts), strict=True)]
+    pieces = [
+        tag_loss(a, b, MIXED, num_labelled) for a, b in zip(logits.chunk(parts), labels.chunk(parts), strict=True)
+    ]
     torch.testing.assert_close(sum(pieces), whole)
 
 
@@ -87,16 +88,16 @@ def test_a_balanced_loss_gives_positives_the_weight_of_negatives(seed):
     """At the shares that the labels have, both sums of weights are half of the number of songs, for every tag."""
     random = np.random.default_rng(seed)
     labels = torch.from_numpy((random.random((400, 6)) < [0.02, 0.05, 0.1, 0.3, 0.5, 0.9]).astype(float))
-    share = labels.mean(0)
-    assume(bool(((share > RAREST) & (share < 1 - RAREST)).all()))
-    weights = LOSSES["balanced"](torch.zeros_like(labels), labels, share)
+    tag_prior = labels.mean(0)
+    assume(bool(((tag_prior > MIN_PRIOR) & (tag_prior < 1 - MIN_PRIOR)).all()))
+    weights = LOSSES.get("balanced")(torch.zeros_like(labels), labels, tag_prior)
     torch.testing.assert_close((weights * labels).sum(0), torch.full((6,), 200.0).double())
     torch.testing.assert_close((weights * (1 - labels)).sum(0), torch.full((6,), 200.0).double())
 
 
 def test_no_weight_is_beyond_that_of_the_rarest():
-    weights = LOSSES["balanced"](torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), torch.tensor([0.0, 1.0]))
-    torch.testing.assert_close(weights, torch.full((1, 2), 0.5 / RAREST))
+    weights = LOSSES.get("balanced")(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(weights, torch.full((1, 2), 0.5 / MIN_PRIOR))
 
 
 @given(seed=st.integers(0, 99))
@@ -108,17 +109,13 @@ def test_a_focal_loss_is_that_of_its_paper(seed):
     right = np.where(labels == 1, score, 1 - score)[:, MIXED.classification]
     error = (score - labels)[:, MIXED.regression]
     expected = (-((1 - right) ** 2) * np.log(right)).mean() + (error**2).mean()
-    found = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), MIXED, weighing="focal")
-    assert found.item() == pytest.approx(expected, rel=1e-5)
+    loss = tag_loss(torch.from_numpy(logits), torch.from_numpy(labels), MIXED, loss_weighting="focal")
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_wrong_weighings_are_refused():
+def test_unknown_losses_are_refused():
     logits = torch.zeros(1, 6)
-    with pytest.raises(ConfigError, match="unknown weighing of the loss 'focul': did you mean 'focal'"):
-        tag_loss(logits, logits, MIXED, weighing="focul")
-    with pytest.raises(ConfigError, match="give share"):
-        tag_loss(logits, logits, MIXED, weighing="balanced")
-
-
-def test_settings_know_every_weighing():
-    assert tuple(LOSSES) == WEIGHINGS
+    with pytest.raises(ConfigError, match="unknown loss 'focul': did you mean 'focal'"):
+        tag_loss(logits, logits, MIXED, loss_weighting="focul")
+    with pytest.raises(ConfigError, match="tag_prior"):
+        tag_loss(logits, logits, MIXED, loss_weighting="balanced")

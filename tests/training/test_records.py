@@ -46,19 +46,19 @@ def test_a_number_that_json_lacks_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_circumstances_are_those_of_this_machine():
-    found = environment_info(["numpy", "no-such-package"])
-    assert found["versions"] == {"python": found["versions"]["python"], "numpy": np.__version__}
-    assert re.match(r"[0-9a-f]{40}|version ", found["commit"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
+def test_the_environment_is_this_machine():
+    info = environment_info(["numpy", "no-such-package"])
+    assert info["versions"] == {"python": info["versions"]["python"], "numpy": np.__version__}
+    assert re.match(r"[0-9a-f]{40}|version ", info["commit"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", info["date"])
     assert "cores" in cpu()
 
 
 def test_a_copy_without_history_can_be_told_its_commit():
     code = "from tagging.utils.provenance import commit; print(commit())"
-    for told, said in (({"TAGGING_COMMIT": "abc123"}, "abc123"), ({}, r"version \d.*")):
-        found = python(code, PATH="", **told)  # no git
-        assert re.fullmatch(said, found.stdout.strip()), found.stderr
+    for variables, expected in (({"TAGGING_COMMIT": "abc123"}, "abc123"), ({}, r"version \d.*")):
+        result = python(code, PATH="", **variables)  # no git
+        assert re.fullmatch(expected, result.stdout.strip()), result.stderr
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "no json"])
@@ -84,8 +84,8 @@ def test_shipped_records_say_how_they_were_made(path):
 
 
 def test_controls_know_nothing():
-    """Networks whose labels were dealt anew in each batch: 0.50 for songs of the test, to two digits."""
-    controls = [record for record in training_records() if record["settings"]["shuffled_labels"]]
+    """Networks whose labels were shuffled within each batch: 0.50 for songs of the test, to two digits."""
+    controls = [record for record in training_records() if record["settings"]["data"]["shuffle_labels"]]
     assert controls
     for record in controls:
         mean = record["test"]["means"]["roc_auc"]
@@ -97,8 +97,8 @@ def test_training_is_as_fast_as_was_asked_for():
     """On the machine of the record, two cores: both models at once, and clips that are there when they are needed."""
     speeds = read_record(BUNDLED_RUNS / "training-speed.json")["speeds"]
     for precision, models in speeds.items():
-        assert sum(model["clips_per_second"] for model in models.values()) >= 250, precision
-        assert all(model["share_waiting_for_clips"] <= 0.05 for model in models.values()), precision
+        assert sum(model["segments_per_second"] for model in models.values()) >= 250, precision
+        assert all(model["data_wait_ratio"] <= 0.05 for model in models.values()), precision
 
 
 def test_evaluation_is_as_fast_and_as_exact_as_was_asked_for():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagging.book.runs import BUNDLED_RUNS
 from tagging.cli import _parser
 from tagging.cli.train import settings_of
 from tagging.errors import ConfigError
 from tagging.training import EDITIONS, Settings, edition
 from tagging.training.learner import learning_rate
-from tagging.training.settings import EDITION_NAMES, parse_overrides, read_overrides
+from tagging.training.naming import run_name
+from tagging.training.records import read_record
+from tagging.training.settings import EDITION_NAMES, ModelSettings, parse_overrides, read_settings, setting_names
+from tagging.utils.legacy import RUN_NAMES
 
 
 @pytest.mark.parametrize("name", sorted(EDITIONS))
@@ -22,31 +24,40 @@ def test_settings_survive_json(name):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("values", "facts"),
     [
-        ({"learning_rat": 1.0}, "unknown setting 'learning_rat': did you mean 'learning_rate'"),
-        ({"learning_rate": -1.0}, "learning_rate=-1.0: a positive number"),
-        ({"learning_rate": "fast"}, "learning_rate='fast': a value of the kind float"),
-        ({"clips": 0}, "clips=0: at least 1"),
-        ({"clips": True}, "clips=True: a value of the kind int"),
-        ({"batch": 32, "accumulate": 5}, "cannot be cut into accumulate=5 equal parts"),
-        ({"clips_seen": 31}, "not enough for one batch of 32"),
-        ({"precision": "fp8"}, "unknown precision 'fp8'"),
-        ({"dropout": 1.0}, "dropout=1.0"),
-        ({"models": []}, "name at least one"),
-        ({"models": 3}, "models=3: give names"),
-        ({"models": [3]}, r"models=\[3\]: give names"),
+        ({"learning_rate": 1.0}, "unknown setting 'learning_rate': did you mean 'optimization.learning_rate'"),
+        ({"optimization.learning_rat": 1.0}, "did you mean 'optimization.learning_rate'"),
+        ({"optimization": {"learning_rate": -1.0}}, "optimization.learning_rate=-1.0: .* greater than 0"),
+        ({"optimization.learning_rate": "fast"}, "optimization.learning_rate='fast': .* number"),
+        ({"data.num_clips": 0}, "data.num_clips=0: .* 1"),
+        ({"data.num_clips": True}, "data.num_clips=True: .* integer"),
+        ({"data.num_clips": {"x": 3}}, "data.num_clips={'x': 3}: .* integer"),
+        ({"data": 3}, "data=3"),
+        ({"optimization": {"gradient_accumulation_steps": 5}}, "batch_size=32 .* 5 gradient_accumulation_steps"),
+        ({"optimization.num_training_segments": 31}, "num_training_segments=31 .* 32"),
+        ({"runtime.precision": "fp8"}, "runtime.precision='fp8': .* 'no' or 'bf16'"),
+        ({"runtime.num_workers": -1}, "runtime.num_workers=-1"),
+        ({"model.dropout": 1.0}, "model.dropout=1.0: .* less than 1"),
+        ({"models": []}, "models=.*at least one"),
+        ({"models": ["waveform", "waveform"]}, "models=.*each once"),
+        ({"models": 3}, "models=3"),
+        ({"models": [3]}, "models.0=3"),
         ({"edition": "posters"}, "unknown edition 'posters': did you mean 'poster'"),
-        ({"clips": {"x": 3}}, "clips={'x': 3}: a value of the kind int"),
-        ({"seed": -1}, "seed=-1: 0 or a positive number"),
-        ({"weight_decay": float("nan")}, "weight_decay=nan: 0 or a positive number"),
-        ({"workers": -1}, "workers=-1: 0 or a positive number"),
-        ({"models": ["waveform", "waveform"]}, "one is named twice"),
+        ({"seed": -1}, "seed=-1"),
+        ({"optimization.weight_decay": float("nan")}, "optimization.weight_decay=nan"),
+        ({"seed.low": 1}, "seed is a single value"),
+        ({"data.corpus_options": {"root": object()}}, "plain numbers, strings"),
     ],
 )
-def test_wrong_settings_are_named(changes, message):
-    with pytest.raises(ConfigError, match=message):
-        Settings().changed(changes)
+def test_wrong_settings_are_named(values, facts):
+    with pytest.raises(ConfigError, match=facts):
+        Settings().override(values)
+
+
+def test_a_wrong_value_of_a_table_is_a_config_error_too():
+    with pytest.raises(ConfigError, match="width=-1.0"):
+        ModelSettings(width=-1.0)
 
 
 def test_an_unknown_edition_suggests_one():
@@ -58,75 +69,113 @@ def test_an_unknown_edition_suggests_one():
 def test_overrides_from_arguments_and_files_agree(tmp_path):
     path = tmp_path / "fast.toml"
     path.write_text(
-        'learning_rate = 0.004\nprecision = "bf16"\nclips = 500\nstart_at_share = false\n[mel]\nhop = 128\n'
+        "[data]\nnum_clips = 500\n[optimization]\nlearning_rate = 0.004\n[runtime]\nprecision = 'bf16'\n"
+        "[model]\ninit_bias_from_prior = false\nfrontend_options.mel.hop_length = 128\n"
     )
-    arguments = ["learning_rate=0.004", "precision=bf16", "clips=500", "start_at_share=false", "mel.hop=128"]
-    changed = parse_overrides(arguments, Settings())
-    assert changed == read_overrides(path, Settings())
-    assert (changed.learning_rate, changed.mel) == (0.004, {"n_fft": 1024, "hop": 128})
-    assert parse_overrides(["clips=none"], Settings()).clips is None
+    arguments = [
+        "data.num_clips=500", "optimization.learning_rate=0.004", "runtime.precision=bf16", "model.init_bias_from_prior=false",
+        "model.frontend_options.mel.hop_length=128",
+    ]  # fmt: skip
+    settings = parse_overrides(arguments, Settings())
+    assert settings == read_settings(path, Settings())
+    assert settings.optimization.learning_rate == 0.004
+    assert settings.model.frontend_options == {"mel": {"n_fft": 1024, "hop_length": 128}}
+    assert parse_overrides(["data.num_clips=none"], Settings()).data.num_clips is None
 
 
-def test_a_table_as_a_whole_replaces_what_was_there():
-    assert parse_overrides(["mel={}"], Settings()).mel == {}
-    assert parse_overrides(["mel={hop = 128}"], Settings()).mel == {"hop": 128}
-
-
-def test_a_setting_as_a_whole_and_in_part_is_refused():
-    with pytest.raises(ConfigError, match=r"'mel.hop=4': mel was given a value as a whole"):
-        parse_overrides(["mel=3", "mel.hop=4"], Settings())
+def test_a_file_can_describe_a_whole_run(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('edition = "poster"\nmodels = ["waveform:attention"]\nseed = 3\n')
+    options = _parser().parse_args(["train", "--settings", str(path)])
+    assert settings_of(options) == edition("poster").override({"models": ["waveform:attention"], "seed": 3})
+    with pytest.raises(ConfigError, match="at least one model"):
+        settings_of(_parser().parse_args(["train"]))
 
 
 @pytest.mark.parametrize("name", ["edition", "models"])
-def test_what_a_command_names_itself_is_no_override(name, tmp_path):
-    (tmp_path / "other.toml").write_text(f'{name} = "poster"')
-    with pytest.raises(ConfigError, match=f"{name}: is no override; a command names it itself"):
+def test_what_a_command_names_itself_cannot_be_set(name):
+    with pytest.raises(ConfigError, match=f"'{name}' cannot be set"):
         parse_overrides([f"{name}=poster"], Settings())
-    with pytest.raises(ConfigError, match=f"{name}: is no override"):
-        read_overrides(tmp_path / "other.toml", Settings())
-
-
-changes = st.fixed_dictionaries(
-    {},
-    optional={
-        "models": st.sampled_from([["waveform"], ["waveform", "spectrogram:attention"], ["mel-statistics"]]),
-        "clips": st.none() | st.integers(1, 10**6),
-        "seed": st.integers(0, 99),
-        "precision": st.sampled_from(["no", "bf16"]),
-        "learning_rate": st.floats(1e-6, 1.0),
-        "patience": st.none() | st.integers(1, 9),
-        "shuffled_labels": st.booleans(),
-        "mel": st.fixed_dictionaries({}, optional={"hop": st.integers(1, 999), "n_fft": st.sampled_from([512, 1024])}),
-        "train_options": st.fixed_dictionaries({"compositions": st.integers(1, 999)}),
-        "corpus_options": st.fixed_dictionaries(
-            {"root": st.sampled_from(["music", "my music; $HOME", "mother's", "2026", "true"])}
-        ),
-    },
-)
-
-
-@given(name=st.sampled_from(sorted(EDITIONS)), changes=changes)
-def test_the_command_of_a_run_asks_for_that_run(name, changes):
-    settings = edition(name).changed(changes)
-    assert settings_of(_parser().parse_args(shlex.split(settings.command())[1:])) == settings
 
 
 def test_bad_files_and_arguments(tmp_path):
-    with pytest.raises(ConfigError, match="write it as name=value"):
+    with pytest.raises(ConfigError, match="name=value"):
         parse_overrides(["learning_rate"], Settings())
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_overrides(tmp_path / "nothing.toml", Settings())
+        read_settings(tmp_path / "nothing.toml", Settings())
     (tmp_path / "bad.toml").write_text("learning_rate 0.004")
     with pytest.raises(ConfigError, match="not TOML"):
-        read_overrides(tmp_path / "bad.toml", Settings())
+        read_settings(tmp_path / "bad.toml", Settings())
 
 
-@given(batches=st.integers(2, 500), warm_up=st.floats(0, 0.9))
-def test_the_rate_rises_once_and_falls_to_nothing(batches, warm_up):
-    settings = Settings(clips_seen=32 * batches, warm_up=warm_up)
-    rates = [learning_rate(settings, update) for update in range(1, batches + 1)]
+@given(
+    name=st.sampled_from(sorted(EDITIONS)),
+    values=st.fixed_dictionaries(
+        {},
+        optional={
+            "models": st.sampled_from([["waveform"], ["waveform", "spectrogram:attention"], ["mel-statistics"]]),
+            "data.num_clips": st.none() | st.integers(1, 10**6),
+            "seed": st.integers(0, 99),
+            "optimization.learning_rate": st.floats(1e-6, 1.0) | st.integers(1, 3),
+            "optimization.early_stopping_patience": st.none() | st.integers(1, 9),
+            "model.frontend_options": st.fixed_dictionaries({"mel": st.fixed_dictionaries({"n_fft": st.just(512)})}),
+            "data.train_options": st.fixed_dictionaries({"compositions": st.integers(1, 999)}),
+            "data.corpus_options.root": st.sampled_from(["music", "my music; $HOME", "2026", "true"]),
+        },
+    ),
+)
+def test_overrides_are_what_was_asked_for(name, values):
+    settings = edition(name).override(values)
+    assert Settings.from_dict(settings.to_dict()) == settings
+    assert settings.override(values) == settings
+    changed = {other for other in setting_names() if _value(settings, other) != _value(edition(name), other)}
+    assert all(any(asked.startswith(other) for asked in values) for other in changed)
+
+
+def _value(settings, name):
+    for part in name.split("."):
+        settings = getattr(settings, part)
+    return settings
+
+
+@pytest.mark.parametrize("path", sorted(BUNDLED_RUNS.glob("laptop-*.json")), ids=lambda path: path.stem)
+def test_records_of_earlier_versions_are_read_and_keep_their_names(path):
+    record = read_record(path)
+    settings = Settings.from_dict(record["settings"])
+    name = run_name(settings, record["model"])
+    assert RUN_NAMES.get(name, name) == record["name"] == path.stem
+    assert settings.data.num_clips == record["num_clips"]
+    assert {"step", "learning_rate", "loss"} <= set(
+        (record["history"] or [{"step": 0, "learning_rate": 0, "loss": 0}])[0]
+    )
+
+
+def test_names_tell_experiments_apart_and_hold_no_paths():
+    base = Settings()
+    names = {
+        run_name(base.override(values), "waveform:dense")
+        for values in (
+            {}, {"optimization.learning_rate": 0.002}, {"model.frontend_options.mel.hop_length": 256}, {"model.width": 0.5},
+            {"optimization.num_training_segments": 512_000}, {"optimization.loss": "focal"}, {"data.shuffle_labels": True},
+            {"data.corpus": "folder", "data.corpus_options.root": "/home/me/music"},
+            {"data.corpus": "folder", "data.corpus_options.root": "/mnt/music"}, {"seed": 1}, {"data.num_clips": None},
+        )
+    }  # fmt: skip
+    assert len(names) == 11
+    assert not any("/" in name or ":" in name for name in names)
+    assert run_name(base.override({"runtime.num_workers": 4, "evaluation.num_resamples": 10}), "waveform") == run_name(
+        base, "waveform"
+    )
+
+
+@given(batches=st.integers(2, 500), warmup_ratio=st.floats(0, 0.9))
+def test_the_learning_rate_rises_once_and_falls_to_zero(batches, warmup_ratio):
+    settings = Settings().override(
+        {"optimization.num_training_segments": 32 * batches, "optimization.warmup_ratio": warmup_ratio}
+    )
+    rates = [learning_rate(settings, step) for step in range(1, batches + 1)]
     assert rates[-1] == pytest.approx(0, abs=1e-12)
-    assert all(0 <= rate <= settings.learning_rate for rate in rates)
+    assert all(0 <= rate <= settings.optimization.learning_rate for rate in rates)
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)

@@ -91,7 +91,7 @@ def _window() -> np.ndarray:
 
 @functools.cache
 def _mel_bank() -> np.ndarray:
-    spec = MelSpec(sample_rate=RATE, n_fft=WINDOW, hop=HOP, bands=MEL_BANDS, low=30.0)
+    spec = MelSpec(sample_rate=RATE, n_fft=WINDOW, hop_length=HOP, n_mels=MEL_BANDS, f_min=30.0)
     return mel_bank(spec).astype(np.float32)
 
 

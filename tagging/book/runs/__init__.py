@@ -1,4 +1,4 @@
-"""The runs that the book quotes: their records and predictions, one file each. Book: ``book/how_made``."""
+"""The runs that the book quotes: one record and two files of predictions each. Book: ``book/how_made``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import numpy as np
 
 from ...errors import TaggingError, unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
+from ...tags import Vocabulary
 from ...training.records import read_record
 
 BUNDLED_RUNS = Path(__file__).parent
-_FOLDER = BUNDLED_RUNS / "predictions"
+_PREDICTIONS = BUNDLED_RUNS / "predictions"
+SPLITS = ("test", "validation")
 
 
 def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, Any]]:
-    """All records of training runs in some folders, by default those that ship with the package; sorted by name.
+    """All records of training runs below some folders, sorted by name; by default the bundled ones.
 
-    A file that cannot be read is left out with a warning that names it.
+    A damaged file is skipped with a warning that names it.
     """
     paths = [path for folder in folders or [BUNDLED_RUNS] for path in sorted(Path(folder).rglob("*.json"))]
     records = []
@@ -29,8 +31,8 @@ def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, An
         try:
             record = read_record(path)
         except TaggingError as error:
-            if error.__cause__:  # else it is sound, but no record: settings and other files of a run's folder
-                warnings.warn(f"left out: {error}", stacklevel=2)
+            if error.__cause__:  # without a cause it is valid JSON of another kind, such as the settings of a run
+                warnings.warn(f"skipped: {error}", stacklevel=2)
             continue
         if record.get("kind") == "training":
             records.append(record)
@@ -38,38 +40,53 @@ def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, An
 
 
 def list_predictions() -> list[str]:
-    """Names of the runs whose predictions ship with the package. Book: ``book/results``."""
-    return sorted(path.name.removesuffix("-test.npz") for path in _FOLDER.glob("*-test.npz"))
+    """Names of the runs with bundled predictions."""
+    return sorted(path.name.removesuffix("-test.npz") for path in _PREDICTIONS.glob("*-test.npz"))
 
 
 def load_predictions(name: str, split: str = "test") -> Predictions:
-    """What a model of the book said about songs it was not trained on.
+    """The bundled predictions of a run.
 
     Args:
-        name: of a run, one of :func:`list_predictions`.
+        name: one of :func:`list_predictions`.
         split: ``"test"`` or ``"validation"``.
 
     Raises:
-        ConfigError: no such run or split.
+        ConfigError: an unknown run or split.
 
     Book: ``book/results``.
     """
     if name not in list_predictions():
         raise unknown_name("run with predictions", name, list_predictions())
-    if split not in ("test", "validation"):
-        raise unknown_name("split", split, ("test", "validation"))
-    return read_predictions(_FOLDER / f"{name}-{split}.npz")
+    if split not in SPLITS:
+        raise unknown_name("split", split, SPLITS)
+    return read_predictions(_PREDICTIONS / f"{name}-{split}.npz")
 
 
 def ship_predictions(run: Path, name: str, folder: Path | None = None) -> None:
-    """Copy the predictions of a finished run, by default into the package, in half precision; those of trees, in single.
+    """Copy the predictions of a finished run into the package, in half precision; those of trees in single precision.
 
-    A few trees give many songs nearly the same score, which half precision would make equal.
+    Trees with few leaves give many songs nearly equal scores, which half precision would merge.
+
+    Args:
+        run: folder of one model of the run.
+        name: of the run.
+        folder: another target folder.
     """
-    folder = _FOLDER if folder is None else folder
+    folder = _PREDICTIONS if folder is None else folder
     precision = np.float32 if run.name == "gbt" else np.float16
-    for split in ("test", "validation"):
-        said = read_run(run, split)
-        if said.labels is not None:  # equal in all files, so that models can be compared
-            said = replace(said, labels=said.labels.astype(np.float16))
-        write_predictions(folder / f"{name}-{split}.npz", said, precision)
+    for split in SPLITS:
+        predictions = read_run(run, split)
+        if predictions.labels is not None:  # the same labels in all files, so that models can be compared
+            predictions = replace(predictions, labels=predictions.labels.astype(np.float16))
+        write_predictions(folder / f"{name}-{split}.npz", predictions, precision)
+
+
+def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    """Parts of the sheet-music vocabulary, as masks for ``evaluate(parts=...)``.
+
+    Returns:
+        ``"composition"`` (tags of the notes) and ``"instrument"`` (tags that the arranger decided): bool [tags].
+    """
+    instrument = np.array([tag.source == "arranger" for tag in vocabulary])
+    return {"composition": ~instrument, "instrument": instrument}

@@ -1,6 +1,6 @@
-"""What the scores say about themselves: the tags of a composition, from human annotations, collections, and notes.
+"""Composition tags: from human annotations, collections, and notes.
 
-Nothing here depends on how a composition is arranged. A tag is 1, 0, or unknown where nobody could have written it.
+They do not depend on the arrangement. A tag is 1, 0, or unknown where the source does not annotate it.
 Book: ``book/million_clips``.
 """
 
@@ -20,14 +20,14 @@ from .readers import TICKS
 Piece = dict[str, Any]
 UNKNOWN = -1
 FIDDLE_BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs", "miscFolk", "nottingham-dataset")
-# Encodings whose licence restricts what may be done with them; ``licence="open"`` leaves them out.
+# Encodings with a restrictive licence; ``licence="open"`` leaves them out.
 RESTRICTED_COLLECTIONS = ("essenFolksong", "palestrina")
 _RENAISSANCE = ("palestrina", "josquin", "lusitano", "monteverdi")
 _PITCH_CLASS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _MODES = ((r"maj|ion", "major"), (r"mix", "mixolydian"), (r"dor", "dorian"), (r"m$|min|aeo", "minor"))
 
-# The first expression that fits the origin field of an Essen song decides. Neighbouring small regions are merged, so
-# that each tag has at least 30 compositions in the test split.
+# The first pattern that matches the origin field of an Essen song decides. Neighbouring small regions are merged, so that
+# each tag has at least 30 compositions in the test split.
 REGIONS = (
     ("Chinese", r"China"),
     ("Irish", r"Irland"),
@@ -81,7 +81,7 @@ _PARTS_OF_GERMANY = ("Hessian", "Rhenish and Westphalian", "eastern German", "so
 
 
 def origin(piece: Piece) -> str | None:
-    """The region of a composition: human in Essen, by the book it stands in elsewhere; None if nobody says."""
+    """The region of a composition: by the editors in Essen, by the book elsewhere; None if unknown."""
     collection = piece["collection"]
     if collection == "essenFolksong":
         if piece["file"].startswith("han"):
@@ -89,17 +89,17 @@ def origin(piece: Piece) -> str | None:
         written = " / ".join(piece.get("O", []))
         return next((name for name, pattern in REGIONS if re.search(pattern, written)), None)
     if collection == "airdsAirs":
-        said = " ".join(piece.get("C", []) + piece.get("T", []))
-        return "Irish" if re.search("irish", said, re.IGNORECASE) else "Scottish"
+        text = " ".join(piece.get("C", []) + piece.get("T", []))
+        return "Irish" if re.search("irish", text, re.IGNORECASE) else "Scottish"
     return {"oneills1850": "Irish", "ryansMammoth": "American fiddle"}.get(collection)
 
 
 def _region(name: str) -> Callable[[Piece], int]:
     def test(piece: Piece) -> int:
-        found = origin(piece)
-        if found is None and name in _PARTS_OF_GERMANY and _is_german(piece):
+        region = origin(piece)
+        if region is None and name in _PARTS_OF_GERMANY and _is_german(piece):
             return UNKNOWN
-        return int(found == name)
+        return int(region == name)
 
     return test
 
@@ -126,7 +126,7 @@ def _dance(pattern: str) -> Callable[[Piece], int]:
         written = " ".join(piece.get("R", []) + piece.get("T", [])).lower()
         if re.search(pattern, written):
             return 1
-        # without a rhythm field the tune may be one all the same, unless its title calls it another dance
+        # without a rhythm field the tune may still be this dance, unless its title names another one
         named = piece.get("R") or any(re.search(other, written) for _, other in DANCES)
         return 0 if named or re.search(r"march|strathspey|waltz|minuet|air\b", written) else UNKNOWN
 
@@ -143,12 +143,12 @@ def _movement(pattern: str) -> Callable[[Piece], int]:
 def tonic_and_mode(piece: Piece, notes: np.ndarray) -> tuple[int, str]:
     """Tonic (pitch class) and mode of a composition.
 
-    The tonic is the written key's where there is one, else the best fit of Krumhansl's key profiles. In the Essen songs
-    the written key is nearly always major, so there the mode is read from the third degree.
+    The tonic is that of the written key, or without one the best fit of Krumhansl's key profiles. The written key of Essen
+    songs is nearly always major, so their mode is read from the third degree.
 
     Args:
-        piece: its description.
-        notes: int32 ``[notes, 5]``.
+        piece: description of the composition.
+        notes: int32 [notes, 5].
 
     Returns:
         the pitch class (0 is C) and ``"major"``, ``"minor"``, ``"dorian"``, ``"mixolydian"`` or ``"other"``.
@@ -190,11 +190,11 @@ def _profile_key(notes: np.ndarray) -> tuple[int, str]:
 
 
 def meter_of(piece: Piece) -> tuple[int, int] | None:
-    """The first time signature, None for free or unknown metre."""
+    """The first time signature; None for free or unknown metre."""
     written = piece.get("meter") or (piece.get("M") or [""])[0].split("%")[0].strip()
-    written = {"C": "4/4", "C|": "2/2"}.get(written, written)
-    found = re.match(r"(\d+)/(\d+)", written)
-    return (int(found[1]), int(found[2])) if found and int(found[2]) else None
+    written = str({"C": "4/4", "C|": "2/2"}.get(written, written))
+    match = re.match(r"(\d+)/(\d+)", written)
+    return (int(match[1]), int(match[2])) if match and int(match[2]) else None
 
 
 def meter_kind(piece: Piece) -> str | None:
@@ -289,7 +289,7 @@ def score_tags(piece: Piece, notes: np.ndarray, tonic: int, mode: str) -> list[i
 
 
 def annotate(pieces: list[Piece], notes: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Everything the arranger and the labels need to know about each composition, as arrays.
+    """Facts about each composition that the arranger and the labels need, as arrays.
 
     Returns:
         ``score_tags`` int8 [pieces, tags], ``tag_names`` (JSON as bytes), ``tonic``, ``minor``, ``open`` (licence),
@@ -324,13 +324,12 @@ def annotate(pieces: list[Piece], notes: list[np.ndarray]) -> dict[str, np.ndarr
 
 
 def timing(piece: Piece, notes: np.ndarray) -> tuple[int, int, int, int]:
-    """How a composition moves.
+    """Chord span, phase, tempo and pulses of a composition.
 
     Returns:
-        the span of one chord in ticks (half a bar, or a bar of three); where the first span begins, from the notes
-        that abc2midi accents; the nominal tempo in quarter notes a minute; the pulses of a span. The tempo follows
-        the square root of the median time between onsets: quick notation is neither played at one speed with slow
-        notation, nor in proportion.
+        the span of one chord in ticks (half a bar, or a bar of three); where the first span begins, from the notes that
+        abc2midi accents; the nominal tempo in quarter notes a minute; the pulses of a span. The tempo follows the square
+        root of the median time between onsets: notation in short values is played faster, but less than in proportion.
     """
     beats, unit = meter_of(piece) or (4, 4)
     whole = 4 * TICKS

@@ -1,8 +1,8 @@
-"""From a composition to the notes of one clip: window, tempo, key, instruments, accompaniment, touch.
+"""Arranger: from a composition to the notes of one clip (window, tempo, key, instruments, accompaniment, timing).
 
-Every decision is drawn from one stream of numbers that a hash of (corpus version, seed, index) begins, so that a clip is
-the same in any order and any process. Raw generator output and correctly rounded arithmetic are used throughout: NumPy
-promises neither the same normal deviates from version to version, nor the same last digit of ``exp`` on all machines.
+All decisions are drawn from one random stream, seeded with a hash of corpus version, seed and index, so a clip is the same
+in any order and any process. Only raw generator output and correctly rounded arithmetic are used: NumPy guarantees neither
+the same normal deviates in all versions, nor the same last digit of ``exp`` on all machines.
 Book: ``book/million_clips``.
 """
 
@@ -19,12 +19,12 @@ from .library import Library
 from .readers import TICKS
 from .synthesizer import SAMPLE_RATE, STEP
 
-# How a single-line tune may be set, and how often.
+# How a single-line tune is arranged, and how often.
 FORMS = {"solo": 0.30, "drone": 0.10, "chords": 0.25, "chords and bass": 0.20, "band": 0.15}
 _FORM_LIMITS = np.cumsum(list(FORMS.values()))
 IN_PARTS = "in parts"
 TUNE, ACCOMPANIMENT, BASS_LINE, DRUMS = range(4)
-# Places of the single decisions in the stream; instruments take two numbers each from _INSTRUMENTS on.
+# Positions of the decisions in the stream; from _INSTRUMENTS on, each instrument takes two numbers.
 _TEMPO, _WINDOW, _KEY, _LOUDNESS, _ARTICULATION, _LOOSENESS, _FORM, _PATTERN, _BALANCE, _UNISON = range(10)
 _MIX = slice(10, 16)
 _INSTRUMENTS = 16
@@ -35,17 +35,17 @@ _LONGEST_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The notes of one clip, and what was decided about it.
+    """The notes of one clip, and the decisions of the arranger.
 
     Attributes:
         program, pitch, start, duration, velocity: int64 [notes]; times in samples, on multiples of 64.
         role: int8 [notes]: tune, accompaniment, bass line or drums.
-        part: int16 [notes]: the part of the composition, -1 for what was added.
-        form: how the tune is set: a key of :data:`FORMS`, or ``"in parts"``.
+        part: int16 [notes]: the part of the composition, -1 for added notes.
+        form: a key of :data:`FORMS`, or ``"in parts"``.
         transposition: semitones.
         quarters_per_minute: the tempo.
-        tempo, articulation, balance: what was drawn for these, in [0, 1]; balance is nan where nothing accompanies.
-        mix: float64 [6] in [0, 1): drawn for the degradations (see ``mix.py``).
+        tempo, articulation, balance: the drawn attributes, in [0, 1]; balance is nan without accompaniment.
+        mix: float64 [6] in [0, 1): parameters of the degradations (see ``degradations.py``).
     """
 
     program: np.ndarray
@@ -73,14 +73,18 @@ class Arrangement:
 
 
 class Numbers:
-    """A stream of uniform numbers in [0, 1) that a key begins: the same for the same key everywhere."""
+    """A stream of uniform random numbers in [0, 1), seeded by a text: the same on every machine.
+
+    Args:
+        key: the seed.
+    """
 
     def __init__(self, key: str) -> None:
         digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
         self._generator = np.random.Philox(key=int.from_bytes(digest, "little"))
 
     def take(self, count: int) -> np.ndarray:
-        """float64 ``[count]``: the next numbers."""
+        """float64 [count]: the next numbers."""
         return (self._generator.random_raw(count) >> np.uint64(11)) * 2.0**-53
 
 
@@ -89,9 +93,9 @@ def arrange(library: Library, piece: int, key: str, seconds: float = _LONGEST_SE
 
     Args:
         library: the compositions.
-        piece: which one.
-        key: names the random stream; the corpus uses ``"<version> <seed> <index>"``.
-        seconds: how much of it is needed.
+        piece: index of the composition.
+        key: seed of the random stream; the corpus uses ``"<version> <index>"``.
+        seconds: length of the clip.
     """
     stream = Numbers(key)
     numbers = stream.take(_HEAD)
@@ -101,7 +105,7 @@ def arrange(library: Library, piece: int, key: str, seconds: float = _LONGEST_SE
     setting = _Setting(library, piece, numbers, ticks=int(seconds * SAMPLE_RATE / tick) + 1)
     form = setting.single_line() if library.facts["single_line"][piece] else setting.in_parts()
     program, pitch, onset, length, velocity, role, part = np.concatenate(setting.rows, axis=1)
-    # the sum of three uniform numbers is close enough to a normal deviate for a player's touch
+    # the sum of three uniform numbers is close enough to a normal deviate
     touch = stream.take(6 * len(program)).reshape(2, 3, -1).sum(axis=1) * 2 - 3
     lateness = touch[0] * (numbers[_LOOSENESS] * 0.007 * SAMPLE_RATE)
     velocity = velocity * (0.35 + 0.65 * numbers[_LOUDNESS]) + 6 * touch[1]
@@ -124,7 +128,7 @@ def arrange(library: Library, piece: int, key: str, seconds: float = _LONGEST_SE
 
 
 class _Setting:
-    """One arrangement in the making: the window of the composition, and the rows of notes set so far."""
+    """The state of one arrangement: the window of the composition, and the rows of notes so far."""
 
     def __init__(self, library: Library, piece: int, numbers: np.ndarray, ticks: int) -> None:
         facts = library.facts
@@ -145,7 +149,7 @@ class _Setting:
         self.pitch = self.pitch + self.transposition
 
     def _window(self, notes: np.ndarray) -> np.ndarray:
-        """As much of the composition as is needed, from a random onset; a short one is played again and again."""
+        """A stretch of the composition from a random onset; a short composition is repeated."""
         end = int((notes[0] + notes[1]).max())
         if end > self.ticks:
             # from any onset that leaves enough to play
@@ -164,10 +168,10 @@ class _Setting:
 
     def _instrument(self) -> int:
         """Draw an instrument, then one of its programs."""
-        place = _INSTRUMENTS + 2 * self._picked
+        position = _INSTRUMENTS + 2 * self._picked
         self._picked += 1
-        instrument = MELODIC[int(self.numbers[place] * len(MELODIC))]
-        return instrument.programs[int(self.numbers[place + 1] * len(instrument.programs))]
+        instrument = MELODIC[int(self.numbers[position] * len(MELODIC))]
+        return instrument.programs[int(self.numbers[position + 1] * len(instrument.programs))]
 
     def _add(self, program: int, onset, length, pitch, velocity, role: int, part: int | np.ndarray = -1) -> None:
         if len(onset):
@@ -189,7 +193,7 @@ class _Setting:
         )
 
     def in_parts(self) -> str:
-        """A composition in parts: one instrument for all of it, or one for each part."""
+        """A composition in parts: one instrument for all parts, or one for each."""
         if self.numbers[_UNISON] < 0.6:
             self._tune(self._instrument())
         else:
@@ -198,7 +202,7 @@ class _Setting:
         return IN_PARTS
 
     def single_line(self) -> str:
-        """A tune: alone, over a drone, or with generated chords, bass and drums."""
+        """A single-line tune: alone, over a drone, or with generated chords, bass and drums."""
         form = list(FORMS)[min(int(np.searchsorted(_FORM_LIMITS, self.numbers[_FORM], side="right")), len(FORMS) - 1)]
         self._tune(self._instrument())
         if form == "drone":
@@ -214,7 +218,7 @@ class _Setting:
         return form
 
     def _harmony(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where chords begin, and their pitch classes [chords, 3]."""
+        """Onsets of the chords, and their pitch classes [chords, 3]."""
         # the first span that begins at or after the window
         first = -(-(self.begin - self.phase) // self.span) * self.span + self.phase - self.begin
         onset = np.arange(first if self.period == 0 else self.phase, self.ticks, self.span)
@@ -249,7 +253,12 @@ class _Setting:
 
 
 def into_range(pitch: np.ndarray, program: int) -> np.ndarray:
-    """Bring a part into its instrument's range: as a whole by octaves, then what is still outside note by note."""
+    """Move a part into the range of its instrument by octaves: first as a whole, then the notes still outside.
+
+    Args:
+        pitch: int [notes], MIDI.
+        program: General MIDI program.
+    """
     low, high = int(LOWEST[program]), int(HIGHEST[program])
     if pitch.min() < low or pitch.max() > high:
         pitch = pitch + 12 * round(((low + high) / 2 - float(np.median(pitch))) / 12)

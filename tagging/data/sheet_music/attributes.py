@@ -1,7 +1,7 @@
-"""The ten uniform attributes: what a clip has more or less of, spread evenly over [0, 1].
+"""The ten regression attributes, uniformly distributed over [0, 1].
 
-Six are computed from the notes that fall into the segment and then replaced by their rank among training segments of
-the same length. Four are drawn evenly by the arranger, so they are uniform as they are.
+Six are computed from the notes of the segment and replaced by their rank among training segments of the same length. Four
+are drawn uniformly by the arranger.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def measure(arrangement: Arrangement, begin: int, end: int) -> np.ndarray:
         begin, end: the segment, in samples.
 
     Returns:
-        float64 ``[6]``, in the order of :data:`COMPUTED`; nan where the segment has too few notes to say.
+        float64 [6], in the order of :data:`COMPUTED`; nan where the segment has too few notes.
     """
     pitched = arrangement.role != DRUMS
     stop = arrangement.start + arrangement.duration
@@ -85,23 +85,23 @@ def _line(arrangement: Arrangement, tune: np.ndarray) -> tuple[float, float]:
     steps = np.diff(start)
     if len(steps) < 4:
         return stepwise, np.nan
-    # half-octave classes: the player's looseness must not count as rhythm
+    # half-octave classes, so that inexact timing does not count as rhythm
     classes = np.rint(2 * np.log2(steps / np.median(steps)))
     share = np.unique(classes, return_counts=True)[1] / len(classes)
     return stepwise, float(-(share * np.log2(share)).sum())
 
 
 def drawn(arrangement: Arrangement, degraded: bool) -> tuple[float, ...]:
-    """The four drawn attributes, in the order of :data:`DRAWN`; reverb is unknown where the room is yet to come."""
+    """The four drawn attributes, in the order of :data:`DRAWN`; reverb is nan for clips without degradations."""
     reverb = float(arrangement.mix[0]) if degraded else np.nan
     return arrangement.tempo, arrangement.articulation, arrangement.balance, reverb
 
 
 def ranks(values: np.ndarray, table: list[np.ndarray]) -> np.ndarray:
-    """Ranks in [0, 1] among training segments; equal values share the middle of their ranks.
+    """Ranks in [0, 1] among training segments; equal values share their mean rank.
 
     Args:
-        values: float64 ``[6]``.
+        values: float64 [6].
         table: for each attribute its sorted values over training segments.
     """
     out = np.full(len(values), np.nan)

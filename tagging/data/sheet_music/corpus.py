@@ -1,4 +1,4 @@
-"""The ``scores`` corpus: a million annotated clips, made when they are asked for. Book: ``book/million_clips``."""
+"""The ``sheet-music`` corpus: a million annotated clips, rendered on demand. Book: ``book/million_clips``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ...tags import Tag, Vocabulary
 from ...utils.files import atomic_write, cache_dir
 from ..base import CORPORA, Corpus, Segment, Track, check_stretch
 from . import attributes, library
-from . import note_bank as bank
 from .annotations import COMPOSITION_TAGS, UNKNOWN
 from .arranger import Arrangement, arrange
 from .families import SPLITS, identity
 from .instruments import INSTRUMENT_TAGS, TAG_ROW
+from .note_bank import Bank, load_bank
 from .renderer import render
-from .sampling import deal, first_compositions
+from .sampling import first_compositions, sample_compositions
 from .synthesizer import SAMPLE_RATE
 
 CLIP_SECONDS = 15.0
 CLIPS = {"train": 1_000_000, "validation": 10_000, "test": 10_000}
 LICENCES = ("all", "open")
-# An instrument counts as heard in a segment when one of its notes is held in it for at least this long.
-_HEARD = SAMPLE_RATE // 20
+# An instrument is labelled in a segment when one of its notes is held in it for at least this long.
+_AUDIBLE_SAMPLES = SAMPLE_RATE // 20
 _RANKED_SEGMENTS = 4096
 INSTRUMENTS = tuple(
     Tag(name, source="arranger", description="set for this instrument, which sounds in the segment")
@@ -37,16 +37,17 @@ VOCABULARY = Vocabulary([*COMPOSITION_TAGS, *INSTRUMENTS, *attributes.COMPUTED, 
 
 
 class Clip(Track):
-    """One clip of the ``scores`` corpus: 15 s of one arrangement of one composition.
+    """One clip of the ``sheet-music`` corpus: 15 s of one arrangement of one composition.
 
     Attributes:
         piece: what is known about the composition: collection, file, number, title and more.
-        arrangement: the notes, and what was decided about them.
+        arrangement: the notes of the clip, and the decisions of the arranger.
     """
 
     def __init__(self, corpus: SheetMusic, index: int) -> None:
         self._corpus = corpus
         self._index = index
+        # ids and cached features carry the corpus's first name
         self.id = f"scores/{corpus.version}/{index}"
         self.group = corpus.group(index)
         self.seconds = CLIP_SECONDS
@@ -58,7 +59,7 @@ class Clip(Track):
 
     @property
     def title(self) -> str:
-        """The title the score gives, or the name of its file."""
+        """The title of the composition, or the name of its file."""
         piece = self.piece
         return (piece.get("T") or [piece.get("OTL") or piece.get("title") or piece.get("movement") or piece["file"]])[0]
 
@@ -67,12 +68,12 @@ class Clip(Track):
         """Where the composition stands: ``"collection/file#number"``."""
         return identity(self.piece)
 
-    @property
-    def labels(self) -> np.ndarray:
+    @cached_property
+    def labels(self) -> np.ndarray:  # type: ignore[override]
         return self._corpus.labels(self.arrangement, self._index, 0, int(CLIP_SECONDS * SAMPLE_RATE))
 
     def dry(self) -> np.ndarray:
-        """int16 [240000]: the clip before the degradations; the same bytes on every machine with the same bank."""
+        """int16 [240000]: the clip before the degradations; the same bytes on every machine with the same note bank."""
         return render(self._corpus.bank, self.arrangement, int(CLIP_SECONDS * SAMPLE_RATE))
 
     def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
@@ -99,16 +100,20 @@ class SheetMusic(Corpus):
         seed: another seed gives other arrangements of the same compositions.
         compositions: at most so many compositions, chosen by hash; by default all of the split.
         licence: ``"all"``, or ``"open"`` without the Essen and Palestrina encodings, whose licences restrict their use.
-        degraded: whether tracks are read with room, band limit, noise and level. ``segment`` and the stream always give
-            the clip before these, since they run on the training device (see ``degradations.Degradations``).
+        degraded: whether tracks are read with room, band limit, noise and level. Segments are always dry: their
+            degradations run on the training device (see :meth:`augment`).
         build: build the note cache if it is missing or damaged (minutes).
 
     Raises:
         ConfigError: an argument outside what is allowed.
-        CorpusError: the corpus is not built yet; the message says the command.
+        CorpusError: the corpus is not built yet; the message names the command.
     """
 
     splits = SPLITS
+    licence = "MIT; some of the scores it was trained on may be used for non-commercial purposes only"
+    description = "synthesized clips of sheet music"
+    sample_rate = SAMPLE_RATE
+    vocabulary = VOCABULARY
 
     def __init__(
         self,
@@ -124,16 +129,14 @@ class SheetMusic(Corpus):
         self.split = self._check_split(split)
         if licence not in LICENCES:
             raise unknown_name("licence", licence, LICENCES)
-        self.licence = licence
+        self.encodings = licence
         self.seed = int(seed)
         self.degraded = degraded
-        self.sample_rate = SAMPLE_RATE
-        self.vocabulary = VOCABULARY
         self._clips = CLIPS[split] if clips is None else clips
         if self._clips < 1:
             raise ConfigError(f"clips={clips}: ask for at least one")
         self.library = library.ready_library(build=build)
-        self.pool = first_compositions(self.library, np.flatnonzero(self._inside(split)), compositions)
+        self.pool = first_compositions(self.library, np.flatnonzero(self._in_split()), compositions)
         self._tables: dict[int, list[np.ndarray]] = {}
 
     @classmethod
@@ -145,33 +148,46 @@ class SheetMusic(Corpus):
             corpus.rank_table(seconds)
 
     @cached_property
-    def bank(self) -> bank.Bank:
+    def bank(self) -> Bank:
         """The rendered notes; built on first use."""
-        return bank.load_bank()
+        return load_bank()
 
     @cached_property
-    def _dealt(self) -> np.ndarray:
-        return deal(self.library, self.pool, self._clips, f"deal {self.version}")
+    def _compositions(self) -> np.ndarray:
+        # the key names the random stream: another one would make another corpus
+        return sample_compositions(self.library, self.pool, self._clips, f"deal {self.version}")
 
-    @property
+    @cached_property
     def version(self) -> str:
         """``"<library>-<split>-<licence>-<seed>"``: equal versions have equal arrangements."""
-        return f"{self.library.version}-{self.split}-{self.licence}-{self.seed}"
+        return f"{self.library.version}-{self.split}-{self.encodings}-{self.seed}"
+
+    @property
+    def cache_name(self) -> str:
+        return f"scores-{self.version}{'' if self.degraded else '-dry'}"
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """``"composition"``: tags of the composition, on which the arranger has no influence; ``"instrument"``: the others."""
+        arranged = np.array([tag.source == "arranger" for tag in VOCABULARY])
+        return {"composition": ~arranged, "instrument": arranged}
+
+    def provenance(self) -> dict[str, str]:
+        return {"bank": self.bank.version}
 
     def __len__(self) -> int:
         return self._clips
 
     def __repr__(self) -> str:
-        return f"Scores({self.version}: {len(self)} clips of {len(self.pool)} compositions)"
+        return f"SheetMusic({self.version}: {len(self)} clips of {len(self.pool)} compositions)"
 
-    def __getitem__(self, index: int) -> Clip:
+    def __getitem__(self, index: int) -> Clip:  # type: ignore[override]
         return Clip(self, self._check_index(index))
 
-    def _inside(self, split: str) -> np.ndarray:
-        """bool [compositions]: what belongs to a split, under the licence."""
+    def _in_split(self, split: str | None = None) -> np.ndarray:
+        """bool [compositions]: what belongs to a split, by default this one, under the licence."""
         facts = self.library.facts
-        inside = facts["split"] == SPLITS.index(split)
-        return inside & facts["open"] if self.licence == "open" else inside
+        inside = facts["split"] == SPLITS.index(split or self.split)
+        return inside & facts["open"] if self.encodings == "open" else inside
 
     def summary(self) -> list[str]:
         facts, library = self.library.facts, self.library
@@ -181,37 +197,37 @@ class SheetMusic(Corpus):
             f"{int(facts['open'].sum()):,} compositions with licence='open': without the Essen and Palestrina encodings",
         ]
         for split in SPLITS:
-            inside = self._inside(split)
+            inside = self._in_split(split)
             families = len(np.unique(facts["family"][inside]))
             lines.append(
                 f"  {split}: {int(inside.sum()):,} compositions, {families:,} families, {CLIPS[split]:,} clips"
             )
         return [*lines, f"{len(self.vocabulary)} tags; counts are compositions"]
 
-    def tag_counts(self, split: str) -> dict[str, int]:
-        inside = self._inside(self._check_split(split))
-        given = (self.library.facts["score_tags"][inside] == 1).sum(axis=0)
-        return {tag.name: int(count) for tag, count in zip(COMPOSITION_TAGS, given, strict=True)}
+    def tag_counts(self) -> dict[str, int]:
+        """Number of compositions of this split with each composition tag; tags of the rendered clip are left out."""
+        counts = (self.library.facts["score_tags"][self._in_split()] == 1).sum(axis=0)
+        return {tag.name: int(count) for tag, count in zip(COMPOSITION_TAGS, counts, strict=True)}
 
     def composition(self, index: int) -> int:
-        """The composition clip ``index`` is made of, as an index into the library."""
-        return int(self._dealt[index])
+        """The composition of clip ``index``, as an index into the library."""
+        return int(self._compositions[index])
 
     def group(self, index: int) -> str:
         """The tune family of a clip, named by its first composition."""
         return identity(self.library.pieces[self.library.facts["family"][self.composition(index)]])
 
     def groups(self) -> np.ndarray:
-        """int32 [clips]: the tune family of every clip, as a number; what intervals resample."""
-        return self.library.facts["family"][self._dealt]
+        """int32 [clips]: the tune family of every clip, as a number."""
+        return self.library.facts["family"][self._compositions]
 
     def durations(self, indices: np.ndarray) -> np.ndarray:
         return np.full(len(indices), CLIP_SECONDS)
 
-    def finish(self) -> Callable[[Any, Any], Any]:
+    def augment(self) -> Callable[[Any, Any], Any]:
         """The degradations, or without ``degraded`` the plain conversion."""
         if not self.degraded:
-            return super().finish()
+            return super().augment()
         from .degradations import Degradations
 
         return Degradations()
@@ -232,21 +248,21 @@ class SheetMusic(Corpus):
         return Segment(
             audio=render(self.bank, arrangement, samples, begin),
             labels=self.labels(arrangement, index, begin, begin + samples),
-            draws=arrangement.mix.astype(np.float32),
+            augmentation_params=arrangement.mix.astype(np.float32),
         )
 
     def labels(self, arrangement: Arrangement, index: int, begin: int, end: int) -> np.ndarray:
-        """float32 [tags]: what is true of samples ``begin`` to ``end`` of clip ``index``."""
-        score = self.library.facts["score_tags"][self.composition(index)].astype(np.float32)
-        score[score == UNKNOWN] = np.nan
+        """float32 [tags]: the labels of samples ``begin`` to ``end`` of clip ``index``."""
+        composition = self.library.facts["score_tags"][self.composition(index)].astype(np.float32)
+        composition[composition == UNKNOWN] = np.nan
         held = np.minimum(arrangement.start + arrangement.duration, end) - np.maximum(arrangement.start, begin)
-        row = TAG_ROW[arrangement.program[held >= _HEARD]]
-        heard = np.zeros(len(INSTRUMENT_TAGS), np.float32)
-        heard[row[row >= 0]] = 1
+        row = TAG_ROW[arrangement.program[held >= _AUDIBLE_SAMPLES]]
+        instruments = np.zeros(len(INSTRUMENT_TAGS), np.float32)
+        instruments[row[row >= 0]] = 1
         table = self.rank_table((end - begin) / SAMPLE_RATE)
         computed = attributes.ranks(attributes.measure(arrangement, begin, end), table)
         drawn = attributes.drawn(arrangement, self.degraded)
-        return np.concatenate([score, heard, computed, drawn]).astype(np.float32)
+        return np.concatenate([composition, instruments, computed, drawn]).astype(np.float32)
 
     def rank_table(self, seconds: float) -> list[np.ndarray]:
         """For each computed attribute its sorted values over 4,096 training segments of this length.
@@ -255,13 +271,13 @@ class SheetMusic(Corpus):
         """
         samples = round(seconds * SAMPLE_RATE)
         if samples not in self._tables:
-            path = cache_dir("scores") / f"ranks-{self.library.version}-{self.licence}-{samples}.npy"
+            path = cache_dir("scores") / f"ranks-{self.library.version}-{self.encodings}-{samples}.npy"
             measured = _load_or_make(path, lambda: self._measure_training_segments(samples))
             self._tables[samples] = [np.sort(row[~np.isnan(row)]) for row in measured]
         return self._tables[samples]
 
     def _measure_training_segments(self, samples: int) -> np.ndarray:
-        training = SheetMusic(split="train", clips=_RANKED_SEGMENTS, licence=self.licence)
+        training = SheetMusic(split="train", clips=_RANKED_SEGMENTS, licence=self.encodings)
         room = int(CLIP_SECONDS * SAMPLE_RATE) - samples
         begins = [(index * 7919 * 64) % (room + 1) for index in range(_RANKED_SEGMENTS)]
         rows = [
@@ -277,7 +293,7 @@ def _load_or_make(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
         if table.shape == (len(attributes.COMPUTED), _RANKED_SEGMENTS):
             return table
     except (OSError, ValueError, EOFError):
-        pass  # missing or damaged: it is made again
+        pass  # missing or damaged: made again
     table = make()
     with atomic_write(path) as part, part.open("wb") as file:
         np.save(file, table)

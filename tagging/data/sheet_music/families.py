@@ -1,9 +1,9 @@
-"""Tune families: what may not cross a split.
+"""Tune families: groups of related compositions that must stay within one split.
 
-The same melody stands in several books, in variants, under other titles. A split that ignores this lets a model
-recognise tunes instead of hearing tags. A family joins near-duplicate melodies, equal titles in the fiddle books, the
-movements of one mass or work, and the variants that the collections number themselves. This is control of
-near-duplicates, not a proof: heavily ornamented variants may remain apart. Book: ``book/leaks``.
+The same melody occurs in several books, in variants, under other titles. With a split that ignores this, a model can
+recognise tunes instead of tags. A family joins near-duplicate melodies, equal titles in the fiddle books, the movements of
+one mass or work, and the variants that collections number themselves. Heavily ornamented variants may remain apart.
+Book: ``book/leaks``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ import numpy as np
 
 GRAM = 12
 SHARE = 0.4
-_LEAP = 2  # semitones; a window without a larger interval is a scale, which says nothing
-_COMMON = 200  # a window that occurs in more melodies says nothing either
+_LEAP = 2  # semitones; a window without a larger interval is a scale, and too common
+_COMMON = 200  # windows that occur in more melodies are ignored
 SPLITS = ("train", "validation", "test")
 
 
 def melody(notes: np.ndarray) -> np.ndarray:
-    """Pitches of the part that lies highest, its top note at each onset; int32."""
+    """int32 [onsets]: pitches of the highest part, the top note at each onset.
+
+    Args:
+        notes: int32 [notes, 5].
+    """
     parts = np.unique(notes[:, 4])
     top = max(parts, key=lambda part: notes[notes[:, 4] == part, 2].mean())
     line = notes[notes[:, 4] == top]
@@ -36,6 +40,10 @@ def interval_grams(pitches: np.ndarray, length: int = GRAM) -> np.ndarray:
 
     Repeated notes are joined (verses and syllables differ in them), intervals are clipped to an octave, and windows
     without a leap are left out. A melody shorter than a window is one window.
+
+    Args:
+        pitches: int [notes], MIDI.
+        length: intervals in a window.
     """
     joined = pitches[np.append(True, np.diff(pitches) != 0)]
     intervals = np.clip(np.diff(joined), -12, 12).astype(np.int64)
@@ -53,7 +61,12 @@ def _as_number(digits: np.ndarray) -> np.ndarray:
 
 
 def near_duplicates(grams: list[np.ndarray], share: float = SHARE) -> list[tuple[int, int]]:
-    """Pairs of melodies in which the shorter one has at least ``share`` of its windows in common with the other."""
+    """Pairs of melodies in which the shorter one shares at least ``share`` of its windows with the other.
+
+    Args:
+        grams: the windows of each melody (see :func:`interval_grams`).
+        share: in [0, 1].
+    """
     owner = np.repeat(np.arange(len(grams)), [len(windows) for windows in grams])
     window = np.concatenate(grams)
     order = np.argsort(window, kind="stable")
@@ -80,7 +93,7 @@ def _title(piece: dict[str, Any]) -> str:
 
 
 def work_of(piece: dict[str, Any]) -> tuple[str, ...] | None:
-    """What a composition is a part or variant of, as its collection says; None if it stands alone."""
+    """The work that a composition is a part or variant of, according to its collection; None if it stands alone."""
     collection, name = piece["collection"], piece["file"]
     if collection == "essenFolksong":
         # numbers like A0004A and A0004B are variants of one song, where the collection has a file of variants
@@ -127,7 +140,8 @@ def identity(piece: dict[str, Any]) -> str:
 def family_split(name: str) -> int:
     """0 (train), 1 (validation) or 2 (test), in shares of 80, 10 and 10 %, from a hash of the family's name.
 
-    The number in the hashed text is the first that leaves every score tag at least 30 compositions in both small splits.
+    The number in the hashed text is the first that leaves every composition tag at least 30 compositions in both small
+    splits.
     """
     share = int.from_bytes(hashlib.sha256(f"split 6 {name}".encode()).digest()[:8], "big") / 2**64
     return 0 if share < 0.8 else 1 if share < 0.9 else 2

@@ -1,6 +1,6 @@
-"""Chords under a melody: one triad for each span, the one that covers most of what the melody holds.
+"""Chords for the accompaniment of a melody: for each span the triad that covers most of the melody.
 
-They are made for the accompaniment. They are no annotation, and no tag is derived from them.
+No tag is derived from them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TRIADS = np.array([(0, 4, 7), (2, 5, 9), (4, 7, 11), (5, 9, 0), (7, 11, 2), (9, 
 _COVERS = np.zeros((12, len(TRIADS)))
 for _index, _triad in enumerate(TRIADS):
     _COVERS[_triad, _index] = 1
-# What simple accompaniments prefer where the melody leaves it open.
+# Preferences of simple accompaniments where the melody fits several chords.
 _PREFERRED = {False: np.array([0.25, 0, -0.1, 0.12, 0.2, 0.02]), True: np.array([0.02, 0, 0.15, 0, 0, 0.25])}
 
 
@@ -25,18 +25,18 @@ def harmonise(notes: np.ndarray, tonic: int, minor: bool, span: int, phase: int)
     """The chord of every span of a single-line tune.
 
     Args:
-        notes: int32 ``[notes, 5]``.
+        notes: int32 [notes, 5].
         tonic: pitch class.
         minor: whether the third is minor.
-        span: ticks of one chord.
+        span: length of one chord, in ticks.
         phase: where the first full span begins; a span before it holds the upbeat.
 
     Returns:
-        int8 ``[spans]``, indices into :data:`TRIADS`; span ``k`` begins at ``(k - 1) * span + phase``.
+        int8 [spans], indices into :data:`TRIADS`; span ``k`` begins at ``(k - 1) * span + phase``.
     """
     row = (notes[:, 0] - phase) // span + 1
     weight = np.zeros((int(row.max()) + 1, 12))
     np.add.at(weight, (row, (notes[:, 2] - key_root(tonic, minor)) % 12), np.minimum(notes[:, 1], span))
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1)
-    # rounded, so that a tie is decided the same way by every machine's matrix product
+    # rounded, so that ties are decided alike by all implementations of the matrix product
     return np.round(weight @ _COVERS + _PREFERRED[bool(minor)], 9).argmax(axis=1).astype(np.int8)

@@ -1,4 +1,4 @@
-"""The instruments an arrangement may use: General MIDI programs, their ranges, and which tag each one earns."""
+"""The instruments of arrangements: General MIDI programs, ranges, and tags."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The place of the drum kit beside the 128 programs.
+# The drum kit, as a number beside the 128 programs.
 DRUM_KIT = 128
 DRUM_KEYS = tuple(range(35, 60))
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """A family of General MIDI programs (counted from 0) that a listener would give one name.
+    """A family of General MIDI programs (counted from 0) under one name.
 
     Args:
         name: the family.
         programs: the programs an arrangement draws from.
         lowest, highest: MIDI pitches; notes outside are moved by octaves.
-        tag: the tag it earns, or None: it is heard but has no tag of its own.
+        tag: the tag of its clips, or None.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Instrument:
     tag: str | None = None
 
 
-# Ranges keep inside what the real instrument plays and what the default SoundFont has in tune. Programs with holes, a
+# Ranges are those of the real instruments, as far as the default SoundFont is in tune. Programs with missing notes, a
 # built-in detuning or no clear pitch are left out: alto saxophone, honky-tonk piano, tango accordion, glockenspiel.
 MELODIC = (
     Instrument("piano", (0, 1), 28, 90, "piano"),

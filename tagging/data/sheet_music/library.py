@@ -1,6 +1,6 @@
-"""The note cache: every composition of the library, read once, annotated, split, and stored in one checked file.
+"""The note cache: every composition, read once, annotated, split, and stored in one file with a hash.
 
-The scores lie inside the installed ``music21`` package, which serves as a data package and is never imported.
+The scores are files of the installed ``music21`` package, which is used as data and never imported.
 Book: ``book/million_clips``.
 """
 
@@ -11,13 +11,11 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import multiprocessing
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
-from concurrent import futures
-from concurrent.futures.process import BrokenProcessPool
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +24,12 @@ import numpy as np
 
 from ...errors import CorpusError
 from ...utils.files import atomic_write, cache_dir, locked
+from ...utils.parallel import ProgressCallback, WorkerError, parallel_map
 from . import readers
 
-# Raised whenever the same scores would give other contents; part of the file's name, so that no old cache is misread.
+# Raised when the same scores give other contents; part of the file name, so that no old cache is misread.
 LAYOUT = 1
-# Exercises and demonstrations are no compositions; the other three are not yet in the public domain everywhere.
+# The first two hold exercises and demonstrations; the others are not yet in the public domain everywhere.
 LEFT_OUT = ("demos", "theoryExercises", "schoenberg", "webern", "beach")
 _RESTRICTED = re.compile(r"all rights reserved|ut ?orpheus", re.IGNORECASE)
 _SCORES = (".krn", ".mxl", ".xml", ".musicxml")
@@ -43,11 +42,11 @@ class Library:
     """All compositions, as flat arrays. Use :func:`load_library` to get one.
 
     Attributes:
-        version: 12 hexadecimal digits of the SHA-256 of the contents: names the corpus version.
-        pieces: for each composition what is known about it: collection, file, number, title and so on.
+        version: 12 hexadecimal digits of the SHA-256 of the contents; part of the corpus version.
+        pieces: for each composition its collection, file, number, title and so on.
         offset: int64 [pieces + 1]: where the notes of a composition begin and end.
         notes: int32 [5, all notes]: onset and duration in ticks, pitch, velocity, part.
-        facts: further arrays, one row for each composition (see ``annotations.annotate``, ``families.assign``).
+        facts: further arrays with one row for each composition (see ``annotations.annotate``, ``families.assign``).
     """
 
     version: str
@@ -74,23 +73,23 @@ def scores_folder() -> Path:
     folder = Path(spec.origin).parent / "corpus" if spec and spec.origin else None
     if folder is None or not folder.is_dir():
         raise CorpusError(
-            "the scores corpus is read from the music21 package, which is not installed here: "
+            "the sheet-music corpus is read from the music21 package, which is not installed here: "
             'pip install "music-tagging-at-scale[scores]", or copy the cache folder from a machine that has it'
         )
     return folder
 
 
 def library_path() -> Path:
-    """Where the note cache of the installed music21 version lies, or would lie.
+    """The path of the note cache for the installed music21 version; the file may not exist.
 
-    On a machine without music21 it is the one that was copied there.
+    Without music21: the newest note cache in the folder, which was copied there.
     """
     folder = cache_dir("scores")
     try:
         release = importlib.metadata.version("music21")
     except importlib.metadata.PackageNotFoundError:
-        found = sorted(folder.glob(f"library-{LAYOUT}-*.npz"))
-        return found[-1] if found else folder / f"library-{LAYOUT}-unknown.npz"
+        copies = sorted(folder.glob(f"library-{LAYOUT}-*.npz"))
+        return copies[-1] if copies else folder / f"library-{LAYOUT}-unknown.npz"
     return folder / f"library-{LAYOUT}-{release}.npz"
 
 
@@ -101,19 +100,19 @@ def build_library(
     path: Path | None = None,
     folders: tuple[str, ...] | None = None,
 ) -> Library:
-    """Read every score, annotate, find the tune families, split, and write the note cache, all or nothing.
+    """Read every score, annotate, find the tune families, split, and write the note cache.
 
     Args:
         progress: show a progress bar on standard error.
-        workers: processes; all cores by default.
-        path: where to write; the shared cache by default.
+        workers: number of processes; by default one for each core.
+        path: where to write; by default the shared cache.
         folders: only these collections (folder names of the music21 corpus), for a quick partial library.
 
     Returns:
-        the library, read back from the file just written.
+        the library, read back from the new file.
 
     Raises:
-        CorpusError: music21 is missing, or a reader crashes.
+        CorpusError: music21 is missing, or a worker process died.
         TaggingError: the file cannot be written, for example on a full disk.
     """
     from . import annotations, families
@@ -135,23 +134,28 @@ def build_library(
 
 
 def load_library(path: Path | None = None) -> Library:
-    """Read the note cache and check it against the hash it carries.
+    """Read the note cache and check it against its hash.
+
+    Args:
+        path: of the file; by default :func:`library_path`.
 
     Raises:
-        CorpusError: there is none yet, or it is damaged; the message says how to build it.
+        CorpusError: the file is missing or damaged; the message says how to build it.
     """
     path = path or library_path()
     if not path.exists():
-        raise CorpusError(f"the scores corpus is not built yet ({path} is missing): run `tagging prepare scores`")
+        raise CorpusError(
+            f"the sheet-music corpus is not built yet ({path} is missing): run `tagging prepare sheet-music`"
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             stored = {name: archive[name] for name in archive.files}
-        claimed = bytes(stored.pop("sha256")).hex()
-        found = _content_hash(stored)
+        expected = bytes(stored.pop("sha256")).hex()
+        actual = _content_hash(stored)
         pieces = json.loads(bytes(stored.pop("pieces")))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path, str(error)) from error
-    if found != claimed:
+    if actual != expected:
         raise _damaged(path, "its contents do not match its hash")
     offset = stored.pop("offset")
     onset = np.cumsum(stored.pop("onset_step"), dtype=np.int64)
@@ -160,19 +164,23 @@ def load_library(path: Path | None = None) -> Library:
     onset -= np.repeat(before, np.diff(offset))
     columns = [onset, *(stored.pop(name) for name in ("duration", "pitch", "velocity", "part"))]
     notes = np.stack([column.astype(np.int32) for column in columns])
-    return Library(claimed[:12], pieces, offset, notes, stored)
+    return Library(expected[:12], pieces, offset, notes, stored)
 
 
 def ready_library(*, build: bool = False, progress: bool = True) -> Library:
-    """The library from the cache; with ``build``, made where it is missing and made again where it is damaged.
+    """The library from the cache.
+
+    Args:
+        build: build it where it is missing or damaged (minutes).
+        progress: show a progress bar on standard error.
 
     Raises:
-        CorpusError: it is missing or damaged and ``build`` is False.
+        CorpusError: it is missing or damaged, and ``build`` is False.
     """
     path = library_path()
     if not build:
         return load_library(path)
-    with locked(path):  # whoever comes second waits, and then finds it there
+    with locked(path):  # a second process waits, then reads what the first has built
         try:
             return load_library(path)
         except CorpusError:
@@ -180,7 +188,9 @@ def ready_library(*, build: bool = False, progress: bool = True) -> Library:
 
 
 def _damaged(path: Path, why: str) -> CorpusError:
-    return CorpusError(f"the note cache {path} is damaged ({why}): run `tagging prepare scores`, which builds it again")
+    return CorpusError(
+        f"the note cache {path} is damaged ({why}): run `tagging prepare sheet-music`, which builds it again"
+    )
 
 
 def _write(path: Path, pieces: list[dict[str, Any]], notes: list[np.ndarray], facts: dict[str, np.ndarray]) -> None:
@@ -210,44 +220,35 @@ def _content_hash(contents: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+# Compositions of one job, each with its notes; None where they cannot be read or used.
 Read = list[tuple[dict[str, Any], np.ndarray | None]]
 
 
-def _read_all(
-    root: Path, folders: tuple[str, ...] | None, workers: int, progress: bool
-) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
-    """Every composition in the order of the files, whatever the number of processes."""
+def _read_all(root: Path, folders: tuple[str, ...] | None, workers: int, progress: bool) -> Read:
+    """Every composition in the order of the files, for any number of processes."""
     from tqdm import tqdm
 
     jobs = _jobs(root, folders)
+
+    def work(job: int, on_progress: ProgressCallback) -> Read:
+        size, read = jobs[job]
+        pieces = read()
+        on_progress(size)
+        return pieces
+
     total = sum(size for size, _ in jobs)
     with tqdm(total=total, desc="reading scores", unit="piece", disable=not progress) as bar:
-        if workers == 1:
-            for size, work in jobs:
-                yield from work()
-                bar.update(size)
-            return
-        context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
-        with futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-            running = []
-            for size, work in jobs:
-                running.append(pool.submit(work))
-                # counted when it is done, though it is taken in order
-                running[-1].add_done_callback(lambda _, size=size: bar.update(size))
-            try:
-                for job in running:
-                    yield from job.result()
-            except BrokenProcessPool as error:
-                raise CorpusError(
-                    "a process that reads scores died (out of memory, or a crash in a reader): "
-                    "run `tagging prepare scores` again; nothing was left half-made"
-                ) from error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        try:
+            pieces = dict(parallel_map(work, range(len(jobs)), workers, bar.update))
+        except WorkerError as error:
+            raise CorpusError(
+                f"the scores could not be read ({error}); `tagging prepare sheet-music` starts again, nothing is half built"
+            ) from error
+    return [piece for job in range(len(jobs)) for piece in pieces[job]]
 
 
 def _jobs(root: Path, folders: tuple[str, ...] | None) -> list[tuple[int, Callable[[], Read]]]:
-    """``(compositions, work)`` pairs in a fixed order."""
+    """Pairs (number of compositions, function that reads them), in a fixed order."""
     wanted = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name not in LEFT_OUT]
     if folders is not None:
         wanted = [folder for folder in wanted if folder.name in folders]

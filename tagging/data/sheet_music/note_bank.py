@@ -1,9 +1,9 @@
-"""The note bank: every note an arrangement can ask for, rendered once, so that clips are made by adding notes.
+"""The note bank: every note of every instrument, rendered once, so that a clip is a sum of notes.
 
-That is nearly the synthesizer's own waveform and not an approximation of its timbre, because three rules of TinySoundFont
-are kept: velocity is a plain gain inside a velocity layer; a released note fades exponentially, at a rate that depends
-on program and key (measured here for each entry); gains move every 64 samples. A note held longer than the bank
-continues in a loop whose cross-fade is already in the stored samples.
+The sum is close to the waveform of the synthesizer, because the bank follows three rules of TinySoundFont: velocity is a
+gain within a velocity layer; a released note fades exponentially, at a rate that depends on program and key (measured here
+for each entry); gains change every 64 samples. A note held longer than its samples continues in a loop whose cross-fade is
+already in the samples.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .instruments import DRUM_KEYS, DRUM_KIT, OF_PROGRAM, PROGRAMS
 from .synthesizer import SAMPLE_RATE, STEP, Synthesizer, soundfont_path
 
 LAYOUT = 1
-# 3 s is where a longer bank no longer comes closer to the synthesizer; loop and cross-fade are inside it.
+# A bank with longer notes is no closer to the synthesizer; 3 s include loop and cross-fade.
 LENGTH = 3 * SAMPLE_RATE
 LOOP_START = LENGTH // 3
 CROSS_FADE = SAMPLE_RATE // 4
-# A fading note is dropped at this share of its level (-54 dB).
+# A fading note ends at this share of its level (-54 dB).
 FLOOR = 2e-3
 _LOUD = 110
 _ENERGY_STEP = 1024
@@ -40,12 +40,12 @@ class Bank:
 
     Attributes:
         version: 12 hexadecimal digits of the SHA-256 of the contents.
-        samples: int16 [all samples], memory-mapped: shared by all processes that read it.
-        first, length: where an entry lies in ``samples``, and how long it is (multiples of 64; 48,000 is a held note).
-        gain: float32, what the samples are multiplied with at velocity 127.
-        decay: float32, factor of a released note's gain for every 64 samples.
-        fade: how many steps of 64 samples a released note goes on.
-        loop_gain: float32, factor for every turn of the loop; 0 for notes that die away.
+        samples: int16 [all samples], memory-mapped, so shared by all processes.
+        first, length: int64 [entries]: position and length in ``samples`` (multiples of 64; 48,000 is a held note).
+        gain: float32 [entries]: gain at velocity 127.
+        decay: float32 [entries]: factor of the gain of a released note for every 64 samples.
+        fade: int64 [entries]: length of a released note, in steps of 64 samples.
+        loop_gain: float32 [entries]: factor for every turn of the loop; 0 for notes that die away.
         energy: float32 [entries, steps]: sum of squares at velocity 127 up to each 1,024th sample.
         entry: int32 [129, 128, 2]: entry by program (128: drums), pitch and velocity layer; -1 where there is none.
         split: int32 [129]: the velocity at which a program's second layer begins; 0 for one layer.
@@ -73,45 +73,50 @@ class Bank:
 
 
 def bank_folder(soundfont: Path | None = None) -> Path:
-    """Where the bank of a SoundFont lies, or would lie.
+    """The folder of the bank of a SoundFont; it may not exist.
 
-    On a machine without any SoundFont it is the one that was copied there.
+    Without a SoundFont: the last bank in the cache, which was copied there.
     """
     folder = cache_dir("scores")
     try:
         soundfont = soundfont or soundfont_path()
     except CorpusError:
-        found = sorted(path for path in folder.glob(f"bank-{LAYOUT}-*") if path.is_dir())
-        return found[-1] if found else folder / f"bank-{LAYOUT}-unknown"
+        copies = sorted(path for path in folder.glob(f"bank-{LAYOUT}-*") if path.is_dir())
+        return copies[-1] if copies else folder / f"bank-{LAYOUT}-unknown"
     return folder / f"bank-{LAYOUT}-{sha256(soundfont)[:12]}"
 
 
 def load_bank(soundfont: Path | None = None, *, verify: bool = True) -> Bank:
-    """The bank from the cache; built (some seconds) where it is missing, and built again where it is damaged.
+    """The bank from the cache; built (some seconds) where it is missing or damaged.
 
     Args:
         soundfont: a .sf2 file; by default the one of :func:`~.synthesizer.soundfont_path`.
-        verify: compare the contents with their hash.
+        verify: check the hashes of the files.
 
     Raises:
-        CorpusError: it must be built, and the synthesizer or the SoundFont is missing.
+        CorpusError: the bank must be built, and the synthesizer or the SoundFont is missing.
         TaggingError: the cache cannot be written, for example on a full disk.
     """
     folder = bank_folder(soundfont)
     if (bank := _read(folder, verify)) is not None:
         return bank
-    with locked(folder):  # whoever comes second waits, and then finds it there
+    with locked(folder):  # a second process waits, then reads what the first has built
         if (bank := _read(folder, verify)) is not None:
             return bank
         build_bank(folder, soundfont)
     bank = _read(folder, True)
     if bank is None:
-        raise CorpusError(f"the note bank {folder} was written but cannot be read back: is the disk failing?")
+        raise CorpusError(f"the note bank {folder} was written but cannot be read back; check the disk")
     return bank
 
 
 def build_bank(folder: Path, soundfont: Path | None = None) -> None:
-    """Render all notes and put the bank in place, all or nothing."""
+    """Render all notes and write the bank, all or nothing.
+
+    Args:
+        folder: of the bank; replaced if it exists.
+        soundfont: a .sf2 file; by default the one of :func:`~.synthesizer.soundfont_path`.
+    """
     synthesizer = Synthesizer(soundfont)
     entries: list[dict] = []
     entry = np.full((DRUM_KIT + 1, 128, 2), -1, np.int32)
@@ -137,7 +142,7 @@ def build_bank(folder: Path, soundfont: Path | None = None) -> None:
 
 
 def _render_entry(synthesizer: Synthesizer, program: int, pitch: int, velocity: int) -> dict | None:
-    """One note, its fade after release, and its loop; None if it is silent."""
+    """One note with its fade after release and its loop; None if it is silent."""
     drums = program == DRUM_KIT
     held = synthesizer.note(program, pitch, velocity, LENGTH) / np.float32(velocity / 127)
     peak = float(np.abs(held).max())
@@ -178,7 +183,7 @@ def _fade_rate(held: np.ndarray, released: np.ndarray) -> float:
 
     level = envelope(held)
     if level.max() < 1e-4:
-        return 0.0  # it had died away before the release
+        return 0.0  # died away before the release
     log_ratio = np.log(envelope(released) / level)[1:]
     time = (np.arange(1, len(log_ratio) + 1) + 0.5) * window
     audible = np.cumprod(log_ratio > -4.0).astype(bool)
@@ -188,7 +193,7 @@ def _fade_rate(held: np.ndarray, released: np.ndarray) -> float:
 
 
 def _velocity_split(synthesizer: Synthesizer, program: int, pitch: int) -> int:
-    """The velocity at which the sound changes in more than level, 0 if it never does."""
+    """The velocity at which the waveform changes, not only its level; 0 if it never does."""
     loud = synthesizer.note(program, pitch, _LOUD, SAMPLE_RATE)
     split = 0
     for velocity in range(20, _LOUD - 5, 6):
@@ -203,7 +208,7 @@ def _rms(sound: np.ndarray) -> float:
 
 def _write(folder: Path, entries: list[dict], entry: np.ndarray, split: np.ndarray) -> None:
     length = np.array([len(note["samples"]) for note in entries], np.int64)
-    tables = {
+    tables: dict[str, np.ndarray] = {
         "first": np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
         "length": length,
         **{
@@ -215,7 +220,7 @@ def _write(folder: Path, entries: list[dict], entry: np.ndarray, split: np.ndarr
         "split": split,
     }
     for abandoned in folder.parent.glob(f".{folder.name}-*.part"):
-        shutil.rmtree(abandoned, ignore_errors=True)  # of a build that was killed; the lock is ours
+        shutil.rmtree(abandoned, ignore_errors=True)  # of a killed build: this process holds the lock
     part = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.part")
     try:
         part.mkdir(parents=True)
@@ -229,14 +234,14 @@ def _write(folder: Path, entries: list[dict], entry: np.ndarray, split: np.ndarr
     except OSError as error:
         raise TaggingError(
             f"cannot write the note bank {folder}: {error.strerror or error}; "
-            "check that the folder may be written to and has 200 MB left, or set TAGGING_CACHE to another one"
+            "check that the folder is writable and has 200 MB left, or set TAGGING_CACHE to another one"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _read(folder: Path, verify: bool) -> Bank | None:
-    """The bank in a folder, None if it is missing or damaged."""
+    """The bank in a folder; None if it is missing or damaged."""
     try:
         hashes = json.loads((folder / "hashes.json").read_text())
         if verify and any(sha256(folder / name) != expected for name, expected in hashes.items()):

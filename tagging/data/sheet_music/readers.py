@@ -1,10 +1,10 @@
-"""From a printed tune to notes: ABC through abc2midi, kern and MusicXML through verovio.
+"""Readers of notation: ABC through abc2midi, kern and MusicXML through verovio.
 
-Every reader ends at the same table, int32 ``[notes, 5]``: onset and duration in ticks (:data:`TICKS` to the quarter
-note), MIDI pitch, MIDI velocity, part; sorted by onset, then pitch; drums left out; the first onset is 0.
+All return the same table, int32 [notes, 5]: onset and duration in ticks (:data:`TICKS` per quarter note), MIDI pitch, MIDI
+velocity, part; sorted by onset, then pitch; without drums; the first onset is 0.
 
-Two programs that look easier are not used. ``symusic.Score.from_abc`` writes to temporary files whose names collide
-between processes, so that a tune can silently come back as another one. music21's own parser takes seconds a file.
+Two simpler programs are not used. ``symusic.Score.from_abc`` writes to temporary files whose names collide between
+processes, so that a tune can silently come back as another one. The parser of music21 takes seconds per file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from ...errors import CorpusError
 
 TICKS = 96
-# Lines of an ABC tune that carry no sound. The rhythm field goes too: abc2midi would apply a swing of its own to it.
+# Lines of an ABC tune without notes. The rhythm field is removed too: abc2midi would apply a swing of its own.
 _SILENT_LINE = re.compile(r"(?:[A-JNOQRSTWXZwr]:(?!\|)|%)")
 _ABC_FIELD = re.compile(r"(?m)^([BCDFGHKMNOQRST]):[ \t]*(.*?)[ \t]*$")
 _KERN_RECORD = re.compile(r"(?m)^!!!(COM|OTL|OPR|AGN|RNB):\s*(.*?)\s*$")
@@ -34,12 +34,12 @@ _XML_FIELDS = {"work-title": "title", "movement-title": "movement", "rights": "r
 
 
 def split_abc(text: str) -> list[str]:
-    """The tunes of an ABC file: each begins at its ``X:`` field; what precedes the first one is a file header."""
+    """The tunes of an ABC file: each begins at its ``X:`` field; the text before the first is a file header."""
     return [tune for tune in re.split(r"(?m)^(?=X:)", text) if tune.startswith("X:")]
 
 
 def abc_fields(tune: str) -> dict[str, list[str]]:
-    """The information fields of one ABC tune: letter -> values, in the order they are written."""
+    """The information fields of one ABC tune: letter -> values, in the order of the file."""
     fields: dict[str, list[str]] = {}
     for letter, value in _ABC_FIELD.findall(tune):
         if value:
@@ -48,7 +48,7 @@ def abc_fields(tune: str) -> dict[str, list[str]]:
 
 
 def abc2midi_path() -> Path:
-    """The abc2midi program that comes inside the symusic wheel."""
+    """The abc2midi program in the symusic package."""
     import symusic
 
     return Path(symusic.__file__).with_name("bin") / "abc2midi"
@@ -60,9 +60,9 @@ def _sounding_abc(tune: str, number: int) -> str:
 
 
 def _run_abc2midi(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
-    """One run of abc2midi over many tunes, in a folder of its own; number -> MIDI file, failed tunes missing.
+    """Run abc2midi once on many tunes: number -> MIDI file, without failed tunes.
 
-    ``fill`` is what the C library puts into memory before the program does (glibc; elsewhere it has no effect).
+    ``fill`` is the byte that the C library fills new memory with (glibc; elsewhere it has no effect).
     """
     try:
         with tempfile.TemporaryDirectory(prefix="tagging-abc-") as folder:
@@ -76,15 +76,15 @@ def _run_abc2midi(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 timeout=300,
-                check=False,  # it crashes on rare tunes; those come back missing
+                check=False,  # it crashes on rare tunes, which are then missing
             )
-            made = {number: Path(folder, f"in{number}.mid") for number in tunes}
-            # a tune it gives up on leaves no file or one without a single track
-            return {n: path.read_bytes() for n, path in made.items() if path.exists() and path.stat().st_size > 22}
+            paths = {number: Path(folder, f"in{number}.mid") for number in tunes}
+            # a failed tune leaves no file, or one without a track
+            return {n: path.read_bytes() for n, path in paths.items() if path.exists() and path.stat().st_size > 22}
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CorpusError(
             f"cannot read ABC tunes with abc2midi in a temporary folder: {error}; "
-            "check that the folder for temporary files has space left, or name another one in TMPDIR"
+            "check that the folder for temporary files has space left, or set TMPDIR to another one"
         ) from error
 
 
@@ -92,9 +92,9 @@ def read_abc(tunes: list[str]) -> list[np.ndarray | None]:
     """Notes of many ABC tunes with two calls of abc2midi.
 
     Returns:
-        one table of notes for each tune; None where abc2midi gives up (two tunes of the library name a key ``H``), or
-        where the notes depend on the tunes read before or on memory it never wrote (five tunes). These are found by
-        reading twice, in the opposite order and with memory filled differently.
+        one table of notes for each tune; None where abc2midi fails (two tunes of the library have a key ``H``), or where
+        the notes depend on the tunes read before or on uninitialized memory (five tunes). These are detected by reading
+        twice, in the opposite order and with memory filled differently.
 
     Raises:
         CorpusError: abc2midi or the folder for temporary files cannot be used.
@@ -107,7 +107,7 @@ def read_abc(tunes: list[str]) -> list[np.ndarray | None]:
 
 def _read_all_abc(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
     midi = _run_abc2midi(tunes, fill)
-    for number in tunes.keys() - midi.keys():  # a crash takes the tunes behind it along: try these alone
+    for number in tunes.keys() - midi.keys():  # the tunes after a crash are missing: read each alone
         midi |= _run_abc2midi({number: tunes[number]}, fill)
     return midi
 
@@ -132,7 +132,7 @@ def xml_fields(text: str) -> dict[str, Any]:
 
 
 def score_text(path: Path) -> str:
-    """The text of a kern, MusicXML or compressed MusicXML file, whatever its encoding."""
+    """The text of a kern, MusicXML or compressed MusicXML file, in any encoding."""
     if path.suffix == ".mxl":
         with zipfile.ZipFile(path) as archive:
             scores = [n for n in archive.namelist() if n.endswith((".xml", ".musicxml")) and not n.startswith("META")]
@@ -140,7 +140,7 @@ def score_text(path: Path) -> str:
     else:
         raw = path.read_bytes()
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        # verovio does not detect UTF-16, and the declaration must say what the text has become
+        # verovio does not detect UTF-16, and the declaration must name the new encoding
         return re.sub(r"(encoding=[\"'])UTF-16[A-Z]*", r"\1UTF-8", raw.decode("utf-16"), count=1, flags=re.IGNORECASE)
     return raw.decode("utf-8-sig", errors="replace")
 
@@ -157,15 +157,15 @@ def read_score(text: str) -> tuple[np.ndarray, tuple[int, int] | None] | None:
 
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """verovio writes some remarks past its own log switch, straight to the process's standard error."""
+    """Silence verovio, which writes some messages to standard error although its log is off."""
     saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
         os.dup2(saved, 2)
-        os.close(nowhere)
+        os.close(null)
         os.close(saved)
 
 
@@ -186,7 +186,7 @@ def _verovio_toolkit() -> Any:
 def _notes_of_midi(midi: bytes) -> tuple[np.ndarray, tuple[int, int] | None]:
     import symusic
 
-    score = symusic.Score.from_midi(midi)
+    score: Any = symusic.Score.from_midi(midi)
     parts = []
     for part, track in enumerate(score.tracks):
         if not track.is_drum and len(track.notes):

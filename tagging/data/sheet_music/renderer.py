@@ -1,7 +1,7 @@
-"""From notes to sound: every note is a stretch of the bank, scaled, faded and added.
+"""Renderer: from notes to audio. Every note is a stretch of the bank, scaled, faded and added.
 
-Only single-precision products and sums in a fixed order happen here, so that a clip has the same bytes on every machine
-that has the same bank, with or without numba, and a piece of a clip is exactly that piece of the whole.
+Only single-precision products and sums in a fixed order are used, so a clip has the same bytes on every machine with the
+same bank, with or without numba, and a stretch of a clip equals that stretch of the whole clip.
 """
 
 from __future__ import annotations
@@ -17,39 +17,43 @@ from .note_bank import LENGTH, LOOP_START, Bank
 from .synthesizer import STEP
 
 _TURN = LENGTH - LOOP_START
-# A clip's expected level, in samples of int16 (-20 dB below full scale). Peaks above the knee are bent, never cut.
+# Expected level of a clip in int16 (20 dB below full scale). Peaks above the knee are compressed, never clipped.
 _TARGET_RMS = 3277.0
 KNEE = np.float32(24000)
 _ROOM = np.float32(32000 - 24000)
 
 
 def render(bank: Bank, arrangement: Arrangement, samples: int, begin: int = 0) -> np.ndarray:
-    """The sound of an arrangement.
+    """Render a stretch of an arrangement.
 
     Args:
         bank: the rendered notes.
-        arrangement: what to play.
-        samples: how many samples.
-        begin: the first of them.
+        arrangement: the notes to play.
+        samples: length of the stretch.
+        begin: its first sample.
 
     Returns:
-        int16 ``[samples]`` at 16 kHz, never at full scale.
+        int16 [samples] at 16 kHz, never at full scale.
     """
-    mixed = mix_notes(bank, *arrangement.notes, samples, begin, level=level(bank, arrangement))
-    return to_int16(mixed)
+    program, pitch, start, duration, velocity = arrangement.notes
+    gain = level(bank, arrangement)
+    return to_int16(mix_notes(bank, program, pitch, start, duration, velocity, samples, begin, gain))
 
 
 def level(bank: Bank, arrangement: Arrangement) -> float:
-    """The factor that brings a clip to its expected level.
+    """The gain that brings a clip to its expected level.
 
-    It is estimated from the notes, as if their energies added up, and not measured on the sound: so it is the same for
-    every piece of a clip.
+    Estimated from the energies of the notes, not measured on the audio, so it is the same for every stretch of a clip.
+
+    Args:
+        bank: the rendered notes.
+        arrangement: the notes of the clip.
     """
     entries = bank.entries(arrangement.program, arrangement.pitch, arrangement.velocity)
     power = bank.note_energy(entries, arrangement.duration) * (arrangement.velocity / 127.0) ** 2
     total = float(power[entries >= 0].sum(dtype=np.float64))
     end = max(int((arrangement.start + arrangement.duration).max()), STEP)
-    # three digits: not even the order of a sum can change the result
+    # three digits: the order of a sum cannot change the result
     return float(f"{_TARGET_RMS / np.sqrt(max(total, 1e-9) / end):.3g}")
 
 
@@ -64,38 +68,38 @@ def mix_notes(
     begin: int = 0,
     level: float = 1.0,
 ) -> np.ndarray:
-    """Add up notes from the bank.
+    """Add notes of the bank.
 
     Args:
         bank: the rendered notes.
-        program, pitch, start, duration, velocity: int64 [notes]; times in samples, on multiples of 64.
-        samples, begin: which part of the sound.
-        level: factor for all of it.
+        program, pitch, start, duration, velocity: int64 [notes]; times in samples, multiples of 64.
+        samples, begin: length and first sample of the stretch.
+        level: gain.
 
     Returns:
-        float32 ``[samples]``.
+        float32 [samples].
     """
     entries = bank.entries(program, pitch, velocity)
     offset = begin % STEP
     origin = begin - offset
     blocks = -(-(samples + offset) // STEP)
     out = np.zeros(blocks * STEP, np.float32)
-    # drum strokes sound to their end
+    # drum notes sound to their end
     fade = np.where(program == DRUM_KIT, LENGTH // STEP, bank.fade[entries])
     held = duration // STEP
     first = (start - origin) // STEP
-    heard = (entries >= 0) & (first < blocks) & (first + held + fade > 0)
+    audible = (entries >= 0) & (first < blocks) & (first + held + fade > 0)
     gain = (velocity / 127.0 * level).astype(np.float32)
-    entries = entries[heard]
+    entries = entries[audible]
     _placer()(
         out,
         bank.samples,
         bank.first[entries],
         bank.length[entries] // STEP,
-        gain[heard] * bank.gain[entries],
-        first[heard],
-        held[heard],
-        fade[heard],
+        gain[audible] * bank.gain[entries],
+        first[audible],
+        held[audible],
+        fade[audible],
         bank.decay[entries],
         bank.loop_gain[entries],
     )
@@ -103,7 +107,11 @@ def mix_notes(
 
 
 def to_int16(mixed: np.ndarray) -> np.ndarray:
-    """Round to int16; what exceeds the knee is bent smoothly below full scale, sample by sample."""
+    """Round to int16; samples above the knee are compressed smoothly to below full scale.
+
+    Args:
+        mixed: float32 [samples].
+    """
     size = np.abs(mixed)
     if size.max(initial=0) > KNEE:
         above = np.maximum(size - KNEE, np.float32(0))
@@ -114,7 +122,7 @@ def to_int16(mixed: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _placer() -> Callable[..., None]:
-    """The inner loop: compiled where numba is installed, else in NumPy (some times slower, the same bytes)."""
+    """The inner loop: compiled where numba is installed, else in NumPy (slower, the same bytes)."""
     try:
         import numba
     except ImportError:
@@ -135,21 +143,21 @@ def _place_blocks(out, samples, source, length, gain, first, held, fade, decay, 
         for block in range(last):
             if block > held[note]:
                 level *= decay[note]
-            here = first[note] + block
-            if here < 0:
+            position = first[note] + block
+            if position < 0:
                 continue
-            sounding = level
-            place = block * 64
-            if place >= LENGTH:
-                turn = (place - LENGTH) // _TURN
-                place = LOOP_START + (place - LENGTH) % _TURN
+            block_level = level
+            offset = block * 64
+            if offset >= LENGTH:
+                turn = (offset - LENGTH) // _TURN
+                offset = LOOP_START + (offset - LENGTH) % _TURN
                 for _ in range(turn + 1):
-                    sounding *= loop_gain[note]
-            # slices, and not sums of indices: these the compiler turns into vector instructions (3 times faster)
-            target = out[here * 64 : here * 64 + 64]
-            sound = samples[source[note] + place : source[note] + place + 64]
+                    block_level *= loop_gain[note]
+            # slices instead of sums of indices: the compiler vectorizes these loops (3 times faster)
+            target = out[position * 64 : position * 64 + 64]
+            sound = samples[source[note] + offset : source[note] + offset + 64]
             for index in range(64):
-                target[index] += sounding * np.float32(sound[index])
+                target[index] += block_level * np.float32(sound[index])
 
 
 def place_numpy(out, samples, source, length, gain, first, held, fade, decay, loop_gain):
@@ -165,7 +173,7 @@ def place_numpy(out, samples, source, length, gain, first, held, fade, decay, lo
         factors = np.full(last, decay[note], np.float32)
         factors[: held[note] + 1] = 1
         factors[0] = gain[note]
-        levels = np.multiply.accumulate(factors)
+        levels = np.cumprod(factors)
         inside = min(last, LENGTH // STEP)
         sound = [samples[source[note] : source[note] + inside * STEP]]
         done = inside

@@ -1,8 +1,8 @@
-"""Which composition each clip is made of.
+"""Sampling: which composition each clip renders.
 
-Collections are dealt in fixed shares, flatter than natural: four fifths of all compositions are German songs or Irish
-tunes. Inside a collection no composition comes again before all have come. The first n clips of a long deal are the
-deal of n clips, so that small training sets are parts of large ones.
+Collections have fixed shares, flatter than their sizes: four fifths of all compositions are German songs or Irish tunes.
+Within a collection no composition is repeated before all have been used. The first n clips of a large sample are the sample
+of n clips, so that small training sets are subsets of large ones.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from .arranger import Numbers
 from .families import identity
 from .library import Library
 
-# In a hundred clips. A collection that is not named here belongs to the last group.
-SHARES = {
+# Clips per hundred. Collections that are not named here belong to the last group.
+SHARES: dict[tuple[str, ...], int] = {
     ("essenFolksong",): 42,
     ("oneills1850",): 16,
     ("ryansMammoth",): 12,
@@ -28,20 +28,23 @@ SHARES = {
 }
 
 
-def deal(library: Library, pool: np.ndarray, count: int, key: str) -> np.ndarray:
-    """int32 ``[count]``: the composition of each clip.
+def sample_compositions(library: Library, pool: np.ndarray, count: int, key: str) -> np.ndarray:
+    """Sample the composition of each clip.
 
     Args:
         library: the compositions.
-        pool: the compositions to deal from, as indices.
-        count: how many clips.
+        pool: int [pool]: indices of the compositions to sample from.
+        count: number of clips.
         key: names the random stream.
+
+    Returns:
+        int32 [count], indices into the library.
 
     Raises:
         ConfigError: the pool is empty.
     """
     if len(pool) == 0:
-        raise ConfigError("no compositions to make clips of: the split, the licence or the limit leaves none")
+        raise ConfigError("no compositions left: choose another split or licence, or a larger limit of compositions")
     named = [collection for collections in SHARES for collection in collections]
     collection = np.array([library.pieces[piece]["collection"] for piece in pool])
     members, shares = [], []
@@ -51,18 +54,19 @@ def deal(library: Library, pool: np.ndarray, count: int, key: str) -> np.ndarray
             members.append(pool[inside])
             shares.append(share)
     pattern = np.repeat(np.arange(len(members)), shares)
-    hands = -(-count // len(pattern))
-    order = Numbers(f"{key} hands").take(hands * len(pattern)).reshape(hands, -1).argsort(axis=1, kind="stable")
+    blocks = -(-count // len(pattern))
+    # "hands" and "round" are keys of random streams: other words would make another corpus
+    order = Numbers(f"{key} hands").take(blocks * len(pattern)).reshape(blocks, -1).argsort(axis=1, kind="stable")
     group = pattern[order].ravel()[:count]
-    dealt = np.empty(count, np.int32)
+    sampled = np.empty(count, np.int32)
     for number, compositions in enumerate(members):
-        places = np.flatnonzero(group == number)
-        dealt[places] = _rounds(compositions, len(places), f"{key} {number}")
-    return dealt
+        clips = np.flatnonzero(group == number)
+        sampled[clips] = _shuffled_rounds(compositions, len(clips), f"{key} {number}")
+    return sampled
 
 
-def _rounds(compositions: np.ndarray, count: int, key: str) -> np.ndarray:
-    """All compositions in a random order, then all again in another, until there are ``count``."""
+def _shuffled_rounds(compositions: np.ndarray, count: int, key: str) -> np.ndarray:
+    """All compositions in a random order, then all again in another, up to ``count``."""
     rounds = -(-count // len(compositions))
     shuffled = [
         compositions[Numbers(f"{key} round {turn}").take(len(compositions)).argsort(kind="stable")]
@@ -72,14 +76,19 @@ def _rounds(compositions: np.ndarray, count: int, key: str) -> np.ndarray:
 
 
 def first_compositions(library: Library, pool: np.ndarray, limit: int | None) -> np.ndarray:
-    """The pool cut down to ``limit`` compositions, chosen by hash: a smaller choice is part of a larger one.
+    """Reduce the pool to ``limit`` compositions, chosen by hash: a smaller choice is a subset of a larger one.
+
+    Args:
+        library: the compositions.
+        pool: int [pool]: indices of compositions.
+        limit: how many to keep; None keeps all.
 
     Raises:
-        ConfigError: there are not that many.
+        ConfigError: the limit is below 1 or above the size of the pool.
     """
     if limit is None:
         return pool
     if not 1 <= limit <= len(pool):
-        raise ConfigError(f"compositions={limit}: there are 1 to {len(pool)} here")
+        raise ConfigError(f"compositions={limit}: give a number from 1 to {len(pool)}")
     rank = [hashlib.sha256(f"limit {identity(library.pieces[piece])}".encode()).digest() for piece in pool]
     return np.sort(pool[sorted(range(len(pool)), key=rank.__getitem__)[:limit]])

@@ -1,4 +1,4 @@
-"""The full synthesizer, TinySoundFont: source of the note bank, and the reference that clips are checked against."""
+"""The synthesizer, TinySoundFont: source of the note bank, and reference for rendered clips."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ...errors import CorpusError
 from .instruments import DRUM_KIT
 
 SAMPLE_RATE = 16000
-# TinySoundFont moves gains in steps of this many samples; note times lie on this grid too.
+# TinySoundFont changes gains every 64 samples; note times are multiples of this.
 STEP = 64
 _DRUM_CHANNEL = 9
 
 
 def soundfont_path() -> Path:
-    """The SoundFont in use: the file named by ``TAGGING_SOUNDFONT``, else the one in the ``pretty_midi`` package.
+    """The SoundFont in use: the file named by ``TAGGING_SOUNDFONT``, or else the one in the ``pretty_midi`` package.
 
     Raises:
-        CorpusError: neither is there.
+        CorpusError: neither exists.
     """
     named = os.environ.get("TAGGING_SOUNDFONT")
     if named:
@@ -30,18 +30,18 @@ def soundfont_path() -> Path:
             raise CorpusError(f"TAGGING_SOUNDFONT names {path}, which is not a file")
         return path
     spec = importlib.util.find_spec("pretty_midi")
-    found = sorted(Path(spec.origin).parent.glob("*.sf2")) if spec and spec.origin else []
-    if not found:
+    files = sorted(Path(spec.origin).parent.glob("*.sf2")) if spec and spec.origin else []
+    if not files:
         raise CorpusError(
-            "no SoundFont: install the pretty_midi package, which carries one, or name a .sf2 file in TAGGING_SOUNDFONT"
+            "no SoundFont: install the pretty_midi package, which contains one, or set TAGGING_SOUNDFONT to a .sf2 file"
         )
-    return found[0]
+    return files[0]
 
 
 class Synthesizer:
     """TinySoundFont at 16 kHz, mixed to mono.
 
-    symusic's synthesizer is not used: most of its notes are out of tune, and some never end.
+    The synthesizer of symusic is not used: most of its notes are out of tune, and some never end.
 
     Raises:
         CorpusError: the tinysoundfont package or the SoundFont is missing.
@@ -62,7 +62,7 @@ class Synthesizer:
         return np.frombuffer(self._synth.generate(samples), np.float32).reshape(-1, 2).mean(axis=1)
 
     def _silence(self) -> None:
-        """Drop all voices and let their fade run out: without this, the sound before leaks in."""
+        """End all voices and their fades, which would otherwise sound in the next note."""
         self._synth.sounds_off()
         self._synth.generate(SAMPLE_RATE // 2)
 
@@ -71,9 +71,16 @@ class Synthesizer:
         self._synth.program_select(channel, self._font, 128 if drums else 0, 0 if drums else program, drums)
 
     def note(self, program: int, pitch: int, velocity: int, samples: int, release: int | None = None) -> np.ndarray:
-        """One note, float32 ``[samples]``, held to the end or released after ``release`` samples.
+        """Render one note.
 
-        ``program`` is a General MIDI program, or :data:`~tagging.data.sheet_music.instruments.DRUM_KIT`.
+        Args:
+            program: a General MIDI program, or :data:`~tagging.data.sheet_music.instruments.DRUM_KIT`.
+            pitch, velocity: MIDI.
+            samples: length.
+            release: samples after which the note is released; None holds it to the end.
+
+        Returns:
+            float32 [samples].
         """
         self._silence()
         channel = _DRUM_CHANNEL if program == DRUM_KIT else 0
@@ -94,10 +101,14 @@ class Synthesizer:
         velocity: np.ndarray,
         samples: int,
     ) -> np.ndarray:
-        """A whole list of notes, one channel for each program; times in samples, on multiples of 64.
+        """Render a list of notes, one channel for each program.
+
+        Args:
+            program, pitch, start, duration, velocity: int [notes]; times in samples, multiples of 64.
+            samples: length.
 
         Returns:
-            float32 ``[samples]``.
+            float32 [samples].
         """
         self._silence()
         channels = {}
@@ -110,7 +121,7 @@ class Synthesizer:
             program.tolist(), pitch.tolist(), start.tolist(), duration.tolist(), velocity.tolist(), strict=True
         ):
             key, begin, length, force = note
-            # at the same time, notes end before others begin
+            # notes that end at some time sort before those that begin
             events += [(begin, 1, channels[name], key, force), (begin + length, 0, channels[name], key, 0)]
         pieces, position = [], 0
         for time, on, channel, key, force in sorted(events):

@@ -1,7 +1,7 @@
-"""Tag bias, measured on any scores: popular tags win, exclusive tags coincide, synonyms part, scores say too much or little.
+"""Measures of tag bias on any scores: popularity bias, contradictions, disagreement of synonyms, miscalibration.
 
-Every measure takes arrays [songs, tags] of classification tags and needs NumPy alone; :func:`bias_report` takes them all.
-Book: ``book/popular_tags``.
+Every measure takes arrays [songs, tags] of classification tags; :func:`bias_report` combines them. Rank correlations need
+SciPy, and recalibration scikit-learn (extra ``train``); everything else needs NumPy only. Book: ``book/popular_tags``.
 """
 
 from .agreement import Agreement, Agreements, Disagreement, agreement
@@ -18,6 +18,7 @@ from .popularity import (
     variety,
 )
 from .report import BiasReport, bias_report
+from .text import text
 
 __all__ = [
     "AccuracyByPopularity",
@@ -39,6 +40,7 @@ __all__ = [
     "contradictions",
     "cooccurrence",
     "over_representation",
+    "text",
     "top_precision",
     "variety",
 ]

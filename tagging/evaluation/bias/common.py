@@ -1,4 +1,4 @@
-"""What the measures of bias share: checked arrays, the highest of each row, given tags, ranks."""
+"""Shared by the measures of tag bias: checked inputs, top-k selection, assignment of tags, rank correlation."""
 
 from __future__ import annotations
 
@@ -11,117 +11,108 @@ from ...errors import ConfigError
 from ..bootstrap import Resampling
 from ..validation import check_arrays, check_binary, check_scores
 
-# How often labels are drawn from the scores, to see what a measure shows of true probabilities on as few songs.
+# How often labels are drawn from the scores, to find what a measure shows for true probabilities on as few songs.
 DRAWS = 20
-# From here on a tag counts as given where nothing says how often it should be.
+# Where nothing says how often a tag should be assigned.
 THRESHOLD = 0.5
 
 
 def prepare(
     scores: np.ndarray, labels: np.ndarray | None, resampling: Resampling | None
 ) -> tuple[np.ndarray, np.ndarray | None, Resampling]:
-    """Scores, labels and resampling as the measures need them.
+    """Checked scores and labels, and the resampling or a default one.
 
     Args:
         scores: float [songs, tags] in [0, 1], of classification tags.
-        labels: 0, 1 or nan (unknown) [songs, tags]; None if there are no annotations.
-        resampling: what intervals resample; None for 1,000 resamples of single songs.
+        labels: 0, 1 or nan (unknown) [songs, tags]; None without labels.
+        resampling: of the songs; None for 1,000 resamples of single songs.
 
     Raises:
-        ConfigError: fewer than two tags, a resampling of another number of songs, arrays outside the ranges above.
-
-    Book: ``book/popular_tags``.
+        ConfigError: fewer than two tags, a resampling of another number of songs, arrays outside their range.
     """
-    scores = check_scores(scores, unit=True)
+    scores = check_scores(scores, probabilities=True)
     if scores.shape[1] < 2:
-        raise ConfigError(f"scores {scores.shape}: bias towards some tags can only be measured with two tags or more")
+        raise ConfigError(f"scores {scores.shape}: tag bias needs two tags or more")
     if labels is not None:
         labels, scores = check_arrays(labels, scores)
         check_binary(labels)
     resampling = resampling or Resampling(len(scores))
-    if resampling.songs != len(scores):
-        raise ConfigError(f"a resampling of {resampling.songs} songs does not fit scores of {len(scores)}")
+    if resampling.num_songs != len(scores):
+        raise ConfigError(f"a resampling of {resampling.num_songs} songs does not fit scores of {len(scores)}")
     return scores, labels, resampling
 
 
-def check_top_k(top_k: int, tags: int) -> None:
-    """Refuse a list that has no room, or room for every tag.
-
-    Raises:
-        ConfigError: ``top_k`` is not in 1 ... tags - 1.
-
-    Book: ``book/popular_tags``.
-    """
-    if not 1 <= top_k < tags:
-        raise ConfigError(f"top_k={top_k}: with {tags} classification tags give 1 to {tags - 1}")
+def prepare_labelled(
+    scores: np.ndarray, labels: np.ndarray, resampling: Resampling | None = None
+) -> tuple[np.ndarray, np.ndarray, Resampling]:
+    """As :func:`prepare`, for a measure that needs labels."""
+    checked_scores, checked_labels, resampling = prepare(scores, labels, resampling)
+    if checked_labels is None:
+        raise ConfigError("labels=None: this measure needs labels")
+    return checked_scores, checked_labels, resampling
 
 
-def check_groups(name: str, groups: Mapping[str, Sequence[int]], tags: int) -> dict[str, tuple[int, ...]]:
-    """The groups of two tags or more.
+def check_top_k(top_k: int, num_tags: int) -> None:
+    """Raise ConfigError unless ``top_k`` is between 1 and ``num_tags - 1``."""
+    if not 1 <= top_k < num_tags:
+        raise ConfigError(f"top_k={top_k}: with {num_tags} classification tags give 1 to {num_tags - 1}")
+
+
+def check_groups(name: str, groups: Mapping[str, Sequence[int]], num_tags: int) -> dict[str, tuple[int, ...]]:
+    """The groups that have two tags or more.
 
     Args:
-        name: of the argument, for errors.
-        groups: name of a group -> places of its tags.
-        tags: how many there are.
+        name: of the argument, for messages.
+        groups: name of a group -> indices of its tags.
+        num_tags: number of tags.
 
     Raises:
-        ConfigError: no such group, a place given twice in one or outside 0 ... tags - 1.
-
-    Book: ``book/popular_tags``.
+        ConfigError: no such group; an index given twice in a group, or outside the tags.
     """
-    held = {group: tuple(members) for group, members in groups.items() if len(members) > 1}
-    if not held:
+    pairable = {group: tuple(members) for group, members in groups.items() if len(members) > 1}
+    if not pairable:
         raise ConfigError(f"{name}: no group of two tags or more, so there is nothing to compare")
-    for group, members in held.items():
-        if len(set(members)) < len(members) or min(members) < 0 or max(members) >= tags:
+    for group, members in pairable.items():
+        if len(set(members)) < len(members) or min(members) < 0 or max(members) >= num_tags:
             raise ConfigError(
-                f"{name}, group {group!r}, tags {members}: expected different places from 0 to {tags - 1}"
+                f"{name}, group {group!r}, tags {members}: expected distinct indices from 0 to {num_tags - 1}"
             )
-    return held
+    return pairable
 
 
-def check_popularity(
-    popularity: np.ndarray | None, labels: np.ndarray | None, tags: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """How frequent each tag is, and how frequent it is annotated.
+def check_popularity(popularity: np.ndarray | None, labels: np.ndarray | None, num_tags: int) -> np.ndarray:
+    """The popularity of each tag: as given, else the share of songs labelled with it.
 
     Args:
-        popularity: 0 or more [tags], such as numbers of training positives; None for the frequencies in the labels.
+        popularity: 0 or more [tags], such as numbers of training positives; None to take it from the labels.
         labels: float [songs, tags], or None.
-        tags: how many there are.
+        num_tags: number of tags.
 
     Returns:
-        Two float64 [tags]: popularity as given or annotated, and the annotated share of songs (nan where nothing is known;
-        None without labels).
+        float64 [tags].
 
     Raises:
         ConfigError: neither is given, or popularity is not as above.
-
-    Book: ``book/popular_tags``.
     """
-    rates = None if labels is None else annotated_rates(labels)
     if popularity is None:
-        if rates is None:
-            raise ConfigError("popularity is needed where there are no labels: how frequent each tag is, in training")
-        return np.nan_to_num(rates), rates
+        if labels is None:
+            raise ConfigError("without labels give popularity: how often each tag occurs in training")
+        return np.nan_to_num(prevalence(labels))
     popularity = np.asarray(popularity, np.float64)
     if (
-        popularity.shape != (tags,)
+        popularity.shape != (num_tags,)
         or not np.isfinite(popularity).all()
         or (popularity < 0).any()
         or not popularity.any()
     ):
         raise ConfigError(
-            f"popularity {popularity.shape}: give 0 or a positive number for each of {tags} tags, not all of them 0"
+            f"popularity {popularity.shape}: give 0 or a positive number for each of {num_tags} tags, not all of them 0"
         )
-    return popularity, rates
+    return popularity
 
 
-def annotated_rates(labels: np.ndarray) -> np.ndarray:
-    """float64 [tags]: the share of songs that have a tag, of those where it is known; nan where it is known of none.
-
-    Book: ``book/popular_tags``.
-    """
+def prevalence(labels: np.ndarray) -> np.ndarray:
+    """float64 [tags]: share of the labelled songs that have each tag; nan for a tag without labels."""
     known = (~np.isnan(labels)).sum(axis=0)
     return np.divide(
         np.nansum(labels, axis=0, dtype=np.float64), known, out=np.full(len(known), np.nan), where=known > 0
@@ -131,87 +122,73 @@ def annotated_rates(labels: np.ndarray) -> np.ndarray:
 def highest(
     scores: np.ndarray, count: int | np.ndarray, *, known: np.ndarray | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Where the highest scores of each row lie. Ties are drawn by lot, so that no place in the row is preferred.
+    """A mask of the highest scores of each row; ties are broken at random, so that no column is preferred.
 
     Args:
         scores: float [rows, columns].
-        count: how many; one number or int [rows].
-        known: bool [rows, columns]: what may be chosen; by default everything. A row with less than ``count`` gives all.
-        seed: of the lot.
+        count: number of entries per row, one number or int [rows].
+        known: bool [rows, columns], which entries may be chosen; all by default. A row with fewer than ``count`` gives all.
+        seed: for ties.
 
     Returns:
         bool [rows, columns].
-
-    Book: ``book/popular_tags``.
     """
     if known is not None:
         scores = np.where(known, scores, -np.inf)
         count = np.minimum(count, known.sum(axis=1))
-    lot = np.random.default_rng(seed).random(scores.shape, np.float32)
-    order = np.lexsort((lot, -scores), axis=1)
+    tie_breaker = np.random.default_rng(seed).random(scores.shape, np.float32)
+    order = np.lexsort((tie_breaker, -scores), axis=1)
     chosen = np.zeros(scores.shape, bool)
     np.put_along_axis(chosen, order, np.arange(scores.shape[1]) < np.reshape(count, (-1, 1)), axis=1)
     return chosen
 
 
-def given_tags(
+def assigned_tags(
     scores: np.ndarray, labels: np.ndarray | None, thresholds: float | np.ndarray | None
 ) -> tuple[np.ndarray, str]:
-    """Which tags are given to which songs.
+    """Which tags are assigned to which songs.
 
     Args:
         scores: float [songs, tags].
-        labels: 0, 1 or nan [songs, tags]; None if there are no annotations.
-        thresholds: one, or one a tag [tags]: a tag is given where its score is at least that. None: as many songs are given
-            a tag as are annotated with it; without labels a threshold of 0.5.
+        labels: 0, 1 or nan [songs, tags]; None without labels.
+        thresholds: one number or one per tag [tags]; a tag is assigned where its score is at least that. None: each tag is
+            assigned to as many songs as are labelled with it; without labels, a threshold of 0.5.
 
     Returns:
         bool [songs, tags], and the rule in words.
 
     Raises:
-        ConfigError: thresholds of another shape, or not numbers.
-
-    Book: ``book/popular_tags``.
+        ConfigError: thresholds of another shape, or not finite.
     """
     if thresholds is None and labels is not None:
-        count = np.round(np.nan_to_num(annotated_rates(labels)) * len(scores)).astype(int)
-        return highest(scores.T, count).T, "as many songs are given a tag as are annotated with it"
+        count = np.round(np.nan_to_num(prevalence(labels)) * len(scores)).astype(int)
+        return highest(scores.T, count).T, "each tag is assigned as often as it is labelled"
     thresholds = np.asarray(THRESHOLD if thresholds is None else thresholds, np.float64)
     if thresholds.shape not in ((), scores.shape[1:]) or not np.isfinite(thresholds).all():
         raise ConfigError(f"thresholds {thresholds.shape}: give one number, or one for each of {scores.shape[1]} tags")
-    how = f"score of {thresholds:g} or more" if thresholds.ndim == 0 else "score of a tag's own threshold or more"
-    return scores >= thresholds, how
+    rule = f"score of {thresholds:g} or more" if thresholds.ndim == 0 else "score at or above the tag's own threshold"
+    return scores >= thresholds, rule
 
 
 def score_ranks(scores: np.ndarray) -> np.ndarray:
-    """float64 [songs, tags]: of a song's other tags, the share that scores lower, ties as half; 1 is the top.
-
-    Book: ``book/popular_tags``.
-    """
+    """float64 [songs, tags]: the share of a song's other tags with a lower score, ties as half; 1 is the top."""
     ranks = np.empty(scores.shape)
-    for tag, own in enumerate(scores.T):
-        lower, equal = scores < own[:, None], scores == own[:, None]
+    for tag, column in enumerate(scores.T):
+        lower, equal = scores < column[:, None], scores == column[:, None]
         ranks[:, tag] = lower.sum(axis=1) + (equal.sum(axis=1) - 1) / 2
     return ranks / (scores.shape[1] - 1)
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Rank correlation in [-1, 1] of two float [n], ties with their mean rank; where either is nan, both are left out.
+    """Spearman's rank correlation of two float [n], over the pairs without nan; needs SciPy (extra ``train``).
 
     Returns:
-        nan for fewer than three pairs, or where one side has no differences.
-
-    Source: Spearman 1904. Book: ``book/popular_tags``.
+        A number in [-1, 1]; nan for fewer than three pairs, or if one side is constant.
     """
+    from scipy.stats import spearmanr
+
     both = ~(np.isnan(first) | np.isnan(second))
-    if both.sum() < 3:
+    first, second = first[both], second[both]
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan
-    ranks = [_mean_ranks(values[both]) for values in (first, second)]
-    centred = [rank - rank.mean() for rank in ranks]
-    length = math.sqrt((centred[0] @ centred[0]) * (centred[1] @ centred[1]))
-    return float(centred[0] @ centred[1] / length) if length else math.nan
-
-
-def _mean_ranks(values: np.ndarray) -> np.ndarray:
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+    return float(spearmanr(first, second).statistic)

@@ -1,4 +1,4 @@
-"""Are exclusive tags given together? Baroque and classic period, major and minor, for one song, and with which confidence."""
+"""Contradictions: how often, and how confidently, a model assigns mutually exclusive tags to the same song."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from itertools import combinations
 import numpy as np
 
 from ..bootstrap import Interval, Resampling, interval_of
-from .common import check_groups, check_top_k, given_tags, highest, prepare
+from .common import assigned_tags, check_groups, check_top_k, highest, prepare
 
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Two exclusive tags, and the songs that were given both.
+    """Two exclusive tags, and how often both are assigned to one song.
 
     Attributes:
-        group: the group of exclusive tags.
-        first, second: places of the two tags.
-        coincide: songs that are annotated with both; they are left out.
-        above: share of the other songs in which both are above their thresholds.
-        above_confidence: mean over these songs of the lower of the two scores; nan if there is no such song.
-        above_by_chance: share in which both would be, were the two given independently of each other.
-        listed: share of the songs in which both are in the top k.
-        listed_confidence: mean over these of the lower score; nan if there is none.
+        group: name of the group of exclusive tags.
+        first, second: indices of the two tags.
+        num_labelled_both: songs labelled with both; they are left out.
+        by_threshold: share of the other songs in which both are assigned.
+        by_threshold_confidence: mean over these songs of the lower of the two scores; nan if there are none.
+        by_threshold_if_independent: the share if the two tags were assigned independently of each other.
+        in_top_k: share of the songs in which both are in the top k.
+        in_top_k_confidence: mean over these songs of the lower score; nan if there are none.
 
     Book: ``book/exclusive_tags``.
     """
@@ -33,24 +33,24 @@ class Contradiction:
     group: str
     first: int
     second: int
-    coincide: int
-    above: Interval
-    above_confidence: float
-    above_by_chance: float
-    listed: Interval
-    listed_confidence: float
+    num_labelled_both: int
+    by_threshold: Interval
+    by_threshold_confidence: float
+    by_threshold_if_independent: float
+    in_top_k: Interval
+    in_top_k_confidence: float
 
 
 @dataclass(frozen=True)
 class Contradictions:
-    """Violations of exclusive groups, pair by pair and together.
+    """Contradictions of a model, for each pair of exclusive tags, for each group and overall.
 
     Attributes:
-        top_k: length of the list.
-        thresholds: how they were set, in words.
+        top_k: length of a song's list.
+        thresholds: the rule by which tags are assigned, in words.
         pairs: every pair of every group.
-        groups: name of a group -> shares of songs with a violating pair of it, by thresholds and in the top k.
-        above, listed: share of songs with a violating pair of any group, by thresholds and in the top k.
+        groups: name of a group -> share of songs with a contradiction in it, by threshold and in the top k.
+        by_threshold, in_top_k: share of songs with a contradiction in any group.
 
     Book: ``book/exclusive_tags``.
     """
@@ -59,8 +59,8 @@ class Contradictions:
     thresholds: str
     pairs: list[Contradiction]
     groups: dict[str, tuple[Interval, Interval]]
-    above: Interval
-    listed: Interval
+    by_threshold: Interval
+    in_top_k: Interval
 
 
 def contradictions(
@@ -72,39 +72,39 @@ def contradictions(
     top_k: int = 10,
     resampling: Resampling | None = None,
 ) -> Contradictions:
-    """How often two tags that exclude each other are both above their thresholds, or both in the top k.
+    """Measure how often two mutually exclusive tags are both assigned, or both in the top k.
 
-    A pair that the annotations of a song hold together is no violation in that song.
+    A song that is labelled with both tags of a pair does not count as a contradiction.
 
     Args:
         scores: float [songs, tags] in [0, 1].
-        exclusive: name of a group -> places of tags of which a song has one at most.
+        exclusive: name of a group -> indices of tags of which a song has at most one.
         labels: 0, 1 or nan [songs, tags]; may be None.
-        thresholds: one, or one a tag [tags]: a tag is given where its score is at least that. By default as many songs are
-            given a tag as are annotated with it, so that frequent tags gain nothing from their higher scores; without
-            labels 0.5.
-        top_k: length of the list.
-        resampling: what intervals resample; thresholds and lists stay as they are.
+        thresholds: one number or one per tag [tags]; a tag is assigned where its score is at least that. By default each tag
+            is assigned to as many songs as are labelled with it, so that higher scores of frequent tags do not count;
+            without labels the threshold is 0.5.
+        top_k: length of a song's list.
+        resampling: of the songs; thresholds and lists are not resampled.
 
     Raises:
-        ConfigError: no group of two tags, a place outside the scores, anything outside its range.
+        ConfigError: no group of two tags, an index outside the tags, arguments outside their range.
 
     Source: the poster, "East Coast" and "West Coast". Book: ``book/exclusive_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     check_top_k(top_k, scores.shape[1])
     groups = check_groups("exclusive", exclusive, scores.shape[1])
-    above, how = given_tags(scores, labels, thresholds)
-    listed = highest(scores, top_k)
-    pairs, shares = [], {}
-    anywhere = np.zeros((len(scores), 2), bool)
+    assigned, rule = assigned_tags(scores, labels, thresholds)
+    masks = assigned, highest(scores, top_k)
+    pairs, group_shares = [], {}
+    any_group = np.zeros((len(scores), 2), bool)
     for name, members in groups.items():
-        found, violated = _group(name, members, scores, labels, above, listed, resampling)
-        pairs += found
-        shares[name] = _share(violated, resampling)
-        anywhere |= violated
-    both = _share(anywhere, resampling)
-    return Contradictions(top_k=top_k, thresholds=how, pairs=pairs, groups=shares, above=both[0], listed=both[1])
+        group_pairs, violated = _group(name, members, scores, labels, masks, resampling)
+        pairs += group_pairs
+        group_shares[name] = _shares(violated, resampling)
+        any_group |= violated
+    by_threshold, in_top_k = _shares(any_group, resampling)
+    return Contradictions(top_k, rule, pairs, group_shares, by_threshold, in_top_k)
 
 
 def _group(
@@ -112,47 +112,43 @@ def _group(
     members: tuple[int, ...],
     scores: np.ndarray,
     labels: np.ndarray | None,
-    above: np.ndarray,
-    listed: np.ndarray,
+    masks: tuple[np.ndarray, np.ndarray],
     resampling: Resampling,
 ) -> tuple[list[Contradiction], np.ndarray]:
-    """Every pair of one group, and bool [songs, 2]: where any of them is violated, by thresholds and in the top k."""
+    """Every pair of one group, and bool [songs, 2]: songs with a contradiction, by threshold and in the top k."""
     pairs = list(combinations(members, 2))
     first, second = np.array(pairs).T
     considered = np.ones((len(scores), len(pairs)), bool)
     if labels is not None:
         considered = ~((labels[:, first] == 1) & (labels[:, second] == 1))
-    confidence = np.minimum(scores[:, first], scores[:, second])
-    violated = [given[:, first] & given[:, second] & considered for given in (above, listed)]
+    lower = np.minimum(scores[:, first], scores[:, second])
+    violated = [mask[:, first] & mask[:, second] & considered for mask in masks]
     songs = resampling.sums(considered)
-    with np.errstate(invalid="ignore"):  # a resample in which all songs are annotated with both
+    with np.errstate(invalid="ignore"):  # a resample in which all songs are labelled with both
         shares = [resampling.sums(violation) / songs for violation in violated]
-    confidences = [
-        [
-            float(confidence[violation[:, pair], pair].mean()) if violation[:, pair].any() else math.nan
-            for pair in range(len(pairs))
-        ]
+    confidence = [
+        [float(lower[song, pair].mean()) if song.any() else math.nan for pair, song in enumerate(violation.T)]
         for violation in violated
     ]
-    rates = above.mean(axis=0)
-    found = [
+    frequency = masks[0].mean(axis=0)
+    results = [
         Contradiction(
             group=name,
             first=a,
             second=b,
-            coincide=int((~considered[:, pair]).sum()),
-            above=interval_of(shares[0][:, pair], (0.0, 1.0)),
-            above_confidence=confidences[0][pair],
-            above_by_chance=float(rates[a] * rates[b]),
-            listed=interval_of(shares[1][:, pair], (0.0, 1.0)),
-            listed_confidence=confidences[1][pair],
+            num_labelled_both=int((~considered[:, pair]).sum()),
+            by_threshold=interval_of(shares[0][:, pair], (0.0, 1.0)),
+            by_threshold_confidence=confidence[0][pair],
+            by_threshold_if_independent=float(frequency[a] * frequency[b]),
+            in_top_k=interval_of(shares[1][:, pair], (0.0, 1.0)),
+            in_top_k_confidence=confidence[1][pair],
         )
         for pair, (a, b) in enumerate(pairs)
     ]
-    return found, np.stack([violation.any(axis=1) for violation in violated], axis=1)
+    return results, np.stack([violation.any(axis=1) for violation in violated], axis=1)
 
 
-def _share(violated: np.ndarray, resampling: Resampling) -> tuple[Interval, Interval]:
+def _shares(violated: np.ndarray, resampling: Resampling) -> tuple[Interval, Interval]:
     sums = resampling.sums(np.column_stack([violated, np.ones(len(violated))]))
-    above, listed = (sums[:, :2] / sums[:, 2:]).T
-    return interval_of(above, (0.0, 1.0)), interval_of(listed, (0.0, 1.0))
+    by_threshold, in_top_k = (sums[:, :2] / sums[:, 2:]).T
+    return interval_of(by_threshold, (0.0, 1.0)), interval_of(in_top_k, (0.0, 1.0))

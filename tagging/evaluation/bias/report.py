@@ -1,4 +1,4 @@
-"""All measures of bias of one model at once."""
+"""All measures of tag bias of one model, in one report."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ from .popularity import (
     top_precision,
     variety,
 )
-from .text import page
 
 
 @dataclass(frozen=True, eq=False)
 class BiasReport:
-    """What :func:`bias_report` found. Places of tags in the measures are places in ``tags``.
+    """The result of :func:`bias_report`. Indices of tags in the measures are indices into ``tags``.
+
+    :func:`tagging.evaluation.bias.text` turns it into plain text, :func:`tagging.plots.bias.figures` into figures.
 
     Attributes:
         tags: names of the classification tags, in the order of the vocabulary.
-        songs, groups: how many were measured, and how many groups intervals resample.
-        fingerprint: equal for two models if and only if their measures can be compared resample by resample.
+        num_songs, num_groups: number of songs, and of groups that were resampled.
+        fingerprint: equal for two models exactly if their measures can be paired by resample.
         top_k: length of a song's list.
-        popularity_of: where the popularity of tags is from, in words.
-        variety: how many tags the lists make use of.
-        over_representation, accuracy, precision, calibration, contradictions: the measures; None where ``skipped`` says why.
+        popularity_of: where the popularity of tags comes from, in words.
+        variety: effective number of tags in the lists.
+        over_representation, accuracy, precision, calibration, contradictions: the measures; None if ``skipped`` says why.
         cooccurrence: of pairs of tags.
-        agreement: of tags that mean the same; None if no such were named.
-        skipped: measure -> why it was not taken.
+        agreement: of synonyms; None if none were given.
+        skipped: measure -> why it was skipped.
 
     Book: ``book/popular_tags``.
     """
 
     tags: tuple[str, ...]
-    songs: int
-    groups: int
+    num_songs: int
+    num_groups: int
     fingerprint: str
     top_k: int
     popularity_of: str
@@ -65,13 +66,12 @@ class BiasReport:
     agreement: Agreements | None
     skipped: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"BiasReport({len(self.tags)} tags, {self.num_songs} songs)"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for a run record: arrays as lists, nan as None."""
-        return plain(self)
-
-    def text(self) -> str:
-        """A page of plain text."""
-        return page(self)
+        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 def bias_report(
@@ -88,111 +88,116 @@ def bias_report(
     resamples: int = 1000,
     seed: int = 0,
 ) -> BiasReport:
-    """Measure the bias of a model; attributes of the vocabulary are left aside.
+    """Measure the tag bias of a model; regression tags are ignored.
 
     Args:
         scores: float [songs, tags] in [0, 1].
         vocabulary: the tags; its exclusive groups are checked for contradictions.
-        labels: 0, 1 or nan [songs, tags]; without them a part of the measures is skipped, and the report says which.
-        train_positives: 0 or more [tags]: how often each tag is given in training; by default as often as in ``labels``.
-        groups: int or str [songs]: what intervals resample; by default every song on its own.
+        labels: 0, 1 or nan [songs, tags]; without them some measures are skipped, and the report says which.
+        train_positives: 0 or more [tags], number of training examples with each tag; by default the prevalence in ``labels``.
+        groups: int or str [songs], what is resampled together; by default each song is its own group.
         top_k: length of a song's list.
-        thresholds: one number, or one for each tag of the vocabulary, from where on a tag counts as given; by default as
-            many songs are given a tag as are annotated with it, without labels 0.5.
-        synonyms: name of a group -> names of classification tags that mean the same and should agree.
+        thresholds: one number, or one per tag of the vocabulary, from which on a tag is assigned; by default each tag is
+            assigned to as many songs as are labelled with it, and without labels from 0.5 on.
+        synonyms: name of a group -> names of classification tags with the same meaning.
         bins: of the reliability curves.
         resamples, seed: as in :func:`tagging.evaluation.evaluate`.
 
     Raises:
-        ConfigError: fewer than two classification tags, anything outside its range.
+        ConfigError: fewer than two classification tags, arguments outside their range.
 
     Book: ``book/popular_tags``.
     """
     if vocabulary.classification.sum() < 2:
-        raise ConfigError(
-            "vocabulary: bias towards some tags can only be measured with two classification tags or more"
-        )
-    scores = check_scores(scores, vocabulary, unit=True)
+        raise ConfigError("vocabulary: tag bias needs two classification tags or more")
+    scores = check_scores(scores, vocabulary, probabilities=True)
     if labels is not None:
         labels, scores = check_arrays(labels, scores, vocabulary)
     chosen = np.flatnonzero(vocabulary.classification)
     scores = scores[:, chosen]
     labels = None if labels is None else labels[:, chosen]
     if labels is not None and not np.nan_to_num(labels).any():
-        raise ConfigError("labels: no song has any tag; give labels=None to measure what can be measured without them")
-    popularity = _of_tags("train_positives", train_positives, vocabulary)
+        raise ConfigError("labels: no song has any tag; give labels=None for the measures that need no labels")
+    popularity = None if train_positives is None else _of_tags("train_positives", train_positives, vocabulary)
     if thresholds is not None and np.ndim(thresholds):
         thresholds = _of_tags("thresholds", thresholds, vocabulary)
-    place = {tag: column for column, tag in enumerate(chosen.tolist())}
+    index = {tag: column for column, tag in enumerate(chosen.tolist())}
     exclusive = {
-        name: [place[tag] for tag in tags if tag in place] for name, tags in vocabulary.exclusive_groups.items()
+        name: [index[tag] for tag in tags if tag in index] for name, tags in vocabulary.exclusive_groups.items()
     }
     exclusive = {name: tags for name, tags in exclusive.items() if len(tags) > 1}
-    same = {name: [_place(tag, vocabulary, place) for tag in words] for name, words in (synonyms or {}).items()}
+    same = {name: [_index(tag, vocabulary, index) for tag in words] for name, words in (synonyms or {}).items()}
     resampling = Resampling(len(scores), groups, resamples=resamples, seed=seed)
-
-    lists = {"top_k": top_k, "resampling": resampling}
     skipped = {}
     if labels is None:
-        skipped["accuracy by popularity, precision of the lists, calibration"] = "they need annotations"
+        skipped["accuracy by popularity, precision of the lists, calibration"] = "labels are needed"
         if popularity is None:
-            skipped["over-representation of frequent tags"] = (
-                "it needs annotations, or how often each tag is given in training"
-            )
+            skipped["over-representation of frequent tags"] = "labels or numbers of training examples are needed"
     if not exclusive:
         skipped["contradictions"] = "no exclusive groups of tags are known"
-    annotated = {"popularity": popularity, "resampling": resampling}
-    return BiasReport(
+    report = BiasReport(
         tags=tuple(vocabulary.names[tag] for tag in chosen),
-        songs=len(scores),
-        groups=resampling.count,
+        num_songs=len(scores),
+        num_groups=resampling.num_groups,
         fingerprint=resampling.fingerprint(b"" if labels is None else np.asarray(labels, np.float32).tobytes()),
         top_k=top_k,
         popularity_of=_popularity_of(popularity, labels),
-        variety=variety(scores, **lists),
-        over_representation=(
-            None
-            if labels is None and popularity is None
-            else over_representation(scores, labels, popularity=popularity, **lists)
-        ),
-        accuracy=None if labels is None else accuracy_by_popularity(scores, labels, **annotated),
-        precision=None if labels is None else top_precision(scores, labels, top_k=top_k, **annotated),
-        calibration=None if labels is None else calibration(scores, labels, bins=bins, **annotated),
-        contradictions=(
-            contradictions(scores, exclusive, labels, thresholds=thresholds, **lists) if exclusive else None
-        ),
+        variety=variety(scores, top_k=top_k, resampling=resampling),
+        over_representation=None,
+        accuracy=None,
+        precision=None,
+        calibration=None,
+        contradictions=None,
         cooccurrence=cooccurrence(scores, labels, resampling=resampling),
-        agreement=agreement(scores, same, labels, thresholds=thresholds, **lists) if synonyms is not None else None,
+        agreement=None,
         skipped=skipped,
     )
+    measured: dict[str, Any] = {}
+    if labels is not None or popularity is not None:
+        measured["over_representation"] = over_representation(
+            scores, labels, popularity=popularity, top_k=top_k, resampling=resampling
+        )
+    if labels is not None:
+        measured |= {
+            "accuracy": accuracy_by_popularity(scores, labels, popularity=popularity, resampling=resampling),
+            "precision": top_precision(scores, labels, popularity=popularity, top_k=top_k, resampling=resampling),
+            "calibration": calibration(scores, labels, popularity=popularity, bins=bins, resampling=resampling),
+        }
+    if exclusive:
+        measured["contradictions"] = contradictions(
+            scores, exclusive, labels, thresholds=thresholds, top_k=top_k, resampling=resampling
+        )
+    if synonyms is not None:
+        measured["agreement"] = agreement(
+            scores, same, labels, thresholds=thresholds, top_k=top_k, resampling=resampling
+        )
+    return dataclasses.replace(report, **measured)
 
 
-def _of_tags(name: str, values: np.ndarray | None, vocabulary: Vocabulary) -> np.ndarray | None:
-    """The values of the classification tags, of one value for each tag of the vocabulary."""
-    if values is None:
-        return None
+def _of_tags(name: str, values: Any, vocabulary: Vocabulary) -> np.ndarray:
+    """The values of the classification tags, from one value per tag of the vocabulary."""
     values = np.asarray(values)
     if values.shape != (len(vocabulary),):
         raise ConfigError(f"{name} {values.shape}: give one for each of the {len(vocabulary)} tags of the vocabulary")
     return values[vocabulary.classification]
 
 
-def _place(tag: str, vocabulary: Vocabulary, place: Mapping[int, int]) -> int:
-    """The place of a tag among the classification tags."""
+def _index(tag: str, vocabulary: Vocabulary, index: Mapping[int, int]) -> int:
+    """The index of a tag among the classification tags."""
     position = vocabulary.position(tag)
-    if position not in place:
-        raise ConfigError(f"synonyms: {tag!r} is an attribute; only classification tags are compared")
-    return place[position]
+    if position not in index:
+        raise ConfigError(f"synonyms: {tag!r} is a regression tag; only classification tags can be compared")
+    return index[position]
 
 
 def _popularity_of(popularity: np.ndarray | None, labels: np.ndarray | None) -> str:
     if popularity is not None:
-        return "how often each is given in training"
-    return "unknown" if labels is None else "how often each is annotated in these songs"
+        return "frequency in training"
+    return "unknown" if labels is None else "frequency in the labels"
 
 
 def plain(value: Any) -> Any:
-    """Measures as plain data for JSON: dataclasses as mappings, arrays as lists, nan as None. Book: ``book/popular_tags``."""
+    """Measures as plain data for JSON: dataclasses as mappings, arrays as lists, nan as None."""
     if isinstance(value, Interval):
         return value.to_dict()
     if dataclasses.is_dataclass(value):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...errors import ConfigError
 from ..base import BACKENDS, Backend
 from . import attention, dense, fully_convolutional, recurrent, temporal_pooling  # noqa: F401  (they register themselves)
@@ -19,20 +21,22 @@ def list_backends() -> list[str]:
     return sorted(BACKENDS.names())
 
 
-def build_backend(name: str, channels: int, frames: int, **options) -> Backend:
+def build_backend(name: str, in_channels: int, num_frames: int, **options: Any) -> Backend:
     """Build a back-end by name.
 
     Args:
         name: one of :func:`list_backends`.
-        channels: channels of the feature map it will see.
-        frames: frames of the feature map; fixed-length back-ends refuse any other number later.
-        options: of the back-end, see its class; all take ``width`` and ``dropout``.
+        in_channels: channels of the feature map.
+        num_frames: frames of the feature map; back-ends of fixed length later refuse any other number.
+        options: keyword arguments of the back-end's class; all take ``width`` and ``dropout``.
 
     Raises:
-        ConfigError: unknown name or option, or a value out of range.
+        ConfigError: an unknown name or option, or a value out of range.
 
     Book: ``book/backends``.
     """
-    if channels < 1 or frames < 1:
-        raise ConfigError(f"back-end {name!r} for {channels} channels and {frames} frames: both must be at least 1")
-    return BACKENDS.build(name, channels, frames, **options)
+    if in_channels < 1 or num_frames < 1:
+        raise ConfigError(
+            f"back-end {name!r} for {in_channels} channels and {num_frames} frames: both must be at least 1"
+        )
+    return BACKENDS.build(name, in_channels, num_frames, **options)

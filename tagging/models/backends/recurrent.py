@@ -1,4 +1,4 @@
-"""A bidirectional recurrent network: frames in order, what is kept is what it remembers at both ends."""
+"""A bidirectional recurrent network over frames."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from ..base import BACKENDS, Backend, Taps, check_width, scaled
+from ..base import BACKENDS, Backend, check_width, scaled
 from ..layers import DenseBlock
+
+
+class BidirectionalGRU(nn.GRU):
+    """GRU in both directions: [batch, channels, frames] -> states of the top layer [batch, 2 hidden_size, frames]."""
+
+    def __init__(self, in_channels: int, hidden_size: int, num_layers: int) -> None:
+        super().__init__(in_channels, hidden_size, num_layers, batch_first=True, bidirectional=True)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        states, _ = nn.GRU.forward(self, x.transpose(1, 2))
+        return states.transpose(1, 2)
 
 
 @BACKENDS.register("recurrent")
 class Recurrent(Backend):
-    """Gated recurrent units reading the frames forwards and backwards.
+    """Two-layer bidirectional GRU; its final states in both directions go to a dense layer.
 
-    Takes any number of frames from one up; time steps follow each other, so little of it can run at once.
+    Takes any number of frames; they are computed one after the other. Feature: ``states`` [batch, 2 hidden_size, frames].
 
     Args:
-        channels: of the feature map.
-        frames: not used; any number will do.
-        width: factor on units.
-        units: of each direction.
-        layers: stacked recurrent layers.
+        in_channels, num_frames, width: see :class:`~tagging.models.base.Backend`.
+        hidden_size: of each direction.
+        num_layers: stacked recurrent layers.
+        dense_units: of the dense layer.
         dropout: before the dense layer.
 
     Source: Choi et al. 2017 (convolutional recurrent network, its summarising part). Book: ``book/backends``.
@@ -29,26 +39,29 @@ class Recurrent(Backend):
 
     def __init__(
         self,
-        channels: int,
-        frames: int | None = None,
+        in_channels: int,
+        num_frames: int,
         *,
         width: float = 1.0,
-        units: int = 256,
-        layers: int = 2,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        dense_units: int = 500,
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
         check_width(width)
-        if layers < 1:
-            raise ConfigError(f"back-end 'recurrent': layers={layers}; it must be at least 1")
-        units = scaled(units, width)
-        self.gru = nn.GRU(channels, units, layers, batch_first=True, bidirectional=True)
-        self.out_features = scaled(500, width)
-        self.dense = DenseBlock(2 * units, self.out_features, dropout)
+        if num_layers < 1:
+            raise ConfigError(f"back-end 'recurrent': num_layers={num_layers}; it must be at least 1")
+        hidden_size = scaled(hidden_size, width)
+        self.gru = BidirectionalGRU(in_channels, hidden_size, num_layers)
+        self.out_features = scaled(dense_units, width)
+        self.dense = DenseBlock(2 * hidden_size, self.out_features, dropout)
 
-    def forward(self, x: Tensor, taps: Taps | None = None) -> Tensor:
-        states, last = self.gru(x.transpose(1, 2))  # [batch, frames, 2 units], [2 layers, batch, units]
-        if taps is not None:
-            taps.update(states=states.transpose(1, 2))
-        # of the top layer: the forward reading at the last frame, the backward one at the first
-        return self.dense(torch.cat([last[-2], last[-1]], dim=1))  # [batch, 500 width]
+    def feature_modules(self) -> dict[str, nn.Module]:
+        return {"states": self.gru}
+
+    def forward(self, x: Tensor) -> Tensor:
+        forwards, backwards = self.gru(x).chunk(2, dim=1)  # [batch, hidden_size, frames] each
+        # the forward direction ends at the last frame, the backward one at the first
+        x = torch.cat([forwards[..., -1], backwards[..., 0]], dim=1)  # [batch, 2 hidden_size]
+        return self.dense(x)  # [batch, dense_units]

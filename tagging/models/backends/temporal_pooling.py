@@ -6,24 +6,37 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from ..base import BACKENDS, Backend, Field, Taps, check_width, scaled
+from ..base import BACKENDS, Backend, ReceptiveField, check_width, scaled
 from ..layers import BATCH_NORM, Conv1dBlock, DenseBlock
+
+
+class MaxOverTime(nn.Module):
+    """[batch, channels, frames] -> [batch, channels]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax(-1)
+
+
+class MeanOverTime(nn.Module):
+    """[batch, channels, frames] -> [batch, channels]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(-1)
 
 
 @BACKENDS.register("temporal-pooling")
 class TemporalPooling(Backend):
-    """Convolutions 2 and 3 are residual; between them time is halved; the end is a dense layer.
+    """Three convolutions, of which the last two are residual, with pooling between them; then a dense layer.
 
-    Takes any number of frames. Fewer than it needs are padded with zero frames at the end, so one frame is enough.
+    Takes any number of frames; maps that are too short are padded with zero frames at the end. Features: ``cnn1``, ``cnn2``,
+    ``cnn3`` [batch, filters, frames], ``max_pool``, ``mean_pool`` [batch, filters].
 
     Args:
-        channels: of the feature map.
-        frames: not used; any number will do.
-        width: factor on filters and units.
+        in_channels, num_frames, width: see :class:`~tagging.models.base.Backend`.
         filters: of each convolution.
-        units: of the dense layer.
-        kernel: length of the filters in frames, odd.
-        pool: time is divided by this between convolutions 2 and 3.
+        dense_units: of the dense layer.
+        kernel_size: length of the filters in frames, odd.
+        pool_size: frames pooled between convolutions 2 and 3.
         pad_first: zero-pad the first convolution so that it keeps the number of frames; the paper's does not.
         single_channel_norm: see :class:`~tagging.models.layers.Conv1dBlock`; True in the paper's code, False in musicnn.
         concatenate: pool the outputs of the front-end and of all three convolutions, as musicnn does, not only the last.
@@ -35,14 +48,14 @@ class TemporalPooling(Backend):
 
     def __init__(
         self,
-        channels: int,
-        frames: int | None = None,
+        in_channels: int,
+        num_frames: int,
         *,
         width: float = 1.0,
         filters: int = 512,
-        units: int = 500,
-        kernel: int = 7,
-        pool: int = 2,
+        dense_units: int = 500,
+        kernel_size: int = 7,
+        pool_size: int = 2,
         pad_first: bool = False,
         single_channel_norm: bool = True,
         concatenate: bool = False,
@@ -51,40 +64,47 @@ class TemporalPooling(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
-        if kernel < 1 or kernel % 2 == 0 or pool < 1:
+        if kernel_size < 1 or kernel_size % 2 == 0 or pool_size < 1:
             raise ConfigError(
-                f"back-end 'temporal-pooling': kernel={kernel}, pool={pool}; the kernel must be odd, both at least 1"
+                f"back-end 'temporal-pooling': kernel_size={kernel_size}, pool_size={pool_size}; "
+                "the kernel size must be odd, both at least 1"
             )
-        filters, self.out_features = scaled(filters, width), scaled(units, width)
-        same = kernel // 2
-        self.cnn1 = Conv1dBlock(channels, filters, kernel, padding=same if pad_first else 0)
-        self.cnn2 = Conv1dBlock(filters, filters, kernel, padding=same, single_channel_norm=single_channel_norm)
-        self.pool = nn.MaxPool1d(pool)
-        self.cnn3 = Conv1dBlock(filters, filters, kernel, padding=same, single_channel_norm=single_channel_norm)
+        filters, self.out_features = scaled(filters, width), scaled(dense_units, width)
+        same = kernel_size // 2  # padding that keeps the number of frames
+
+        def residual() -> Conv1dBlock:
+            return Conv1dBlock(
+                filters, filters, kernel_size, padding=same, single_channel_norm=single_channel_norm, residual=True
+            )
+
+        self.cnn1 = Conv1dBlock(in_channels, filters, kernel_size, padding=same if pad_first else 0)
+        self.cnn2 = residual()
+        self.pool_size, self.pool = pool_size, nn.MaxPool1d(pool_size)
+        self.cnn3 = residual()
+        self.max_pool, self.mean_pool = MaxOverTime(), MeanOverTime()
         self.concatenate = concatenate
-        pooled = 2 * (channels + 3 * filters if concatenate else filters)
+        pooled = 2 * (in_channels + 3 * filters if concatenate else filters)
         self.norm_pooled = nn.BatchNorm1d(pooled, **BATCH_NORM) if norm_pooled else nn.Identity()
         self.dense = DenseBlock(pooled, self.out_features, dropout)
-        self.min_frames = pool if pad_first else kernel - 1 + pool
+        self.min_frames = pool_size if pad_first else kernel_size - 1 + pool_size
 
-    def fields(self, field: Field) -> dict[str, Field]:
-        (kernel,), pool = self.cnn1.conv.kernel_size, self.pool.kernel_size
-        cnn1 = field.then(kernel)
-        cnn2 = cnn1.then(kernel)
-        pooled = cnn2.then(pool, pool)
-        return {"cnn1": cnn1, "cnn2": cnn2, "pool": pooled, "cnn3": pooled.then(kernel)}
+    def receptive_fields(self, input_field: ReceptiveField) -> dict[str, ReceptiveField]:
+        kernel_size, pool_size = self.cnn1.conv.kernel_size[0], self.pool_size
+        cnn1 = input_field.then(kernel_size)
+        cnn2 = cnn1.then(kernel_size)
+        pooled = cnn2.then(pool_size, pool_size)
+        return {"cnn1": cnn1, "cnn2": cnn2, "pool": pooled, "cnn3": pooled.then(kernel_size)}
 
-    def forward(self, x: Tensor, taps: Taps | None = None) -> Tensor:
-        missing = max(0, self.min_frames - x.shape[-1])
-        x = nn.functional.pad(x, (0, missing))  # [batch, channels, frames]
+    def feature_modules(self) -> dict[str, nn.Module]:
+        return {name: self.get_submodule(name) for name in ("cnn1", "cnn2", "cnn3", "max_pool", "mean_pool")}
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, (0, max(0, self.min_frames - x.shape[-1])))  # [batch, channels, frames]
         cnn1 = self.cnn1(x)  # [batch, filters, frames - 6], or frames with pad_first
-        cnn2 = self.cnn2(cnn1) + cnn1  # [batch, filters, frames - 6]
-        pooled = self.pool(cnn2)  # [batch, filters, (frames - 6) / 2]
-        cnn3 = self.cnn3(pooled) + pooled  # [batch, filters, (frames - 6) / 2]
+        cnn2 = self.cnn2(cnn1)  # [batch, filters, frames - 6]
+        cnn3 = self.cnn3(self.pool(cnn2))  # [batch, filters, (frames - 6) / 2]
         maps = torch.cat([x, cnn1, cnn2, cnn3], dim=1) if self.concatenate else cnn3
-        max_pool, mean_pool = maps.amax(-1), maps.mean(-1)  # [batch, filters] each
+        max_pool, mean_pool = self.max_pool(maps), self.mean_pool(maps)  # [batch, filters] each
         # the original flattens [filters, 2]: maximum and mean of a filter are neighbours
         vector = torch.stack([max_pool, mean_pool], dim=-1).flatten(1)  # [batch, 2 filters]
-        if taps is not None:
-            taps.update(cnn1=cnn1, cnn2=cnn2, cnn3=cnn3, max_pool=max_pool, mean_pool=mean_pool)
-        return self.dense(self.norm_pooled(vector))  # [batch, units]
+        return self.dense(self.norm_pooled(vector))  # [batch, dense_units]

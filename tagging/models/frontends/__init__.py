@@ -5,6 +5,8 @@ float32 [batch, samples] -> [batch, channels, frames]. Book: ``book/waveform_fro
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..base import FRONTENDS, Frontend
 from . import frame_level, musically_motivated, sample_level, vgg  # noqa: F401  (they register themselves)
 
@@ -18,15 +20,15 @@ def list_frontends() -> list[str]:
     return sorted(FRONTENDS.names())
 
 
-def build_frontend(name: str, **options) -> Frontend:
+def build_frontend(name: str, **options: Any) -> Frontend:
     """Build a front-end by name.
 
     Args:
         name: one of :func:`list_frontends`, or ``"waveform"`` or ``"spectrogram"`` for the poster's pair.
-        options: of the front-end, see its class; all take ``width`` and ``sample_rate``.
+        options: keyword arguments of the front-end's class; all take ``width`` and ``sample_rate``.
 
     Raises:
-        ConfigError: unknown name or option, or a value out of range.
+        ConfigError: an unknown name or option, or a value out of range.
 
     Book: ``book/waveform_frontends``, ``book/spectrogram_frontends``.
     """

@@ -1,4 +1,4 @@
-"""What every spectrogram front-end shares: it holds its log-mel, and can be given one instead of a waveform."""
+"""Base class of spectrogram front-ends: they compute their log-mel spectrogram, or are given one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from ...audio.mel import PRESETS, LogMel, MelSpec
 from ...errors import ConfigError, unknown_name
-from ..base import Field, Frontend, Taps
+from ..base import Frontend, ReceptiveField
 from ..layers import BATCH_NORM
 
 
 class SpectrogramFrontend(Frontend):
-    """A front-end over a log-mel spectrogram that it computes itself.
+    """Base class of front-ends over a log-mel spectrogram, which is computed inside the front-end.
 
     Args:
         mel: a preset of :mod:`tagging.audio.mel`, or the fields of a :class:`~tagging.audio.mel.MelSpec`.
@@ -38,38 +38,39 @@ class SpectrogramFrontend(Frontend):
         self.input_norm = nn.BatchNorm2d(1, **BATCH_NORM) if input_norm else nn.Identity()
         self.sample_rate = sample_rate
         # frames that are not padded segment by segment are padded once, at the ends of the song
-        self.edge = spec.n_fft // 2 if spec.pad == "none" else 0
+        self.song_padding = spec.n_fft // 2 if spec.pad_mode == "none" else 0
 
     def _set_min_mel_frames(self, frames: int) -> None:
         """Derive the shortest waveform from the fewest mel frames this front-end needs."""
         spec = self.log_mel.spec
         self.min_mel_frames = frames
         self.min_samples = max(
-            (frames - 1) * spec.hop + spec.n_fft - 2 * spec.edge, spec.edge + 1 if spec.pad == "reflect" else 1
+            (frames - 1) * spec.hop_length + spec.n_fft - 2 * spec.padding,
+            spec.padding + 1 if spec.pad_mode == "reflect" else 1,
         )
 
-    def frames(self, samples: int) -> int:
-        return self.frames_of_mel(self.log_mel.spec.frames(samples))
+    def num_frames(self, samples: int) -> int:
+        return self.num_frames_from_mel(self.log_mel.spec.num_frames(samples))
 
     @abstractmethod
-    def frames_of_mel(self, frames: int) -> int:
-        """Frames of the feature map for so many frames of the spectrogram."""
+    def num_frames_from_mel(self, mel_frames: int) -> int:
+        """Number of frames of the feature map of a spectrogram of ``mel_frames`` frames."""
 
     @abstractmethod
-    def look(self, x: Tensor, taps: Taps | None) -> Tensor:
-        """The network: normalised log-mel [batch, 1, bands, frames] -> [batch, channels, frames']."""
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The network: normalised log-mel [batch, 1, bands, mel frames] -> feature map [batch, channels, frames]."""
 
-    def mel_field(self) -> Field:
-        """Field of one frame of the log-mel spectrogram."""
-        return Field().then(self.log_mel.spec.n_fft, self.log_mel.spec.hop)
+    def mel_receptive_field(self) -> ReceptiveField:
+        """Receptive field of one frame of the log-mel spectrogram."""
+        return ReceptiveField().then(self.log_mel.spec.n_fft, self.log_mel.spec.hop_length)
 
-    def from_log_mel(self, log_mel: Tensor, taps: Taps | None = None) -> Tensor:
-        """Feature map from a spectrogram made elsewhere: [batch, bands, frames] -> [batch, channels, frames'].
+    def from_log_mel(self, log_mel: Tensor) -> Tensor:
+        """Compute the feature map of a given spectrogram: [batch, bands, mel frames] -> [batch, channels, frames].
 
         Raises:
             ConfigError: another number of bands, or too few frames.
         """
-        bands = self.log_mel.spec.bands
+        bands = self.log_mel.spec.n_mels
         if log_mel.ndim != 3 or log_mel.shape[1] != bands:
             raise ConfigError(
                 f"a log-mel spectrogram of shape {tuple(log_mel.shape)}: expected [batch, {bands} bands, frames]"
@@ -79,8 +80,8 @@ class SpectrogramFrontend(Frontend):
                 f"a log-mel spectrogram of {log_mel.shape[-1]} frames is too short: "
                 f"this front-end needs {self.min_mel_frames}; pad it"
             )
-        return self.look(self.input_norm(log_mel[:, None]), taps)
+        return self.forward_features(self.input_norm(log_mel[:, None]))
 
-    def forward(self, waveform: Tensor, taps: Taps | None = None) -> Tensor:
+    def forward(self, waveform: Tensor) -> Tensor:
         self.check_samples(waveform)
-        return self.from_log_mel(self.log_mel(waveform), taps)  # [batch, channels, frames']
+        return self.from_log_mel(self.log_mel(waveform))  # [batch, channels, frames]

@@ -1,4 +1,4 @@
-"""Tags come from what is written about a composition, and are unknown where nobody wrote."""
+"""Composition tags follow the annotations, and are unknown where there are none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = [tag.name for tag in annotations.COMPOSITION_TAGS]
 
 
 def table(pitches: list[int], step: int = TICKS) -> np.ndarray:
-    rows = [[place * step, step, pitch, 90, 0] for place, pitch in enumerate(pitches)]
+    rows = [[beat * step, step, pitch, 90, 0] for beat, pitch in enumerate(pitches)]
     return np.array(rows, np.int32)
 
 

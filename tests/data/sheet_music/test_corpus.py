@@ -1,4 +1,4 @@
-"""The scores corpus from outside: a sequence of tracks that can be read and know their labels."""
+"""The sheet-music corpus from outside: a sequence of tracks with audio and labels."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_labels_are_what_they_claim(corpus: SheetMusic):
             assert np.nansum(labels[list(vocabulary.exclusive_groups[name])]) <= 1
 
 
-def test_uniform_labels_are_uniform(corpus: SheetMusic):
+def test_regression_labels_are_uniform(corpus: SheetMusic):
     labels = np.array([corpus.segment(index, 3.0, 3.0).labels for index in range(800)])
     for row in np.flatnonzero(corpus.vocabulary.regression):
         values = labels[:, row]
@@ -116,11 +116,11 @@ def test_small_sets_are_the_beginning_of_large_ones(cache: Path):
         assert digest(small, index) == digest(large, index)
 
 
-def test_no_composition_comes_again_before_all_have_come(corpus: SheetMusic):
+def test_no_composition_is_repeated_before_all_are_used(corpus: SheetMusic):
     collections = [corpus.library.pieces[piece]["collection"] for piece in corpus.pool]
     airs = sum(name == "airdsAirs" for name in collections)
-    dealt = [corpus.composition(index) for index in range(len(corpus))]
-    first = [piece for piece in dealt if corpus.library.pieces[piece]["collection"] == "airdsAirs"][:airs]
+    sampled = [corpus.composition(index) for index in range(len(corpus))]
+    first = [piece for piece in sampled if corpus.library.pieces[piece]["collection"] == "airdsAirs"][:airs]
     assert len(set(first)) == airs
 
 
@@ -162,7 +162,7 @@ def test_wrong_options_are_explained(cache: Path, options: dict, message: str):
 
 def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path))
-    with pytest.raises(CorpusError, match="tagging prepare scores"):
+    with pytest.raises(CorpusError, match="tagging prepare sheet-music"):
         tagging.open_corpus("sheet-music")
     with pytest.raises(ConfigError, match="did you mean 'scores'"):
         tagging.open_corpus("score")

@@ -1,4 +1,4 @@
-"""Room, band limit, noise and level: decided by the draws, the same in any batch, never clipped."""
+"""Room, band limit, noise and level: set by the parameters, the same in any batch, never clipped."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def clip(seconds: float = 3.0) -> torch.Tensor:
     return 0.1 * tone * (1 + torch.sin(2 * torch.pi * 2 * time))
 
 
-def apply(degrade: Degradations, *draws: list[float]) -> torch.Tensor:
-    return degrade(clip().repeat(len(draws), 1), torch.tensor(draws, dtype=torch.float32))
+def apply(degrade: Degradations, *params: list[float]) -> torch.Tensor:
+    return degrade(clip().repeat(len(params), 1), torch.tensor(params, dtype=torch.float32))
 
 
 def test_without_any_only_the_level_changes(degrade: Degradations):
@@ -33,10 +33,10 @@ def test_without_any_only_the_level_changes(degrade: Degradations):
 
 
 def test_a_clip_is_degraded_alike_in_any_batch(degrade: Degradations):
-    draws = torch.rand(8, 6, generator=torch.Generator().manual_seed(1)).tolist()
-    together = apply(degrade, *draws)
-    for row, draw in enumerate(draws):
-        torch.testing.assert_close(together[row], apply(degrade, draw)[0], atol=1e-5, rtol=1e-4)
+    params = torch.rand(8, 6, generator=torch.Generator().manual_seed(1)).tolist()
+    together = apply(degrade, *params)
+    for row, param in enumerate(params):
+        torch.testing.assert_close(together[row], apply(degrade, param)[0], atol=1e-5, rtol=1e-4)
 
 
 def test_more_reverb_is_more_room(degrade: Degradations):
@@ -64,13 +64,13 @@ def test_band_limit_and_noise_do_what_they_say(degrade: Degradations):
 
 
 def test_levels_and_peaks(degrade: Degradations):
-    draws = torch.rand(64, 6, generator=torch.Generator().manual_seed(2))
-    out = apply(degrade, *draws.tolist())
+    params = torch.rand(64, 6, generator=torch.Generator().manual_seed(2))
+    out = apply(degrade, *params.tolist())
     assert out.abs().max() <= 0.981
     level = 20 * torch.log10(out.square().mean(dim=1).sqrt())
     assert float(level.min()) > -27
     assert float(level.max()) < -13.9
-    assert np.corrcoef(level, draws[:, 4])[0, 1] < -0.9
+    assert np.corrcoef(level, params[:, 4])[0, 1] < -0.9
 
 
 def test_silence_stays_finite(degrade: Degradations):
@@ -79,8 +79,8 @@ def test_silence_stays_finite(degrade: Degradations):
 
 def test_int16_and_float_agree(degrade: Degradations):
     pcm = (clip() * 32768).round().to(torch.int16)[None]
-    draws = torch.tensor([DRY])
-    torch.testing.assert_close(degrade(pcm, draws), degrade(pcm.float() / 32768, draws))
+    params = torch.tensor([DRY])
+    torch.testing.assert_close(degrade(pcm, params), degrade(pcm.float() / 32768, params))
 
 
 def test_one_clip_on_the_cpu():

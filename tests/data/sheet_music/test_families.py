@@ -14,7 +14,7 @@ PITCHES = st.lists(st.integers(40, 90), min_size=20, max_size=60)
 
 
 def table(pitches) -> np.ndarray:
-    return np.array([[place * 96, 96, pitch, 90, 0] for place, pitch in enumerate(pitches)], np.int32)
+    return np.array([[beat * 96, 96, pitch, 90, 0] for beat, pitch in enumerate(pitches)], np.int32)
 
 
 def tune(seed: int, length: int = 60) -> np.ndarray:
@@ -27,23 +27,23 @@ def piece(number: int, **fields) -> dict:
 
 @given(PITCHES, st.integers(-12, 12))
 def test_grams_do_not_change_with_the_key(pitches: list[int], shift: int):
-    here = families.interval_grams(np.array(pitches))
-    there = families.interval_grams(np.array(pitches) + shift)
-    np.testing.assert_array_equal(here, there)
+    grams = families.interval_grams(np.array(pitches))
+    transposed = families.interval_grams(np.array(pitches) + shift)
+    np.testing.assert_array_equal(grams, transposed)
 
 
 @given(PITCHES, st.integers(0, 19))
-def test_grams_do_not_change_when_a_note_is_repeated(pitches: list[int], place: int):
-    repeated = [*pitches[: place + 1], pitches[place], *pitches[place + 1 :]]
+def test_grams_do_not_change_when_a_note_is_repeated(pitches: list[int], position: int):
+    repeated = [*pitches[: position + 1], pitches[position], *pitches[position + 1 :]]
     np.testing.assert_array_equal(
         families.interval_grams(np.array(pitches)), families.interval_grams(np.array(repeated))
     )
 
 
 @given(st.lists(st.integers(-12, 12).filter(bool), min_size=12, max_size=12, unique=False), st.integers(0, 11))
-def test_different_windows_are_different_numbers(intervals: list[int], place: int):
+def test_different_windows_are_different_numbers(intervals: list[int], position: int):
     changed = list(intervals)
-    changed[place] = changed[place] % 12 + 1 if changed[place] != changed[place] % 12 + 1 else -3
+    changed[position] = changed[position] % 12 + 1 if changed[position] != changed[position] % 12 + 1 else -3
     numbers = families._as_number(np.array([intervals, changed]) + 13)
     assert numbers[0] != numbers[1]
 
@@ -55,8 +55,8 @@ def test_scales_say_nothing():
 def test_a_transposed_variant_with_another_ending_is_family_and_a_stranger_is_not():
     first, stranger = tune(1), tune(2)
     variant = np.append(first[:45] + 3, tune(3, 10))
-    found = families.find_families([piece(n) for n in range(3)], [table(first), table(stranger), table(variant)])
-    assert found.tolist() == [0, 1, 0]
+    family = families.find_families([piece(n) for n in range(3)], [table(first), table(stranger), table(variant)])
+    assert family.tolist() == [0, 1, 0]
 
 
 def test_equal_titles_in_different_fiddle_books_are_family():
@@ -66,8 +66,8 @@ def test_equal_titles_in_different_fiddle_books_are_family():
         piece(2, collection="ryansMammoth", T=["Duke of Fife -- Reel"]),
         piece(3, collection="essenFolksong", T=["Duke of Fife"], N=["A1"]),
     ]
-    found = families.find_families(pieces, [table(tune(seed)) for seed in range(4)])
-    assert found.tolist() == [0, 0, 0, 3]
+    family = families.find_families(pieces, [table(tune(seed)) for seed in range(4)])
+    assert family.tolist() == [0, 0, 0, 3]
 
 
 def test_movements_of_a_mass_and_a_quartet_are_family():
@@ -80,8 +80,8 @@ def test_movements_of_a_mass_and_a_quartet_are_family():
         {"collection": "bach", "file": "bwv244.25.mxl", "number": 0},
         {"collection": "bach", "file": "bwv2.6.mxl", "number": 0},
     ]
-    found = families.find_families(pieces, [table(tune(seed)) for seed in range(7)])
-    assert found.tolist() == [0, 0, 2, 2, 4, 4, 6]
+    family = families.find_families(pieces, [table(tune(seed)) for seed in range(7)])
+    assert family.tolist() == [0, 0, 2, 2, 4, 4, 6]
 
 
 def test_splits_have_their_shares():

@@ -1,7 +1,8 @@
-"""The note cache: whole or not there, checked by its hash, the same however it is built."""
+"""The note cache: complete or missing, checked by its hash, the same for any number of processes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -49,15 +50,15 @@ def test_number_of_processes_changes_nothing(tmp_path: Path):
 
 def test_missing_cache_says_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path))
-    with pytest.raises(CorpusError, match="tagging prepare scores"):
+    with pytest.raises(CorpusError, match="tagging prepare sheet-music"):
         library.load_library()
 
 
-@pytest.mark.parametrize("place", [0.001, 0.3, 0.6, 0.999])
-def test_a_changed_byte_is_noticed(cache: Path, tmp_path: Path, place: float):
+@pytest.mark.parametrize("position", [0.001, 0.3, 0.6, 0.999])
+def test_a_changed_byte_is_noticed(cache: Path, tmp_path: Path, position: float):
     raw = bytearray(library.library_path().read_bytes())
     # the headers of a zip repeat each other: some bytes are never read, so a run of them is changed
-    begin = int(place * (len(raw) - 64))
+    begin = int(position * (len(raw) - 64))
     raw[begin : begin + 64] = bytes(value ^ 0x5A for value in raw[begin : begin + 64])
     damaged = tmp_path / "damaged.npz"
     damaged.write_bytes(raw)
@@ -76,7 +77,7 @@ def test_a_damaged_cache_is_built_again_when_asked(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path))
     path = library.library_path()
     path.write_bytes(b"nonsense")
-    # the part of the build that takes minutes is cut down to a small library
+    # a small library instead of one that takes minutes
     whole = library._jobs
     monkeypatch.setattr(library, "_jobs", lambda root, folders: whole(root, SMALL))
     with pytest.raises(CorpusError, match="damaged"):
@@ -85,25 +86,48 @@ def test_a_damaged_cache_is_built_again_when_asked(tmp_path: Path, monkeypatch: 
     assert library.load_library().version
 
 
-@pytest.mark.parametrize("after", [1.0, 2.5, 4.0])
-def test_a_killed_build_leaves_nothing_half_made(tmp_path: Path, after: float):
-    environment = {**os.environ, "TAGGING_CACHE": str(tmp_path)}
+def processes_of(session: int) -> list[int]:
+    """The running processes of a session."""
+    pids = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, number, *_ = path.read_text().rpartition(")")[2].split()
+            if int(number) == session and state != "Z":
+                pids.append(int(path.parent.name))
+    return pids
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_build_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Path, end: signal.Signals):
+    """Only the parent gets the signal: its workers, and the programs that these run, must notice by themselves."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TAGGING_CACHE": str(tmp_path / "cache"), "TMPDIR": str(temporary)}
     code = BUILD.format(workers=2, folders=("airdsAirs", "trecento"))
-    build = subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True)
-    time.sleep(after)
-    os.killpg(build.pid, signal.SIGKILL)
-    build.wait()
-    for path in tmp_path.rglob("library-*.npz"):
-        assert library.load_library(path).version  # it was finished before
+    build = subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True, stderr=-3)
+    limit = time.monotonic() + 60
+    while not list(temporary.glob("tagging-abc-*")):  # a worker is reading tunes
+        assert build.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    build.send_signal(end)
+    assert build.wait(timeout=10) != 0
+    limit = time.monotonic() + 10
+    while processes_of(build.pid) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert processes_of(build.pid) == []
+    assert list(temporary.iterdir()) == []
+    assert list((tmp_path / "cache").rglob("library-*")) == []
 
 
 @pytest.mark.parametrize("when", ["reading", "writing"])
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path: Path, when: str):
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))"
-    at_last = f"write = library._write\ndef full(*rest):\n    {limit}\n    write(*rest)\nlibrary._write = full\n"
+    at_end = f"write = library._write\ndef full(*rest):\n    {limit}\n    write(*rest)\nlibrary._write = full\n"
     code = (
         "import resource; from tagging.errors import TaggingError; from tagging.data.sheet_music import library\n"
-        f"{limit if when == 'reading' else at_last}\n"
+        f"{limit if when == 'reading' else at_end}\n"
         f"try:\n    {BUILD.format(workers=1, folders=('josquin',))}\n"
         "except TaggingError as error:\n    print('clear:', error)\n"
     )

@@ -1,0 +1,167 @@
+"""The poster's table from run records: every cell, seeds averaged, differences paired."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+from tones import small
+
+from tagging.book.poster_table import cell, gaps, rows_of, text_table
+from tagging.book.published import list_published, published_gaps, published_results
+from tagging.book.runs import BUNDLED_RUNS, training_records
+from tagging.cli import main
+from tagging.evaluation.bootstrap import Interval
+from tagging.training import Settings, train
+from tagging.training.records import write_record
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records of a run of two models."""
+    folder = tmp_path_factory.mktemp("run")
+    options = {"models": ["waveform", "spectrogram"], "num_training_segments": 80, "validation_interval": 40}
+    settings = Settings().override(small(tmp_path_factory.mktemp("sounds"), **options))
+    for record in train(settings, folder / "run", cpu_only=True, progress=False):
+        write_record(folder / "records" / f"{record['name']}.json", record)
+    return folder
+
+
+def as_table_run(record):
+    """A record as it would be of the plain corpus, which is what the table shows."""
+    return {**record, "settings": {**record["settings"], "corpus_options": {}}}
+
+
+def test_the_table_shows_every_cell_with_its_interval(trained):
+    records = [as_table_run(record) for record in training_records([trained / "records"])]
+    rows = rows_of(records, "laptop")
+    assert [row.model for row in rows] == ["waveform", "spectrogram"]
+    text = text_table(records, "laptop")
+    for record, row in zip(sorted(records, key=lambda record: record["model"], reverse=True), rows, strict=True):
+        for metric in ("roc_auc", "pr_auc", "sqrt_mse"):
+            mean = record["test"]["means"][metric]
+            assert f"{mean['value']:.4f} [{row.scores[metric].low:.4f}, {row.scores[metric].high:.4f}]" in text
+            assert row.scores[metric].low == pytest.approx(mean["low"], abs=2e-5)
+    ((clips, _), found) = next(iter(gaps(rows).items()))
+    assert clips == 40
+    between = found["roc_auc"]
+    assert between.value == pytest.approx(rows[1].scores["roc_auc"].value - rows[0].scores["roc_auc"].value)
+    assert between.low <= between.value <= between.high
+    for version in list_published():
+        assert published_results(version).title in text
+        for row in published_results(version).rows:
+            assert f"{row.roc_auc:.4f}" in text
+        for found in published_gaps(version).values():
+            assert f"{found['pr_auc']:+.4f}" in text
+
+
+def test_seeds_are_averaged(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    (one,) = rows_of([record], "laptop")
+    luckier = copy.deepcopy({**record, "seed": 1})
+    luckier["test"]["parts"]["all"]["roc_auc"]["value"] += 0.1
+    luckier["test"]["resampled"]["roc_auc"] = [value + 0.1 for value in luckier["test"]["resampled"]["roc_auc"]]
+    (two,) = rows_of([luckier, record], "laptop")
+    assert (one.seeds, two.seeds) == (1, 2)
+    found, mean = one.scores["roc_auc"], two.scores["roc_auc"]
+    assert [mean.value, mean.low, mean.high] == pytest.approx([found.value + 0.05, found.low + 0.05, found.high + 0.05])
+    assert two.scores["pr_auc"] == one.scores["pr_auc"]
+    assert two.by_run["roc_auc"] == pytest.approx((found.value, found.value + 0.1))
+    assert f"{found.value:.4f} to {found.value + 0.1:.4f}" in text_table([luckier, record], "laptop")
+    assert "lowest to highest" not in text_table([record], "laptop")
+
+
+def test_a_record_given_twice_counts_once_and_the_newest_of_a_run_counts(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    assert [row.seeds for row in rows_of([record, record], "laptop")] == [1]
+    newer = {**record, "date": "2099-01-01", "device": "the newer one"}
+    for order in ([record, newer], [newer, record]):
+        assert [(row.seeds, row.device) for row in rows_of(order, "laptop")] == [(1, "the newer one")]
+
+
+def test_runs_of_different_recipes_are_not_averaged(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    slower = {**record, "settings": {**record["settings"], "learning_rate": 0.002, "log_every": 7}}
+    older = {**record, "seed": 1, "settings": {k: v for k, v in record["settings"].items() if k != "loss"}}
+    rows = rows_of([record, slower, older], "laptop")
+    assert [(row.variant, row.seeds) for row in rows] == [("learning_rate=0.002", 1), ("learning_rate=0.008", 2)]
+    assert " (learning_rate=0.002)\n" in text_table([record, slower], "laptop")
+
+
+def test_a_row_says_in_what_it_is_not_like_those_of_other_scales(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    trees = {**record, "model": "gbt", "settings": {**record["settings"], "models": ["gbt"]}}
+    more = {**trees, "clips": 80, "clips_seen": 90, "settings": {**trees["settings"], "trees": {"leaves": 31}}}
+    assert [row.variant for row in rows_of([trees, more], "laptop")] == ["", "trees.leaves=31"]
+    finer = {**record, "clips": 80, "settings": {**record["settings"], "mel": {**record["settings"]["mel"], "hop": 64}}}
+    assert [row.variant for row in rows_of([record, finer], "laptop")] == ["mel.hop=512", "mel.hop=64"]
+    assert [row.variant for row in rows_of([trees, {**trees, "clips": 80}, record], "laptop")] == ["", "", ""]
+
+
+def test_runs_tested_on_other_songs_have_a_row_of_their_own(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "songs": 39}}
+    rows = rows_of([record, lost], "laptop")
+    assert [(row.variant, row.seeds) for row in rows] == [
+        ("39 test songs, of few", 1),
+        (f"40 test songs, {record['test']['fingerprint'][:6]}", 1),
+    ]
+    assert "(39 test songs, of few)" in text_table([record, lost], "laptop")
+
+
+def test_times_hold_the_features_of_trees_and_name_the_company_of_networks(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    assert rows_of([record], "laptop")[0].time.endswith(" s for 2 models")
+    alone = {**record, "seed": 1, "seconds": 300.0, "settings": {**record["settings"], "models": ["waveform"]}}
+    assert rows_of([record, alone, {**alone, "seed": 2, "seconds": 900.0}], "laptop")[0].time == "10 min"
+    alone = {**record["settings"], "models": ["gbt"]}
+    trees = {**record, "model": "gbt", "settings": alone, "seconds": 100.0, "seconds_for_features": 3600.0}
+    assert rows_of([trees], "laptop")[0].time == "62 min"
+
+
+def test_controls_and_other_editions_stay_out_of_the_table(trained):
+    (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
+    shuffled = {**record, "settings": {**record["settings"], "shuffled_labels": True}}
+    assert rows_of([shuffled], "laptop") == []
+    assert rows_of([record], "poster") == []
+
+
+def test_report_prints_every_cell_of_the_shipped_records(capsys):
+    """Row by row: what was trained on what, and three scores with their intervals."""
+    assert main(["report"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = rows_of(training_records(), "laptop")
+    assert len(rows) > 15
+    assert {row.model for row in rows} == {"gbt", "mel-statistics", "waveform", "spectrogram"}
+    for row, line in zip(rows, lines[2:], strict=False):
+        assert line.split()[:3] == [row.model, f"{row.clips:,}", f"{row.clips_seen:,}"]
+        for found in (row.scores[metric] for metric in ("roc_auc", "pr_auc", "sqrt_mse")):
+            assert f" {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]" in line
+
+
+def test_what_was_not_trained_and_tested_alike_is_not_compared(trained):
+    records = {r["model"]: as_table_run(r) for r in training_records([trained / "records"])}
+    waveform, spectrogram = records["waveform"], records["spectrogram"]
+    for other in (
+        {**spectrogram, "settings": {**spectrogram["settings"], "learning_rate": 0.002}},
+        {**spectrogram, "test": {**spectrogram["test"], "fingerprint": "of other songs"}},
+    ):
+        assert gaps(rows_of([waveform, other], "laptop")) == {}
+        assert "not comparable: other settings, or other test songs" in text_table([waveform, other], "laptop")
+
+
+def test_report_of_nothing_says_so(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "make one with `tagging train`" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    write_record(tmp_path / "other.json", {"date": "2026-01-01", "kind": "measurement"})
+    assert training_records([tmp_path]) == []
+    assert BUNDLED_RUNS.is_dir()
+
+
+def test_cells_of_tables_break_before_the_interval_alone():
+    assert cell(Interval(0.5, 0.25, 0.75)).split(" ") == ["0.500", "[0.250,\N{NO-BREAK SPACE}0.750]"]
+    assert cell(Interval(0.5, 0.25, 0.75), "+.1f").startswith("+0.5")
+    assert cell(None) == "-"
