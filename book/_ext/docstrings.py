@@ -88,7 +88,8 @@ def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.TextElemen
     if module == "tagging" and name in PUBLIC:
         full = f"tagging.{PUBLIC[name]}.{name}"
         domain = env.get_domain("py")
-        return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content)
+        # a constant has no entry of its own: its name is not a link
+        return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content) or content
     module = node.get("py:module") or "tagging"
     if any(_exists(name) for name in (target, f"{module}.{target}", f"tagging.{target}")):
         return content

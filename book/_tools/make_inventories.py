@@ -70,6 +70,7 @@ NAMES: dict[str, tuple[Rule, dict[str, str]]] = {
             "ValueError": "py:exception",
             "pathlib.Path": "py:class",
             "os.PathLike": "py:class",
+            "types.ModuleType": "py:class",
             "typing.Any": "py:data",
             "collections.abc.Callable": "py:class",
             "collections.abc.Iterable": "py:class",

@@ -1,11 +1,15 @@
-"""The chapters' form: ids, tags, links, and the table of contents. How they are stored and run: test_notebooks.py."""
+"""The form of pages: ids, tags, links, the table of contents, and what the API page lists."""
 
+import ast
+import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+
+import tagging
 
 BOOK = Path(__file__).parents[2] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -68,3 +72,16 @@ def test_every_entry_of_the_contents_is_a_page_and_comes_once():
     listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     assert len(set(listed)) == len(listed)
     assert set(listed) <= {f"book/{path.stem}" for path in BOOK.iterdir() if path.suffix in (".ipynb", ".md")}
+
+
+def test_the_api_page_lists_every_public_name_and_its_module():
+    page = (BOOK / "api.md").read_text(encoding="utf-8")
+    table = page.split("```")[0]
+    listed = re.findall(r"`(\w+) <tagging\.\1>`", table)
+    assert sorted(listed) == sorted(tagging.__all__)
+    documented = re.findall(r"^\.\. automodule:: (.*)$", page, re.MULTILINE)
+    assert [name for name in documented if importlib.util.find_spec(name) is None] == []
+    assert len(set(documented)) == len(documented)
+    stub = ast.parse(Path(tagging.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    modules = {f"tagging.{node.module}" for node in stub.body if isinstance(node, ast.ImportFrom)}
+    assert modules - set(documented) == set()

@@ -27,7 +27,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\{code-block\} \w+\n:caption: (\S+)\n(.*?)```", TEXT, re.DOTALL))
 PLUGIN_FILES = [name for name in FILES if name.endswith(".py")]
 USES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-COMMAND_LINES = re.findall(r"^\$ (tagging .*)\n((?:(?!```|\$).*\n)*)", TEXT, re.MULTILINE)
+COMMAND_LINES = re.findall(r"^\$ (tagging .*)\n((?:(?!```|\$).*\n)*)", TEXT.replace("\\\n", ""), re.MULTILINE)
 # the page shows the contracts as they will be once all folders of the package have moved to them
 new_contracts = pytest.mark.skipif(
     not (
