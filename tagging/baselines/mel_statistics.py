@@ -78,9 +78,10 @@ class MelStatistics(nn.Module):
             self.hidden: nn.Module = nn.Identity()
             self.head = HEADS.build(head, features, vocabulary, dropout=dropout)
         else:
-            self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU())
+            layer = nn.Linear(features, hidden)
+            self.hidden = nn.Sequential(layer, nn.ReLU())
             self.head = HEADS.build(head, hidden, vocabulary, dropout=dropout)
-            he_init(self.hidden[0])
+            he_init(layer)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Logits of one segment each.
