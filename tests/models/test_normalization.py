@@ -62,7 +62,7 @@ def test_the_default_momentum_suits_a_short_training():
 
 def test_the_statistics_are_averages_over_the_batches():
     torch.manual_seed(0)
-    tagger = tagging.build_tagger("spectrogram", "dense", ["a"], 0.25, width=0.1, frontend_options={"input_norm": True})
+    tagger = tagging.build_tagger("spectrogram", "dense", ["a"], 0.5, width=0.1, frontend_options={"input_norm": True})
     waveforms = [waveform for waveform, _ in batches(3, seed=3)]
     log_mels = [tagger.frontend.log_mel(waveform) for waveform in waveforms]
     tagging.renormalise(tagger, waveforms)
