@@ -1,14 +1,14 @@
-"""Do the pretrained taggers agree with themselves? Synonyms and opposites of their vocabularies, on rendered clips.
+"""Self-consistency of the pretrained taggers: synonyms and opposites of their vocabularies, on rendered clips.
 
     python benchmarks/self_consistency.py                    # writes tagging/book/runs/self-consistency.json
 
-No annotations are needed for that: "vocal" and "vocals" should be given to the same clips, "slow" and "fast" never to one.
-Each tagger hears test clips of the ``scores`` corpus, whole, and the three example sounds of the package. Tags are given by
-three rules: a score of 0.5 or more; the ten highest of a clip; and to a tenth of the clips each, those with the highest scores
-of that tag, which leaves aside that some words have higher scores everywhere.
+No annotations are needed: "vocal" and "vocals" should be given to the same clips, "slow" and "fast" never to the same clip.
+The input is test clips of the ``sheet-music`` corpus, whole, and the three example sounds of the package. Tags are given by
+three rules: a score of 0.5 or more; the ten highest scores of a clip; and for each tag the tenth of the clips with its highest
+scores, which removes differences of level between tags.
 
-Nobody sings in these clips. What comes nearest is a synthesizer's "aah", annotated as *choir timbre*: so words for voices are
-wrong on all others, and how often they are given there is measured too.
+Nobody sings in these clips. The closest sound is a synthesizer's "aah", annotated as *choir timbre*: words for voices are
+wrong on all other clips, and the benchmark measures how often they are given there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(1)
     corpus = open_corpus("sheet-music", split="test", clips=options.clips)
     taggers = {name: load_tagger(name) for name in list_pretrained()}
-    scores, seconds = hear(corpus, taggers)
+    scores, seconds = scores_of(corpus, taggers)
     choir = corpus.labels_of(np.arange(len(corpus)))[:, corpus.vocabulary.position(CHOIR)]
     groups = corpus.groups()
     resampling = Resampling(len(corpus), groups, resamples=options.resamples)
@@ -73,7 +73,7 @@ def main() -> None:
     records.write("self-consistency", record, options.record)
 
 
-def hear(corpus, taggers):
+def scores_of(corpus, taggers):
     """Song-level scores, float64 [clips, tags] for each tagger; and the CPU seconds each took."""
     scores = {name: np.empty((len(corpus), len(tagger.vocabulary))) for name, tagger in taggers.items()}
     seconds = dict.fromkeys(taggers, 0.0)
@@ -84,21 +84,21 @@ def hear(corpus, taggers):
             scores[name][clip] = tagger.tag_waveform(sound, corpus.sample_rate).scores
             seconds[name] += time.process_time() - start
         if clip % 50 == 49:
-            print(f"{clip + 1} clips heard", flush=True)
+            print(f"{clip + 1} clips done", flush=True)
     return scores, seconds
 
 
 def consistency(name, vocabulary, scores, resampling):
     """Agreement of synonyms and contradictions of opposites, by each rule."""
-    known, place = tag_synonyms(name), vocabulary.position
+    known, position = tag_synonyms(name), vocabulary.position
     lists = {"top_k": TOP_K, "resampling": resampling}
     limits = {"threshold": THRESHOLD, "tenth": np.quantile(scores, 1 - TENTH, axis=0)}
-    found = {"synonyms": {}, "related": {}, "opposites": {}}
+    results = {"synonyms": {}, "related": {}, "opposites": {}}
     for kind in ("synonyms", "related"):
-        places = {group: [place(word) for word in same] for group, same in getattr(known, kind).items()}
-        by = {rule: agreement(scores, places, thresholds=limit, **lists) for rule, limit in limits.items()}
+        rows = {group: [position(word) for word in same] for group, same in getattr(known, kind).items()}
+        by = {rule: agreement(scores, rows, thresholds=limit, **lists) for rule, limit in limits.items()}
         usual = by["threshold"]
-        found[kind] = {
+        results[kind] = {
             "correlation": usual.correlation,
             "one_only": {"threshold": usual.above, "listed": usual.listed, "tenth": by["tenth"].above},
             "pairs": [
@@ -114,10 +114,10 @@ def consistency(name, vocabulary, scores, resampling):
             ],
         }
     for group in known.opposites:
-        places = {f"{one} + {other}": [place(one), place(other)] for one, other in known.opposed(group)}
-        by = {rule: contradictions(scores, places, thresholds=limit, **lists) for rule, limit in limits.items()}
+        rows = {f"{one} + {other}": [position(one), position(other)] for one, other in known.opposed(group)}
+        by = {rule: contradictions(scores, rows, thresholds=limit, **lists) for rule, limit in limits.items()}
         usual = by["threshold"]
-        found["opposites"][group] = {
+        results["opposites"][group] = {
             "both": {"threshold": usual.above, "listed": usual.listed, "tenth": by["tenth"].above},
             "pairs": [
                 {
@@ -129,19 +129,21 @@ def consistency(name, vocabulary, scores, resampling):
                 for pair, other in zip(usual.pairs, by["tenth"].pairs, strict=True)
             ],
         }
-    return found
+    return results
 
 
 def voices(name, vocabulary, scores, choir, groups, resampling):
     """How often a word for a voice is given, with and without a choir timbre; how well each word tells the two apart."""
     silent, singing = tag_synonyms(name).opposites["voice"]
-    places = [vocabulary.position(word) for word in singing]
+    columns_of_voices = [vocabulary.position(word) for word in singing]
     rules = {"threshold": scores >= THRESHOLD, "listed": highest(scores, TOP_K)}
     with_choir = choir == 1
     shares = {}
     for rule, given in rules.items():
-        heard = given[:, places].any(axis=1)
-        sums = resampling.sums(np.column_stack([heard & ~with_choir, ~with_choir, heard & with_choir, with_choir]))
+        with_voice = given[:, columns_of_voices].any(axis=1)
+        sums = resampling.sums(
+            np.column_stack([with_voice & ~with_choir, ~with_choir, with_voice & with_choir, with_choir])
+        )
         with np.errstate(invalid="ignore"):  # a resample without any choir
             shares[rule] = {
                 "without": interval_of(sums[:, 0] / sums[:, 1], (0.0, 1.0)),
@@ -149,25 +151,25 @@ def voices(name, vocabulary, scores, choir, groups, resampling):
             }
     asked = (*singing, *silent)
     columns = scores[:, [vocabulary.position(word) for word in asked]]
-    truth = np.repeat(choir[:, None], len(asked), axis=1)
-    tags = evaluate(truth, columns, Vocabulary(asked), groups=groups, resamples=resampling.resamples).tags
+    labels = np.repeat(choir[:, None], len(asked), axis=1)
+    tags = evaluate(labels, columns, Vocabulary(asked), groups=groups, resamples=resampling.resamples).tags
     return {"any": shares, "roc_auc": {tag.name: tag.roc_auc for tag in tags}}
 
 
 def examples(name, tagger):
-    """What the tagger says about each example sound: the score of every word that is listed, and the ten highest."""
+    """Scores of each example sound: of every listed word, and the ten highest."""
     known = tag_synonyms(name)
     groups = (*known.synonyms.values(), *known.related.values(), *chain.from_iterable(known.opposites.values()))
     asked = sorted({word for group in groups for word in group}, key=tagger.vocabulary.position)
-    found = {}
+    words = {}
     for sound in list_sounds():
         result = tagger.tag(sound_path(sound))
         score = dict(zip(result.tags, result.scores.tolist(), strict=True))
-        found[sound] = {
+        words[sound] = {
             "words": {word: score[word] for word in asked},
             "top": {word: float(value) for word, value in result.top(TOP_K)},
         }
-    return found
+    return words
 
 
 def rounded(value):

@@ -1,9 +1,9 @@
-"""Do taggers trained on one SoundFont understand another? The same test clips, played by both.
+"""Transfer of taggers to another SoundFont: the same test clips, rendered with both.
 
     python benchmarks/soundfont_transfer.py FluidR3_GM.sf2       # writes tagging/book/runs/soundfont-transfer.json
 
-The taggers are those of this book that ship with the package. FluidR3 GM (MIT licence) is, for one, in Debian's package
-fluid-soundfont-gm. Notes, arrangements, rooms and noises of the clips stay as they are: only the instruments differ.
+The taggers are those that ship with the package. FluidR3 GM (MIT licence) is, for one, in Debian's package
+fluid-soundfont-gm. Notes, arrangements, rooms and noise of the clips are the same: only the instruments differ.
 """
 
 from __future__ import annotations
@@ -35,39 +35,39 @@ def main() -> None:
     options = parser.parse_args()
     settings = Settings(test_clips=options.clips)
     taggers = {name: load_tagger(name) for name in list_bundled()}
-    fonts, said = {}, {}
-    for place, font in (("own", None), ("other", options.soundfont)):
+    fonts, predictions = {}, {}
+    for font_name, font in (("own", None), ("other", options.soundfont)):
         os.environ.pop("TAGGING_SOUNDFONT", None)
         if font is not None:
             os.environ["TAGGING_SOUNDFONT"] = str(font)
         used = soundfont_path()
         test = open_split(settings, "test")
-        fonts[place] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
-        said[place] = predictions_of(
+        fonts[font_name] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
+        predictions[font_name] = predictions_of(
             taggers, test, options.clips, settings, Accelerator(cpu=True), Failures(test, options.clips)
         )
-        print(fonts[place], flush=True)
+        print(fonts[font_name], flush=True)
     models = {}
     for name in taggers:
-        found = {
-            place: evaluate((heard := said[place][name]).labels, heard.scores, heard.vocabulary, groups=heard.groups)
-            for place in fonts
-        }
+        results = {}
+        for font_name in fonts:
+            of_model = predictions[font_name][name]
+            results[font_name] = evaluate(of_model.labels, of_model.scores, of_model.vocabulary, groups=of_model.groups)
         lost = {
-            part: {metric: difference(found["other"], found["own"], metric, part) for metric in means}
-            for part, means in found["own"].parts.items()
+            part: {metric: difference(results["other"], results["own"], metric, part) for metric in means}
+            for part, means in results["own"].parts.items()
         }
         models[name] = {
             "parts": {
-                place: {
+                font_name: {
                     part: {metric: value.to_dict() for metric, value in result.parts[part].items()} for part in PARTS
                 }
-                for place, result in found.items()
+                for font_name, result in results.items()
             },
             "change": {part: {metric: value.to_dict() for metric, value in lost[part].items()} for part in PARTS},
             "tags": [
                 {"name": tag.name, "own": tag.roc_auc.value, "other": other.roc_auc.value}
-                for tag, other in zip(found["own"].tags, found["other"].tags, strict=True)
+                for tag, other in zip(results["own"].tags, results["other"].tags, strict=True)
                 if tag.roc_auc is not None
             ],
         }
