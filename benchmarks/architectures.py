@@ -21,16 +21,16 @@ import torch
 from torch import Tensor, nn
 
 import tagging
-from tagging.training.losses import tag_loss
+from tagging.models.acceleration import accelerate_cpu_training
 
 TAGS = [f"tag {index}" for index in range(50)]
 PAPER = ("waveform-sample-level", "spectrogram-musically-motivated")
 
 
-def build(frontend: str, backend: str, width: float, seconds: float) -> tagging.Tagger:
-    """A tagger whose batch normalisation has seen something, with gains of both signs, so that rewrites are tested."""
+def build(frontend: str, backend: str, width: float, seconds: float, **options: float) -> tagging.Tagger:
+    """A tagger with running statistics and gains of both signs, so that rewrites are tested."""
     torch.manual_seed(0)
-    tagger = tagging.build_tagger(frontend, backend, TAGS, seconds, width=width)
+    tagger = tagging.build_tagger(frontend, backend, TAGS, seconds, width=width, **options)
     for module in tagger.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             nn.init.uniform_(module.running_mean, 0, 0.5)
@@ -51,7 +51,7 @@ def training_step(tagger: tagging.Tagger, batch: Tensor, bfloat16: bool = False)
         tagger.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             logits = tagger(batch)
-        tag_loss(logits, labels, tagger.vocabulary).backward()
+        tagging.tag_loss(logits, labels, tagger.vocabulary).backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -76,12 +76,12 @@ def pairs(width: float, seconds: float, batch: int, rounds: int) -> None:
     for frontend in tagging.list_frontends():
         for backend in tagging.list_backends():
             tagger = build(frontend, backend, width, seconds)
-            about = tagger.summary()
-            step, listen = training_step(copy.deepcopy(tagger), x), forward(tagger, x)
-            times = in_turn({"forward": listen, "training": step}, rounds)
+            summary = tagger.summary()
+            step, run = training_step(copy.deepcopy(tagger), x), forward(tagger, x)
+            times = in_turn({"forward": run, "training": step}, rounds)
             fast, slow = (batch / statistics.median(times[name]) for name in ("forward", "training"))
             print(
-                f"{frontend:32} {backend:20} {about.parameters:11,} {about.macs / 1e6:8.1f} {about.frames:7} "
+                f"{frontend:32} {backend:20} {summary.parameters:11,} {summary.macs / 1e6:8.1f} {summary.num_frames:7} "
                 f"{fast:8.1f} {slow:9.1f}",
                 flush=True,
             )
@@ -95,7 +95,7 @@ def fused(rounds: int) -> None:
         x = sound(batch, 15.0)
         for frontend in tagging.list_frontends():
             plain = build(frontend, "temporal-pooling", 1.0, 15.0).eval()
-            faster = plain.fuse()
+            faster = tagging.fuse(plain)
             with torch.inference_mode():
                 change = (plain(x).sigmoid() - faster(x).sigmoid()).abs().max().item()
             times = in_turn({"plain": forward(plain, x), "fused": forward(faster, x)}, rounds)
@@ -111,34 +111,33 @@ def toeplitz(rounds: int) -> None:
     for width, seconds, batch in ((1.0, 3.0, 8), (0.25, 3.0, 16)):
         x = sound(batch, seconds)
         plain, banded = (
-            build(PAPER[1], "temporal-pooling", width, seconds),
-            build(PAPER[1], "temporal-pooling", width, seconds),
+            build(PAPER[1], "temporal-pooling", width, seconds, dropout=0.0),
+            build(PAPER[1], "temporal-pooling", width, seconds, dropout=0.0),
         )
-        for block in banded.frontend.timbral:
-            block.toeplitz = True
-        with torch.inference_mode():
-            error = (plain.eval()(x).sigmoid() - banded.eval()(x).sigmoid()).abs().max().item()
+        accelerate_cpu_training(banded)
+        with torch.no_grad():
+            error = (plain(x).sigmoid() - banded(x).sigmoid()).abs().max().item()
         steps = {"plain": training_step(plain, x), "toeplitz": training_step(banded, x)}
         times = in_turn(steps, rounds)
         print(f"width {width:g}  {ratio(times['plain'], times['toeplitz']):5.2f} x  {error:.0e}", flush=True)
 
 
-def _there_and_back(find: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> None:
+def _forward_and_backward(find: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> None:
     find(x).backward(gradient)
 
 
 def maxima(rounds: int) -> None:
-    print("\nthe maximum over places in frequency, its value alone against value and place: ratio of times\n")
+    print("\nthe maximum over positions in frequency, its value alone against value and position: ratio of times\n")
     generator = torch.Generator().manual_seed(0)
-    for places in (59, 11):
-        x = torch.randn(16, 16, places, 188, generator=generator).relu().requires_grad_()
+    for positions in (59, 11):
+        x = torch.randn(16, 16, positions, 188, generator=generator).relu().requires_grad_()
         gradient = torch.randn(16, 16, 188, generator=generator)
-        found = {"value": lambda x: x.amax(dim=2), "place": lambda x: x.max(dim=2).values}
-        inference = {name: functools.partial(find, x.detach()) for name, find in found.items()}
-        training = {name: functools.partial(_there_and_back, find, x, gradient) for name, find in found.items()}
+        maxima = {"value": lambda x: x.amax(dim=2), "position": lambda x: x.max(dim=2).values}
+        inference = {name: functools.partial(find, x.detach()) for name, find in maxima.items()}
+        training = {name: functools.partial(_forward_and_backward, find, x, gradient) for name, find in maxima.items()}
         for case, runs in (("inference", inference), ("training", training)):
             times = in_turn(runs, rounds)
-            print(f"{places} places, {case:9}  {ratio(times['value'], times['place']):5.2f} x", flush=True)
+            print(f"{positions} positions, {case:9}  {ratio(times['value'], times['position']):5.2f} x", flush=True)
 
 
 def onednn(rounds: int) -> None:
@@ -148,7 +147,7 @@ def onednn(rounds: int) -> None:
     for width, batch in ((1.0, 8), (0.25, 32)):
         x = sound(batch, 3.0)
         plain, faster = (build(PAPER[0], "temporal-pooling", width, 3.0) for _ in range(2))
-        faster.frontend.onednn = True
+        accelerate_cpu_training(faster)
         times = in_turn({"plain": training_step(plain, x), "onednn": training_step(faster, x)}, rounds)
         print(f"width {width:g}  {ratio(times['plain'], times['onednn']):5.2f} x", flush=True)
 

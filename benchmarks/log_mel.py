@@ -35,17 +35,19 @@ def main(seconds: float = 240.0, rounds: int = 9) -> None:
     batch = torch.from_numpy(sound)[None]
     ours = LogMel(spec)
     theirs = torchaudio.transforms.MelSpectrogram(
-        spec.sample_rate, spec.n_fft, f_min=0.0, f_max=8000.0, hop_length=spec.hop, n_mels=spec.bands,
+        spec.sample_rate, spec.n_fft, f_min=0.0, f_max=8000.0, hop_length=spec.hop_length, n_mels=spec.n_mels,
         power=2.0, pad_mode="constant", norm="slaney", mel_scale="slaney",
     )  # fmt: skip
 
     def with_stft() -> torch.Tensor:
-        spectrum = torch.stft(batch, spec.n_fft, spec.hop, window=ours.window, pad_mode="constant", return_complex=True)
+        spectrum = torch.stft(
+            batch, spec.n_fft, spec.hop_length, window=ours.window, pad_mode="constant", return_complex=True
+        )
         return (torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2) @ ours.bank).transpose(1, 2)
 
     def with_librosa() -> np.ndarray:
         return librosa.feature.melspectrogram(
-            y=sound, sr=spec.sample_rate, n_fft=spec.n_fft, hop_length=spec.hop, n_mels=spec.bands
+            y=sound, sr=spec.sample_rate, n_fft=spec.n_fft, hop_length=spec.hop_length, n_mels=spec.n_mels
         )
 
     candidates = {
