@@ -1,28 +1,23 @@
-"""``tagging corpus build | info | listen``: prepare a corpus, describe it, write one track. Book: ``book/million_clips``."""
+"""``tagging corpus info | listen``: describe a corpus, write one track as a sound file. Book: ``book/million_clips``."""
 
 from __future__ import annotations
 
 import argparse
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.base import Corpus, open_corpus, prepare_corpus
+from ..data.base import Corpus, open_corpus
 from ..errors import ConfigError
 from .base import Run, command
 
 
-@command("corpus", help="prepare a corpus, describe it, listen to it")
+@command("corpus", help="describe a corpus, listen to it")
 def corpus(parser: argparse.ArgumentParser) -> Run:
     """Add the actions of ``tagging corpus`` and their arguments."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-
-    build = actions.add_parser("build", help="download or build what opening the corpus needs; existing files are kept")
-    _add_corpus(build)
-    build.set_defaults(action=_build)
 
     info = actions.add_parser("info", help="version, sizes and tags")
     _add_corpus(info)
@@ -58,13 +53,6 @@ def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
             chosen[name] = value
     chosen |= {"licence": options.licence} | more
     return {name: value for name, value in chosen.items() if value is not None}
-
-
-def _build(options: argparse.Namespace) -> None:
-    start = time.perf_counter()
-    prepare_corpus(options.name)
-    corpus = open_corpus(options.name, **_corpus_options(options))
-    print(f"{corpus.name} {corpus.version}: ready ({time.perf_counter() - start:.1f} s)")
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""``tagging corpus build | info | listen`` and ``tagging prepare``."""
+"""``tagging corpus info | listen`` and ``tagging prepare``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_info_of_an_own_corpus_needs_the_five_members(
     assert rows["tag"][-1] == "mine"
     assert rows["fast"] == ["fast", "classification", "human", "2"]
     assert rows["level"] == ["level", "regression", "questionnaire"]
-    assert main(["prepare", "own"]) == main(["corpus", "build", "own"]) == 0
+    assert main(["prepare", "own"]) == 0
     assert main(["corpus", "info", "own", "--licence", "open"]) == 2
     assert "'licence'" in capsys.readouterr().err
     assert main(["corpus", "info", "own", "--set", "size"]) == 2
@@ -79,13 +79,12 @@ def test_listen_writes_the_clip_and_its_tags(cache: Path, tmp_path: Path, capsys
     assert "tempo: 0." in shown
 
 
-def test_prepare_and_build_keep_what_is_there(cache: Path, capsys: pytest.CaptureFixture[str]):
+def test_prepare_keeps_existing_files(cache: Path, capsys: pytest.CaptureFixture[str]):
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("library-*.npz")}
     assert main(["prepare", "sheet-music"]) == 0
     assert main(["prepare", "scores"]) == 0  # the alias
-    assert main(["corpus", "build"]) == 0
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("library-*.npz")} == before
-    assert capsys.readouterr().out.count("ready") == 3
+    assert capsys.readouterr().out.count("ready") == 2
 
 
 @pytest.mark.parametrize(
