@@ -1,9 +1,9 @@
-"""What growing trees costs, and what binning the features costs each time scikit-learn does it: seconds of one core.
+"""Cost of growing trees, and of binning the features each time scikit-learn does it, in seconds of one core.
 
     python benchmarks/baseline_trees.py                     # writes tagging/book/runs/baseline-trees.json
 
-Random numbers stand for the features: how long trees take depends on how many there are, hardly on what they mean. A tag's
-trees are fitted in several calls, each of which goes on from the one before and bins the features anew.
+Random numbers replace the features: the time depends on their number, hardly on their values. The trees of a tag are fitted
+in several calls; each call adds trees and bins the features again.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ def costs(clips: int, rounds: int) -> dict[str, float]:
     """Seconds of one core, medians over rounds: of one tree, and of binning by each of two ways."""
     random = np.random.default_rng(0)
     values = random.standard_normal((clips, len(feature_names())), dtype=np.float32)
-    truth = values[:, :5].sum(axis=1) + 2 * random.standard_normal(clips) > 2
+    labels = values[:, :5].sum(axis=1) + 2 * random.standard_normal(clips) > 2
     binning = Binning(values, BINS)
     binned = binning(values)
-    same = fit(values, truth, FEW).predict_proba(values) == fit(binned, truth, FEW).predict_proba(binned)
+    same = fit(values, labels, FEW).predict_proba(values) == fit(binned, labels, FEW).predict_proba(binned)
     assert same.all(), "binned features give other trees"
     seconds = in_turn(
         {
             "binning once": lambda: Binning(values, BINS)(values),
-            "few": lambda: fit(values, truth, FEW),
-            "few, binned": lambda: fit(binned, truth, FEW),
-            "many, binned": lambda: fit(binned, truth, MANY),
+            "few": lambda: fit(values, labels, FEW),
+            "few, binned": lambda: fit(binned, labels, FEW),
+            "many, binned": lambda: fit(binned, labels, MANY),
         },
         rounds,
     )
@@ -68,7 +68,7 @@ def costs(clips: int, rounds: int) -> dict[str, float]:
     }
 
 
-def fit(values: np.ndarray, truth: np.ndarray, trees: int) -> HistGradientBoostingClassifier:
+def fit(values: np.ndarray, labels: np.ndarray, trees: int) -> HistGradientBoostingClassifier:
     model = HistGradientBoostingClassifier(
         max_iter=trees,
         learning_rate=0.05,
@@ -78,7 +78,7 @@ def fit(values: np.ndarray, truth: np.ndarray, trees: int) -> HistGradientBoosti
         early_stopping=False,
         random_state=0,
     )
-    return model.fit(values, truth)
+    return model.fit(values, labels)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
     vocabulary, labels, scores = songs(options)
     before = peak_memory()
     start = time.process_time()
-    found = evaluate(labels, scores, vocabulary, resamples=options.resamples, seed=options.seed)
+    evaluation = evaluate(labels, scores, vocabulary, resamples=options.resamples, seed=options.seed)
     ours = time.process_time() - start
     memory = peak_memory() - before
     print(
@@ -42,7 +42,7 @@ def main() -> None:
 
     resampling = Resampling(options.songs, resamples=options.resamples, seed=options.seed)
     chosen = np.linspace(0, options.tags - 1, options.reference_tags).astype(int)
-    seconds, error = scikit_learn(labels, scores, resampling, chosen, options.reference_resamples, found)
+    seconds, error = scikit_learn(labels, scores, resampling, chosen, options.reference_resamples, evaluation)
     a_resample = statistics.mean(seconds) * options.tags
     print(f"scikit-learn: {a_resample:.2f} s a resample, scaled from {len(seconds)} pairs of calls")
     ratio = a_resample / (ours / options.resamples)
@@ -98,10 +98,10 @@ def songs(options: argparse.Namespace) -> tuple[Vocabulary, np.ndarray, np.ndarr
     return Vocabulary([*tags, *attributes]), labels, scores
 
 
-def scikit_learn(labels, scores, resampling, chosen, count, found) -> tuple[list[float], float]:
+def scikit_learn(labels, scores, resampling, chosen, count, evaluation) -> tuple[list[float], float]:
     """Core seconds of each pair of calls, one pair a tag and resample; how far the results are from ours at most."""
     seconds, error = [], 0.0
-    chunks = resampling.chunks(count * resampling.songs)
+    chunks = resampling.chunks(count * resampling.num_songs)
     next(chunks)  # the songs themselves
     _, counts = next(chunks)
     for tag in chosen:
@@ -111,7 +111,7 @@ def scikit_learn(labels, scores, resampling, chosen, count, found) -> tuple[list
             roc_auc_score(y, x, sample_weight=weights)
             average_precision_score(y, x, sample_weight=weights)
             seconds.append(time.process_time() - start)
-        ours = found.tags[tag]
+        ours = evaluation.tags[tag]
         error = max(
             error,
             abs(ours.roc_auc.value - roc_auc_score(y, x)),

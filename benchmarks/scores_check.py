@@ -34,7 +34,7 @@ def main() -> None:
     parts = {"segments": 0, "silent": 0, "at_full_scale": 0, "not_finite": 0}
     levels = []
     for batch in stream(
-        corpus, np.arange(options.clips), batch_size=100, seconds=15.0, workers=options.workers, patience=60
+        corpus, np.arange(options.clips), batch_size=100, seconds=15.0, workers=options.workers, timeout=60
     ):
         sound = batch.audio.astype(np.float32)
         level, peak = np.sqrt((sound**2).mean(axis=1)), np.abs(sound).max(axis=1)
@@ -45,7 +45,7 @@ def main() -> None:
         whole["highest_peak"] = max(whole["highest_peak"], int(peak.max()))
         whole["bent_above_the_knee"] += int((peak > 24000).sum())
         segment = torch.from_numpy(batch.audio[:, 96000:144000].copy())
-        degraded = degrade(segment, torch.from_numpy(batch.draws))
+        degraded = degrade(segment, torch.from_numpy(batch.augmentation_params))
         parts["segments"] += len(batch)
         parts["silent"] += int((segment.float().square().mean(dim=1).sqrt() < SILENT).sum())
         parts["at_full_scale"] += int((degraded.abs().amax(dim=1) >= 1).sum())

@@ -65,8 +65,8 @@ def pitches(bank):
 def cents_off(bank, program, pitch):
     entry = bank.entry[program, pitch, 1]
     sound = bank.samples[bank.first[entry] : bank.first[entry] + bank.length[entry]][:SAMPLE_RATE] / 32768
-    found = librosa.yin(sound.astype(np.float32), fmin=25, fmax=2000, sr=SAMPLE_RATE, frame_length=4096)
-    off = 1200 * np.log2(np.median(found[2:16]) / (440 * 2 ** ((pitch - 69) / 12)))
+    frequencies = librosa.yin(sound.astype(np.float32), fmin=25, fmax=2000, sr=SAMPLE_RATE, frame_length=4096)
+    off = 1200 * np.log2(np.median(frequencies[2:16]) / (440 * 2 ** ((pitch - 69) / 12)))
     return float((off + 600) % 1200 - 600)
 
 

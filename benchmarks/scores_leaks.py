@@ -67,12 +67,12 @@ def random_split(like, seed):
 
 def leaked(split, pairs):
     """How many test compositions have a near-duplicate in training."""
-    found = set()
+    with_duplicate = set()
     for a, b in pairs:
         for test, train in ((a, b), (b, a)):
             if split[test] == TEST and split[train] == TRAIN:
-                found.add(test)
-    return len(found)
+                with_duplicate.add(test)
+    return len(with_duplicate)
 
 
 def across(split, family):
@@ -84,11 +84,11 @@ def look_up(grams, split, tags):
     """Mean ROC-AUC of giving each test tune the tags of its nearest training tunes, by shared windows."""
     train, test = np.flatnonzero(split == TRAIN), np.flatnonzero(split == TEST)
     owners: dict[int, list[int]] = {}
-    for place, piece in enumerate(train.tolist()):
+    for row, piece in enumerate(train.tolist()):
         for gram in grams[piece].tolist():
-            owners.setdefault(gram, []).append(place)
-    truth = tags[train].astype(np.float64)
-    prior = np.nanmean(np.where(truth == UNKNOWN, np.nan, truth), axis=0)
+            owners.setdefault(gram, []).append(row)
+    labels = tags[train].astype(np.float64)
+    prior = np.nanmean(np.where(labels == UNKNOWN, np.nan, labels), axis=0)
     scores = np.tile(prior, (len(test), 1))
     for row, piece in enumerate(test.tolist()):
         shared = np.zeros(len(train))
@@ -97,20 +97,20 @@ def look_up(grams, split, tags):
             if 0 < len(holders) <= 200:
                 shared[holders] += 1 / len(holders)
         weight = (shared / max(len(grams[piece]), 1)) ** 2
-        known = truth != UNKNOWN
+        known = labels != UNKNOWN
         near = np.flatnonzero(weight)
         if len(near):
             mass = (weight[near, None] * known[near]).sum(axis=0) + 1e-4
-            scores[row] = ((weight[near, None] * known[near] * truth[near]).sum(axis=0) + 1e-4 * prior) / mass
+            scores[row] = ((weight[near, None] * known[near] * labels[near]).sum(axis=0) + 1e-4 * prior) / mass
     return mean_auc(tags[test], scores)
 
 
-def mean_auc(truth, scores):
+def mean_auc(labels, scores):
     values = []
     for tag in range(len(COMPOSITION_TAGS)):
-        known = ~np.isin(truth[:, tag], [UNKNOWN]) & ~np.isnan(truth[:, tag])
-        if len(np.unique(truth[known, tag])) == 2:
-            values.append(roc_auc_score(truth[known, tag], scores[known, tag]))
+        known = ~np.isin(labels[:, tag], [UNKNOWN]) & ~np.isnan(labels[:, tag])
+        if len(np.unique(labels[known, tag])) == 2:
+            values.append(roc_auc_score(labels[known, tag], scores[known, tag]))
     return float(np.mean(values))
 
 
@@ -119,10 +119,10 @@ def listen(split, options):
     parts = {}
     for name, number, clips in (("train", TRAIN, options.train_clips), ("test", TEST, options.test_clips)):
         corpus = tagging.open_corpus("sheet-music", split=name, clips=clips)
-        corpus.pool = np.flatnonzero(split == number)  # dealt from when the first clip is asked for
+        corpus.pool = np.flatnonzero(split == number)  # sampled from when the first clip is read
         parts[name] = statistics_of(corpus, clips)
     features, labels = parts["train"]
-    centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Linear(features.shape[1], 256),
@@ -131,7 +131,7 @@ def listen(split, options):
         torch.nn.Linear(256, labels.shape[1]),
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-2)
-    inputs = torch.from_numpy((features - centre) / spread)
+    inputs = torch.from_numpy((features - centre) / scale)
     known, target = torch.from_numpy(~np.isnan(labels)), torch.from_numpy(np.nan_to_num(labels))
     for epoch in range(15):
         order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(epoch))
@@ -145,7 +145,7 @@ def listen(split, options):
     features, labels = parts["test"]
     network.eval()
     with torch.inference_mode():
-        scores = network(torch.from_numpy((features - centre) / spread)).numpy()
+        scores = network(torch.from_numpy((features - centre) / scale)).numpy()
     pairs = scores.reshape(-1, 2, scores.shape[1]).mean(axis=1)
     return mean_auc(labels[::2], pairs)
 

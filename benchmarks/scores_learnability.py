@@ -54,8 +54,8 @@ def main() -> None:
 
     tracks = first_tracks(test, settings.test_clips, "test_clips")
     scores = predict({"tagger": tagger}, test, tracks, settings, Accelerator(cpu=True))["tagger"]
-    truth = test.labels_of(tracks)
-    result = evaluate(truth, scores, test.vocabulary, groups=test.groups()[tracks], resamples=settings.resamples)
+    labels = test.labels_of(tracks)
+    result = evaluate(labels, scores, test.vocabulary, groups=test.groups()[tracks], resamples=settings.resamples)
     record = {
         "model": "spectrogram",
         "minutes": options.minutes,
@@ -70,7 +70,7 @@ def main() -> None:
         "core_seconds": {"training": round(core, 1)},
         "clips_per_core_second": round(seen / core, 1),
         "test": result.to_dict(),
-        "spread": dict(zip(test.vocabulary.names, np.nanstd(truth, axis=0).round(4).tolist(), strict=True)),
+        "spread": dict(zip(test.vocabulary.names, np.nanstd(labels, axis=0).round(4).tolist(), strict=True)),
     }
     records.write("scores-learnability", record, options.record)
     for part, means in result.parts.items():
@@ -93,13 +93,13 @@ def collect(corpus, settings):
     tracks = first_tracks(corpus, settings.clips, "clips")
     sound = np.empty((len(tracks), round(settings.segment_seconds * corpus.sample_rate)), np.int16)
     labels = np.empty((len(tracks), len(corpus.vocabulary)), np.float32)
-    finish, place = corpus.finish(), 0
+    augment, done = corpus.augment(), 0
     for batch in stream(corpus, tracks, batch_size=100, seconds=settings.segment_seconds, workers=1):
-        rows = slice(place, place + len(batch))
+        rows = slice(done, done + len(batch))
         with torch.inference_mode():
-            degraded = finish(torch.from_numpy(batch.audio), torch.from_numpy(batch.draws))
+            degraded = augment(torch.from_numpy(batch.audio), torch.from_numpy(batch.augmentation_params))
         sound[rows], labels[rows] = (degraded * 32767).round().to(torch.int16).numpy(), batch.labels
-        place = rows.stop
+        done = rows.stop
     return sound, labels
 
 

@@ -31,7 +31,7 @@ from tagging.evaluation.bias.common import THRESHOLD, highest
 from tagging.evaluation.bias.report import plain
 from tagging.evaluation.bootstrap import Resampling, interval_of
 from tagging.evaluation.evaluate import evaluate
-from tagging.pretrained import list_pretrained, load_tagger
+from tagging.pretrained import list_musicnn, load_tagger
 from tagging.tags import Vocabulary
 
 TOP_K = 10
@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     corpus = open_corpus("sheet-music", split="test", clips=options.clips)
-    taggers = {name: load_tagger(name) for name in list_pretrained()}
+    taggers = {name: load_tagger(name) for name in list_musicnn()}
     scores, seconds = hear(corpus, taggers)
     choir = corpus.labels_of(np.arange(len(corpus)))[:, corpus.vocabulary.position(CHOIR)]
     groups = corpus.groups()
@@ -65,7 +65,7 @@ def main() -> None:
     record = {
         "corpus": corpus.version,
         "clips": len(corpus),
-        "groups": resampling.count,
+        "groups": resampling.num_groups,
         "choir_clips": int(choir.sum()),
         "top_k": TOP_K,
         "models": rounded(plain(models)),
@@ -90,17 +90,17 @@ def hear(corpus, taggers):
 
 def consistency(name, vocabulary, scores, resampling):
     """Agreement of synonyms and contradictions of opposites, by each rule."""
-    known, place = tag_synonyms(name), vocabulary.position
+    words, position = tag_synonyms(name), vocabulary.position
     lists = {"top_k": TOP_K, "resampling": resampling}
     limits = {"threshold": THRESHOLD, "tenth": np.quantile(scores, 1 - TENTH, axis=0)}
-    found = {"synonyms": {}, "related": {}, "opposites": {}}
+    results = {"synonyms": {}, "related": {}, "opposites": {}}
     for kind in ("synonyms", "related"):
-        places = {group: [place(word) for word in same] for group, same in getattr(known, kind).items()}
-        by = {rule: agreement(scores, places, thresholds=limit, **lists) for rule, limit in limits.items()}
+        groups = {group: [position(word) for word in same] for group, same in getattr(words, kind).items()}
+        by = {rule: agreement(scores, groups, thresholds=limit, **lists) for rule, limit in limits.items()}
         usual = by["threshold"]
-        found[kind] = {
+        results[kind] = {
             "correlation": usual.correlation,
-            "one_only": {"threshold": usual.above, "listed": usual.listed, "tenth": by["tenth"].above},
+            "one_only": {"threshold": usual.by_threshold, "listed": usual.in_top_k, "tenth": by["tenth"].by_threshold},
             "pairs": [
                 {
                     "group": pair.group,
@@ -108,49 +108,68 @@ def consistency(name, vocabulary, scores, resampling):
                     "correlation": pair.correlation,
                     "difference": pair.difference,
                     "offset": pair.offset,
-                    "one_only": {"threshold": pair.above, "listed": pair.listed, "tenth": other.above},
+                    "one_only": {
+                        "threshold": disagreement(pair.by_threshold),
+                        "listed": disagreement(pair.in_top_k),
+                        "tenth": disagreement(other.by_threshold),
+                    },
                 }
                 for pair, other in zip(usual.pairs, by["tenth"].pairs, strict=True)
             ],
         }
-    for group in known.opposites:
-        places = {f"{one} + {other}": [place(one), place(other)] for one, other in known.opposed(group)}
-        by = {rule: contradictions(scores, places, thresholds=limit, **lists) for rule, limit in limits.items()}
+    for group in words.opposites:
+        groups = {f"{one} + {other}": [position(one), position(other)] for one, other in words.opposed(group)}
+        by = {rule: contradictions(scores, groups, thresholds=limit, **lists) for rule, limit in limits.items()}
         usual = by["threshold"]
-        found["opposites"][group] = {
-            "both": {"threshold": usual.above, "listed": usual.listed, "tenth": by["tenth"].above},
+        results["opposites"][group] = {
+            "both": {"threshold": usual.by_threshold, "listed": usual.in_top_k, "tenth": by["tenth"].by_threshold},
             "pairs": [
                 {
                     "words": [vocabulary.names[pair.first], vocabulary.names[pair.second]],
-                    "both": {"threshold": pair.above, "listed": pair.listed, "tenth": other.above},
-                    "confidence": {"threshold": pair.above_confidence, "listed": pair.listed_confidence},
-                    "by_chance": {"threshold": pair.above_by_chance, "tenth": other.above_by_chance},
+                    "both": {"threshold": pair.by_threshold, "listed": pair.in_top_k, "tenth": other.by_threshold},
+                    "confidence": {"threshold": pair.by_threshold_confidence, "listed": pair.in_top_k_confidence},
+                    "by_chance": {
+                        "threshold": pair.by_threshold_if_independent,
+                        "tenth": other.by_threshold_if_independent,
+                    },
                 }
                 for pair, other in zip(usual.pairs, by["tenth"].pairs, strict=True)
             ],
         }
-    return found
+    return results
+
+
+def disagreement(measured):
+    """Of two synonyms: how many clips are given any, and the share of these that are given one only."""
+    return {
+        "songs": measured.num_songs,
+        "share": measured.rate,
+        "by_chance": measured.if_independent,
+        "at_least": measured.minimum,
+    }
 
 
 def voices(name, vocabulary, scores, choir, groups, resampling):
     """How often a word for a voice is given, with and without a choir timbre; how well each word tells the two apart."""
     silent, singing = tag_synonyms(name).opposites["voice"]
-    places = [vocabulary.position(word) for word in singing]
+    columns = [vocabulary.position(word) for word in singing]
     rules = {"threshold": scores >= THRESHOLD, "listed": highest(scores, TOP_K)}
     with_choir = choir == 1
     shares = {}
     for rule, given in rules.items():
-        heard = given[:, places].any(axis=1)
-        sums = resampling.sums(np.column_stack([heard & ~with_choir, ~with_choir, heard & with_choir, with_choir]))
+        any_voice = given[:, columns].any(axis=1)
+        sums = resampling.sums(
+            np.column_stack([any_voice & ~with_choir, ~with_choir, any_voice & with_choir, with_choir])
+        )
         with np.errstate(invalid="ignore"):  # a resample without any choir
             shares[rule] = {
                 "without": interval_of(sums[:, 0] / sums[:, 1], (0.0, 1.0)),
                 "with": interval_of(sums[:, 2] / sums[:, 3], (0.0, 1.0)),
             }
     asked = (*singing, *silent)
-    columns = scores[:, [vocabulary.position(word) for word in asked]]
-    truth = np.repeat(choir[:, None], len(asked), axis=1)
-    tags = evaluate(truth, columns, Vocabulary(asked), groups=groups, resamples=resampling.resamples).tags
+    asked_scores = scores[:, [vocabulary.position(word) for word in asked]]
+    labels = np.repeat(choir[:, None], len(asked), axis=1)
+    tags = evaluate(labels, asked_scores, Vocabulary(asked), groups=groups, resamples=resampling.resamples).tags
     return {"any": shares, "roc_auc": {tag.name: tag.roc_auc for tag in tags}}
 
 
@@ -159,15 +178,15 @@ def examples(name, tagger):
     known = tag_synonyms(name)
     groups = (*known.synonyms.values(), *known.related.values(), *chain.from_iterable(known.opposites.values()))
     asked = sorted({word for group in groups for word in group}, key=tagger.vocabulary.position)
-    found = {}
+    results = {}
     for sound in list_sounds():
         result = tagger.tag(sound_path(sound))
         score = dict(zip(result.tags, result.scores.tolist(), strict=True))
-        found[sound] = {
+        results[sound] = {
             "words": {word: score[word] for word in asked},
             "top": {word: float(value) for word, value in result.top(TOP_K)},
         }
-    return found
+    return results
 
 
 def rounded(value):

@@ -15,6 +15,7 @@ from pathlib import Path
 import records
 from accelerate import Accelerator
 
+from tagging.book.runs import tag_parts
 from tagging.data.sheet_music.synthesizer import soundfont_path
 from tagging.evaluation.evaluate import difference, evaluate
 from tagging.pretrained import load_tagger
@@ -25,7 +26,7 @@ from tagging.training.failures import Failures
 from tagging.training.results import predictions_of
 from tagging.utils.files import sha256
 
-PARTS = ("all", "score", "instrument")
+PARTS = ("all", "composition", "instrument")
 
 
 def main() -> None:
@@ -35,44 +36,45 @@ def main() -> None:
     options = parser.parse_args()
     settings = Settings(test_clips=options.clips)
     taggers = {name: load_tagger(name) for name in list_bundled()}
-    fonts, said = {}, {}
-    for place, font in (("own", None), ("other", options.soundfont)):
+    fonts, predictions = {}, {}
+    for role, font in (("own", None), ("other", options.soundfont)):
         os.environ.pop("TAGGING_SOUNDFONT", None)
         if font is not None:
             os.environ["TAGGING_SOUNDFONT"] = str(font)
         used = soundfont_path()
         test = open_split(settings, "test")
-        fonts[place] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
-        said[place] = predictions_of(
+        fonts[role] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
+        predictions[role] = predictions_of(
             taggers, test, options.clips, settings, Accelerator(cpu=True), Failures(test, options.clips)
         )
-        print(fonts[place], flush=True)
+        print(fonts[role], flush=True)
     models = {}
     for name in taggers:
-        found = {
-            place: evaluate((heard := said[place][name]).labels, heard.scores, heard.vocabulary, groups=heard.groups)
-            for place in fonts
-        }
-        lost = {
-            part: {metric: difference(found["other"], found["own"], metric, part) for metric in means}
-            for part, means in found["own"].parts.items()
+        evaluations = {}
+        for role in fonts:
+            songs = predictions[role][name]
+            parts = tag_parts(songs.vocabulary)
+            evaluations[role] = evaluate(songs.labels, songs.scores, songs.vocabulary, groups=songs.groups, parts=parts)
+        change = {
+            part: {metric: difference(evaluations["other"], evaluations["own"], metric, part) for metric in means}
+            for part, means in evaluations["own"].parts.items()
         }
         models[name] = {
             "parts": {
-                place: {
+                role: {
                     part: {metric: value.to_dict() for metric, value in result.parts[part].items()} for part in PARTS
                 }
-                for place, result in found.items()
+                for role, result in evaluations.items()
             },
-            "change": {part: {metric: value.to_dict() for metric, value in lost[part].items()} for part in PARTS},
+            "change": {part: {metric: value.to_dict() for metric, value in change[part].items()} for part in PARTS},
             "tags": [
                 {"name": tag.name, "own": tag.roc_auc.value, "other": other.roc_auc.value}
-                for tag, other in zip(found["own"].tags, found["other"].tags, strict=True)
+                for tag, other in zip(evaluations["own"].tags, evaluations["other"].tags, strict=True)
                 if tag.roc_auc is not None
             ],
         }
-        for metric, change in lost["all"].items():
-            print(f"{name}: {metric} {change:+.4f}", flush=True)
+        for metric, value in change["all"].items():
+            print(f"{name}: {metric} {value:+.4f}", flush=True)
     records.write("soundfont-transfer", {"clips": options.clips, "fonts": fonts, "models": models})
 
 

@@ -1,4 +1,4 @@
-"""Two models whose bias is known: one that says the truth, one that says what is popular; and songs to judge them by."""
+"""Two models with known bias: one gives the true probabilities, one gives popular tags; and songs to evaluate them on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ VOCABULARY = Vocabulary(
 
 
 def songs(count: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """True probabilities and labels drawn from them, float [songs, 12] each: one likely mode, and two other likely tags."""
+    """True probabilities and labels drawn from them, float [songs, 12] each: one likely mode and two other likely tags a song."""
     random = np.random.default_rng(seed)
-    truth = np.zeros((count, 12))
-    truth[np.arange(count), random.choice(3, count, p=MODES)] = LIKELY
+    probabilities = np.zeros((count, 12))
+    probabilities[np.arange(count), random.choice(3, count, p=MODES)] = LIKELY
     # two others each, popular ones more often: the two largest of noisy log-weights
     keys = np.log(OTHERS) + random.gumbel(size=(count, len(OTHERS)))
-    np.put_along_axis(truth[:, 3:], np.argsort(-keys, axis=1)[:, :2], LIKELY, axis=1)
-    return truth, (random.uniform(size=truth.shape) < truth).astype(np.float32)
+    np.put_along_axis(probabilities[:, 3:], np.argsort(-keys, axis=1)[:, :2], LIKELY, axis=1)
+    return probabilities, (random.uniform(size=probabilities.shape) < probabilities).astype(np.float32)
 
 
 def by_popularity(labels: np.ndarray) -> np.ndarray:
@@ -33,6 +33,6 @@ def by_popularity(labels: np.ndarray) -> np.ndarray:
 
 
 def resampled(resampling: Resampling) -> list[np.ndarray]:
-    """Rows of the songs themselves, then those of each resample, repeated as often as it holds them."""
+    """Indices of the songs themselves, then of each resample, repeated as often as they occur in it."""
     counts = np.concatenate([counts for _, counts in resampling.chunks()])
-    return [np.repeat(np.arange(resampling.songs), row) for row in counts]
+    return [np.repeat(np.arange(resampling.num_songs), row) for row in counts]

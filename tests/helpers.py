@@ -15,7 +15,7 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from tagging.models.base import Field
+from tagging.models.base import ReceptiveField
 from tagging.tags import KINDS, REGRESSION, SOURCES, Tag, Vocabulary
 
 
@@ -74,44 +74,44 @@ def full_disk(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def covered(module: nn.Module, part: nn.Module, x: torch.Tensor, place: int) -> tuple[int, int]:
-    """First and last frame of a part's output that a NaN at one place of the last axis of ``x`` reaches.
+def reached_frames(module: nn.Module, part: nn.Module, x: torch.Tensor, position: int) -> tuple[int, int]:
+    """First and last frame of a part's output that depend on one position of the last axis of ``x``, found with a NaN there.
 
-    Convolutions, transforms, ReLU, maxima and means all hand NaN on, so what stays free of it cannot have seen the place.
+    Convolutions, transforms, ReLU, maxima and means all propagate NaN.
     """
-    seen = []
-    hook = part.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    outputs = []
+    hook = part.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     spoilt = x.clone()
-    spoilt[..., place] = float("nan")
+    spoilt[..., position] = float("nan")
     try:
         with torch.inference_mode():
             module(spoilt)
     finally:
         hook.remove()
-    reached = seen[0].isnan().flatten(0, -2).any(0).nonzero()[:, 0]
-    assert len(reached) == reached[-1] - reached[0] + 1, "the frames reached are not neighbours"
-    return int(reached[0]), int(reached[-1])
+    frames = outputs[0].isnan().flatten(0, -2).any(0).nonzero()[:, 0]
+    assert len(frames) == frames[-1] - frames[0] + 1, "the frames reached are not neighbours"
+    return int(frames[0]), int(frames[-1])
 
 
-def check_field(module: nn.Module, part: nn.Module, field: Field, x: torch.Tensor) -> None:
-    """Check a part's field to the sample: how long it is, and how far its neighbour is.
+def check_receptive_field(module: nn.Module, part: nn.Module, field: ReceptiveField, x: torch.Tensor) -> None:
+    """Check size and stride of a part's receptive field to the sample.
 
-    The start of one frame's field and the end of another's are found by bisection, and together with ``field`` they say
-    which frames every other place must reach.
+    The start of one frame's field and the end of another's are found by bisection; with ``field`` they determine which frames
+    every other position must reach.
     """
     middle = x.shape[-1] // 2
-    first, last = covered(module, part, x, middle)
-    # the field of frame `last` starts somewhere in the hop before the middle, that of `first` ends in the hop after it
-    low, high = middle - field.hop, middle
+    first, last = reached_frames(module, part, x, middle)
+    # the field of frame `last` starts within one stride before the middle, that of `first` ends within one stride after it
+    low, high = middle - field.stride, middle
     while high - low > 1:
-        place = (low + high) // 2
-        low, high = (low, place) if covered(module, part, x, place)[1] >= last else (place, high)
-    origin = high - last * field.hop  # where the field of frame 0 starts; before the sound, where that is padded
-    low, high = middle, middle + field.hop
+        position = (low + high) // 2
+        low, high = (low, position) if reached_frames(module, part, x, position)[1] >= last else (position, high)
+    origin = high - last * field.stride  # where the field of frame 0 starts; before the sound, where that is padded
+    low, high = middle, middle + field.stride
     while high - low > 1:
-        place = (low + high) // 2
-        low, high = (place, high) if covered(module, part, x, place)[0] <= first else (low, place)
-    assert low - (origin + first * field.hop) + 1 == field.samples
-    for place in np.random.default_rng(0).integers(field.samples, x.shape[-1] - field.samples, 4):
-        expected = -((origin + field.samples - 1 - place) // field.hop), (place - origin) // field.hop
-        assert covered(module, part, x, int(place)) == expected
+        position = (low + high) // 2
+        low, high = (position, high) if reached_frames(module, part, x, position)[0] <= first else (low, position)
+    assert low - (origin + first * field.stride) + 1 == field.size
+    for position in np.random.default_rng(0).integers(field.size, x.shape[-1] - field.size, 4):
+        expected = -((origin + field.size - 1 - position) // field.stride), (position - origin) // field.stride
+        assert reached_frames(module, part, x, int(position)) == expected

@@ -1,4 +1,4 @@
-"""A small part of the library, built once for all corpus tests in a cache of its own: 1,180 tunes and some scores in parts."""
+"""A small part of the library, built once for all corpus tests in its own cache: 1,180 tunes and some scores in parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tagging.data.sheet_music import library
 from tagging.data.sheet_music.corpus import SheetMusic
 from tagging.data.sheet_music.note_bank import Bank
 
-# ABC and MusicXML, plain and compressed; one encoding that must be left out
+# ABC and MusicXML, plain and compressed; with one encoding that must be left out
 FOLDERS = ("airdsAirs", "josquin", "handel", "leadSheet", "lusitano", "luca", "ciconia", "corelli", "joplin")
 
 
@@ -47,5 +47,5 @@ def bank(corpus: SheetMusic) -> Bank:
 
 @pytest.fixture
 def full_library() -> Iterator[library.Library]:
-    """The whole library, from the user's cache; built there first if need be (minutes)."""
+    """The whole library, from the user's cache; built there if needed (minutes)."""
     return library.ready_library(build=True, progress=False)

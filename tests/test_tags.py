@@ -39,7 +39,7 @@ def test_a_vocabulary_survives_json(vocabulary):
     assert hash(again) == hash(vocabulary)
 
 
-def test_names_alone_are_bimodal():
+def test_names_alone_are_classification_tags():
     vocabulary = Vocabulary(["rock", "pop", Tag("energy", kind=REGRESSION)])
     assert vocabulary.classification.tolist() == [True, True, False]
     assert repr(vocabulary) == "Vocabulary(3 tags: rock, pop, energy)"
@@ -51,12 +51,12 @@ def test_names_alone_are_bimodal():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Vocabulary([]), "a vocabulary needs at least one tag"),
-        (lambda: Vocabulary(["b", "a", "b", "a", "c"]), "tags given twice: a, b$"),
+        (lambda: Vocabulary([]), "at least one tag"),
+        (lambda: Vocabulary(["b", "a", "b", "a", "c"]), "a, b$"),
         (lambda: Vocabulary(["a", ""]), "a tag needs a name"),
-        (lambda: Tag("x", kind="regresion"), "tag 'x': unknown kind 'regresion': did you mean 'regression'"),
-        (lambda: Tag("x", source=""), "tag 'x': source=''"),
-        (lambda: Vocabulary(["rock", "pop"]).position("rok"), "unknown tag 'rok': did you mean 'rock'"),
+        (lambda: Tag("x", kind="regresion"), "'x'.*'regresion'.*'regression'"),
+        (lambda: Tag("x", source=""), "'x'.*source"),
+        (lambda: Vocabulary(["rock", "pop"]).position("rok"), "'rok'.*'rock'"),
     ],
 )
 def test_wrong_tags_are_refused(build, message):
@@ -64,23 +64,34 @@ def test_wrong_tags_are_refused(build, message):
         build()
 
 
-def song(scores: np.ndarray) -> TrackTags:
+def song(scores: np.ndarray, regression: frozenset[int] = frozenset()) -> TrackTags:
     scores = np.asarray(scores, dtype=np.float32)
-    names = tuple(f"tag{index}" for index in range(len(scores)))
-    return TrackTags(names, scores, np.zeros(1, dtype=np.float32), scores[None], segment_seconds=3.0)
+    kinds = [REGRESSION if index in regression else CLASSIFICATION for index in range(len(scores))]
+    vocabulary = Vocabulary(Tag(f"tag{index}", kind=kind) for index, kind in enumerate(kinds))
+    return TrackTags(vocabulary, scores, np.zeros(1, dtype=np.float32), scores[None], segment_seconds=3.0)
 
 
-@given(hnp.arrays(np.float32, st.integers(1, 30), elements=st.floats(0, 1, width=32)), st.integers(1, 40))
-def test_top_is_sorted_and_stable(scores, count):
-    result = song(scores)
-    found = result.top(count)
-    expected = sorted(range(len(scores)), key=lambda index: (-scores[index], index))[:count]
-    assert found == [(f"tag{index}", float(scores[index])) for index in expected]
-    assert all(result[name] == score for name, score in found)
+@given(
+    hnp.arrays(np.float32, st.integers(1, 30), elements=st.floats(0, 1, width=32)),
+    st.integers(1, 40),
+    st.frozensets(st.integers(0, 29)),
+)
+def test_top_is_sorted_and_stable_and_has_no_attributes(scores, count, regression):
+    result = song(scores, regression)
+    best = result.top(count)
+    classification = [index for index in range(len(scores)) if index not in regression]
+    expected = sorted(classification, key=lambda index: (-scores[index], index))[:count]
+    assert best == [(f"tag{index}", float(scores[index])) for index in expected]
+    assert all(result[name] == score for name, score in best)
+    attributes = {f"tag{index}": float(scores[index]) for index in sorted(regression) if index < len(scores)}
+    assert result.attributes == attributes
+    assert list(result.attributes) == list(attributes)
 
 
-def test_a_song_tells_what_it_is():
-    result = song([0.25, 0.5])
+def test_a_song_as_plain_data_and_text():
+    result = song([0.25, 0.5], frozenset({0}))
+    assert repr(result) == "TrackTags(1 segment of 3 s: tag1 0.50)"
+    assert repr(song([0.1], frozenset({0}))) == "TrackTags(1 segment of 3 s: no tags)"
     assert result["tag1"] == 0.5
     assert json.loads(json.dumps(result.to_dict())) == {
         "scores": {"tag0": 0.25, "tag1": 0.5},
@@ -89,8 +100,8 @@ def test_a_song_tells_what_it_is():
         "padded_seconds": 0.0,
         "notes": [],
     }
-    with pytest.raises(ConfigError, match="unknown tag 'tag2': did you mean 'tag"):
+    with pytest.raises(ConfigError, match="'tag2'.*'tag"):
         result["tag2"]
     for count in (0, -1):
-        with pytest.raises(ConfigError, match="ask for at least one tag"):
+        with pytest.raises(ConfigError, match=f"top\\({count}\\)"):
             result.top(count)

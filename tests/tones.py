@@ -1,4 +1,4 @@
-"""A small real corpus: sound files of one to three seconds whose tags can be heard, some of them damaged on demand."""
+"""A small corpus of sound files of one to three seconds with audible tags, some of them damaged on demand."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Tones(Corpus):
 
     Args:
         split: train, validation or test.
-        root: where the files are, made there when they are first asked for.
-        tracks: in each split.
-        damaged: share of the files that are no sound files.
-        damaged_splits: where.
-        missing: those files are not there at all.
-        memorise: labels have nothing to do with the sound, and a track is only the first half second of its file.
+        root: folder of the files, which are made on first use.
+        tracks: number of tracks in each split.
+        damaged: share of damaged files.
+        damaged_splits: splits with damaged files.
+        missing: these files are missing instead.
+        memorise: labels are independent of the sound, and a track is only the first half second of its file.
     """
 
     splits = ("train", "validation", "test")
@@ -72,10 +72,6 @@ class Tones(Corpus):
         self._missing = missing
         self._damaged = round(damaged * tracks) if split in damaged_splits else 0
 
-    @classmethod
-    def prepare(cls, *, progress: bool = True) -> None:
-        """Nothing to do."""
-
     @property
     def version(self) -> str:
         return f"1-{self.split}"
@@ -86,49 +82,38 @@ class Tones(Corpus):
     def __getitem__(self, index: int) -> Tone:
         return Tone(self, self._check_index(index))
 
-    def random(self, index: int) -> np.random.Generator:
+    def generator(self, index: int) -> np.random.Generator:
         return np.random.default_rng([self.splits.index(self.split), index])
 
     def facts(self, index: int) -> np.ndarray:
-        draws = self.random(index).random(8)
-        labels = np.array([*(draws[:3] < 0.5), draws[3], draws[4] < 0.3, False], np.float32)
+        random = self.generator(index).random(8)
+        labels = np.array([*(random[:3] < 0.5), random[3], random[4] < 0.3, False], np.float32)
         if self.memorise:
-            labels[:3] = self.random(index + 10_000).random(3) < 0.5
-        labels[int(6 * draws[5])] = np.nan
+            labels[:3] = self.generator(index + 10_000).random(3) < 0.5
+        labels[int(6 * random[5])] = np.nan
         return labels
 
     def path(self, index: int) -> Path:
-        """The file, made on first use: two tones, noise and their level, as the labels say (before they were hidden)."""
+        """The file, made on first use: two tones, noise and their level, according to the labels."""
         path = self._root / f"{self.split}-{index}.wav"
         if index < self._damaged:
             path = path.with_name(f"{'missing' if self._missing else 'damaged'}-{self.split}-{index}.wav")
             if not self._missing:
                 path.write_bytes(b"RIFF....no sound")
         elif not path.exists():
-            draws, time = self.random(index).random(8), np.arange((1 + index % 3) * RATE) / RATE
-            sound = (draws[0] < 0.5) * np.sin(2 * np.pi * 330 * time) + (draws[1] < 0.5) * np.sin(
+            random, time = self.generator(index).random(8), np.arange((1 + index % 3) * RATE) / RATE
+            sound = (random[0] < 0.5) * np.sin(2 * np.pi * 330 * time) + (random[1] < 0.5) * np.sin(
                 2 * np.pi * 2200 * time
             )
-            sound += ((draws[2] < 0.5) + 0.02) * self.random(index).standard_normal(len(time)) / 3
-            sound += (draws[4] < 0.3) * np.sin(2 * np.pi * 900 * time)
-            soundfile.write(path, (0.02 + draws[3] / 8) * sound, RATE)
+            sound += ((random[2] < 0.5) + 0.02) * self.generator(index).standard_normal(len(time)) / 3
+            sound += (random[4] < 0.3) * np.sin(2 * np.pi * 900 * time)
+            soundfile.write(path, (0.02 + random[3] / 8) * sound, RATE)
         return path
 
     def segment(self, index: int, start: float, seconds: float) -> Segment:
         if seconds > 3.0:
             raise ConfigError(f"segments of {seconds:g} s: the longest track has 3 s")
-        samples = round(seconds * RATE)
-        sound = self[index].read(start, seconds)
-        filled = np.zeros(samples, np.int16)
-        filled[: len(sound)] = sound
-        return Segment(audio=filled, labels=self.facts(index), draws=np.zeros(0, np.float32))
-
-    def summary(self) -> list[str]:
-        return [f"{len(self)} tones"]
-
-    def tag_counts(self, split: str) -> dict[str, int]:
-        labels = Tones(split=split, root=str(self._root), tracks=self._tracks).labels_of(np.arange(self._tracks))
-        return dict(zip(VOCABULARY.names, np.nansum(labels, axis=0).astype(int).tolist(), strict=True))
+        return super().segment(index, start, seconds)
 
 
 def small(root: Path, **changes: Any) -> dict[str, Any]:
@@ -161,7 +146,7 @@ def small(root: Path, **changes: Any) -> dict[str, Any]:
 
 
 class Loudness(nn.Module):
-    """A model whose logits are plain to see: the level of the segment, for every tag."""
+    """A model whose logit for every tag is the level of the segment."""
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         return waveform.abs().mean(dim=1, keepdim=True).expand(-1, 6)

@@ -1,4 +1,4 @@
-"""Two baselines that the networks must beat: gradient-boosted trees on hand-made features, and a small network on mel statistics.
+"""Baselines: gradient-boosted trees on hand-made features (GBT), and a small network on mel statistics.
 
 Book: ``book/baseline``.
 """

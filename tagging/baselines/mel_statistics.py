@@ -1,4 +1,4 @@
-"""A small network on statistics of the log-mel spectrogram: what a front-end without any notion of time must beat.
+"""A small network on statistics of the log-mel spectrogram: a baseline for all front-ends.
 
 Book: ``book/baseline``.
 """
@@ -18,26 +18,25 @@ from ..models.heads import HEADS, GroupedMLPHead
 from ..models.layers import he_init
 from ..tags import Vocabulary
 
-# Of the log-mel bands, for the onset curves.
+# Groups of log-mel bands with an onset curve each.
 GROUPS = 4
 # Periods of the onset curves, in seconds; the longest is at most half a segment, so that it occurs twice.
 SHORTEST_PERIOD, LONGEST_PERIOD = 0.1, 2.0
 
 
 class MelStatistics(nn.Module):
-    """Mean, deviation, flux and maximum of every log-mel band, and the rhythm of four groups of them, into one hidden layer.
+    """An MLP on statistics of the log-mel spectrogram.
 
-    It knows which bands sound how much and how they vary, and at which periods onsets come back, but no shape in time and
-    frequency: what a network gains by listening to the spectrogram itself is its distance to this one. It trains as a
-    :class:`~tagging.models.tagger.Tagger` does.
+    Its input is mean, standard deviation, flux and maximum of every log-mel band, and the autocorrelation of the onsets of
+    four groups of bands: no shape in time and frequency. The difference to this baseline is what a network gains from the
+    spectrogram itself. It trains like a :class:`~tagging.models.tagger.Tagger`.
 
     Args:
         vocabulary: the tags, in the order of the outputs.
-        segment_seconds: how much sound it hears at once; longer sounds can be given, shorter ones only down to twice its
-            longest period.
+        segment_seconds: length of a segment; the shortest input is twice the longest period.
         sample_rate: Hz.
-        head: how tags share what is learnt; ``"per-tag"`` and ``"per-group"`` bring their own hidden units.
-        hidden: units that all tags share; none with these two.
+        head: a registered head; ``"per-tag"`` and ``"per-group"`` have their own hidden units.
+        hidden: hidden units shared by all tags; not used with these two heads.
         dropout: after the hidden layer.
 
     Attributes:
@@ -79,9 +78,10 @@ class MelStatistics(nn.Module):
             self.hidden: nn.Module = nn.Identity()
             self.head = HEADS.build(head, features, vocabulary, dropout=dropout)
         else:
-            self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU())
+            layer = nn.Linear(features, hidden)
+            self.hidden = nn.Sequential(layer, nn.ReLU())
             self.head = HEADS.build(head, hidden, vocabulary, dropout=dropout)
-            he_init(self.hidden[0])
+            he_init(layer)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Logits of one segment each.
@@ -97,11 +97,18 @@ class MelStatistics(nn.Module):
         """
         x = self.statistics(waveform)  # [batch, features]
         x = self.standardise(x)  # [batch, features]
-        x = self.hidden(x)  # [batch, hidden], or as it is where each tag has its own hidden units
+        x = self.hidden(x)  # [batch, hidden]; unchanged for heads with hidden units of their own
         return self.head(x)  # [batch, tags]
 
     def statistics(self, waveform: Tensor) -> Tensor:
-        """What the network sees: float32 [batch, samples] -> [batch, 4 x bands + 4 x lags]."""
+        """Input of the MLP: float32 [batch, samples] -> [batch, 4 x bands + 4 x lags].
+
+        Args:
+            waveform: float32 [batch, samples].
+
+        Raises:
+            ConfigError: too few samples.
+        """
         mel = self.log_mel(waveform)  # [batch, bands, frames]
         if mel.shape[-1] < 2 * (self.lags.stop - 1):
             raise ConfigError(
@@ -114,13 +121,17 @@ class MelStatistics(nn.Module):
         rhythm = autocorrelation(onsets)[:, :, self.lags]  # [batch, groups, lags]
         return torch.cat([*bands, rhythm.flatten(1)], dim=1)  # [batch, features]
 
-    def init_output_bias(self, share: np.ndarray) -> None:
-        """Set the output bias so that tag t scores ``share[t]``, float [tags] in [0, 1], before it has learnt anything."""
-        self.head.init_output_bias(share)
+    def init_output_bias(self, tag_prior: np.ndarray) -> None:
+        """Set the output bias so that the untrained score of each tag is its prior.
+
+        Args:
+            tag_prior: float [tags] in [0, 1]; nan leaves a tag at 0.5.
+        """
+        self.head.init_output_bias(tag_prior)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Evaluation mode without gradients, for the time of a ``with`` block."""
+        """Context of evaluation mode without gradients; restores the mode of every module."""
         training = [module for module in self.modules() if module.training]
         try:
             self.eval()
@@ -132,11 +143,18 @@ class MelStatistics(nn.Module):
 
 
 def autocorrelation(curves: Tensor) -> Tensor:
-    """Of curves [.., frames] without their means, from lag 0 on: [.., frames]; 1 at lag 0, all zeros for a constant curve."""
+    """Autocorrelation of centred curves from lag 0, where it is 1; zeros for a constant curve.
+
+    Args:
+        curves: float [..., frames].
+
+    Returns:
+        float [..., lags].
+    """
     curves = curves - curves.mean(dim=-1, keepdim=True)
     frames = curves.shape[-1]
-    spectrum = torch.fft.rfft(curves, 2 * frames)  # twice as long: no period wraps around
+    spectrum = torch.fft.rfft(curves, 2 * frames)  # zero-padded, so that nothing wraps around
     correlation = torch.fft.irfft(spectrum.abs().square(), 2 * frames)[..., :frames]
     strength = correlation[..., :1]
-    # what is left of a constant curve is rounding, and has no rhythm
+    # below this, only rounding is left of a constant curve
     return torch.where(strength > 1e-6 * frames, correlation / strength.clamp(min=1e-9), 0.0)

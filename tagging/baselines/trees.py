@@ -1,4 +1,4 @@
-"""Gradient-boosted trees on hand-made features: the row "GBT + features" of the poster, each tag predicted independently.
+"""Gradient-boosted trees (GBT) on hand-made features, each tag predicted independently.
 
 Book: ``book/baseline``.
 """
@@ -19,23 +19,23 @@ from ..utils.parallel import ProgressCallback, parallel_map
 from .binning import Binning
 from .features.extraction import Features
 
-# Iterations after which the loss on the validation clips is looked at first, and then whenever there are twice as many; in
-# between, trees are grown blindly. Each look costs as much as a dozen trees: scikit-learn bins the features anew.
-FIRST_LOOK = 75
+# Trees before the first check of the validation loss; each later check has twice as many. A check costs as much as a dozen
+# trees, because scikit-learn bins the features again.
+FIRST_CHECK = 75
 
 
 @dataclass(frozen=True)
 class TreeSettings:
-    """How trees are grown. What was compared on validation clips is in ``tagging/book/runs/baseline-tuning.json``.
+    """Settings of the trees. The defaults were chosen on validation clips (``tagging/book/runs/baseline-tuning.json``).
 
     Attributes:
         iterations: the most trees for a tag.
-        learning_rate: how much of each tree is added.
-        leaves: of a tree, at most.
-        leaf_samples: clips in a leaf, at least.
-        share: of the features that are tried at a split, drawn anew for each.
-        bins: values of a feature that are told apart.
-        seed: of those draws.
+        learning_rate: in (0, 1].
+        leaves: the most leaves of a tree.
+        leaf_samples: the fewest clips in a leaf.
+        share: of the features, in (0, 1]: how many are tried at each split, drawn at random.
+        bins: the most bins of a feature, 2 to 255.
+        seed: of the random draws.
 
     Raises:
         ConfigError: a value outside what is allowed.
@@ -55,26 +55,26 @@ class TreeSettings:
         if min(self.iterations, self.leaf_samples) < 1 or self.leaves < 2:
             raise ConfigError(
                 f"iterations={self.iterations}, leaves={self.leaves}, leaf_samples={self.leaf_samples}: "
-                "at least 1 is needed, and 2 leaves"
+                "each must be at least 1, and there must be at least 2 leaves"
             )
         if not (0 < self.learning_rate <= 1 and 0 < self.share <= 1 and 2 <= self.bins <= 255):
             raise ConfigError(
-                f"learning_rate={self.learning_rate}, share={self.share}, bins={self.bins}: the first two must be above 0 "
-                "and up to 1, the last from 2 to 255"
+                f"learning_rate={self.learning_rate}, share={self.share}, bins={self.bins}: the first two must be "
+                "above 0 and up to 1, the last from 2 to 255"
             )
 
 
 @dataclass(frozen=True)
 class Trees:
-    """A fitted set of trees, one ensemble for each tag. Made by :func:`fit_trees`.
+    """Fitted trees, one ensemble for each tag. Made by :func:`fit_trees`.
 
-    They cannot be saved: scikit-learn's only format is a pickle, and this package writes and reads none. What a run keeps
-    are its predictions and its record; fitting again with the same seed to the same features gives the same trees.
+    They cannot be saved: the only format of scikit-learn is a pickle, which this package neither writes nor reads. The same
+    seed and features give the same trees.
 
     Attributes:
         vocabulary: the tags, in the order of the scores.
-        iterations: int [tags]: how many trees each tag uses; 0 where its prediction is constant.
-        constant: for each tag that is predicted by a constant, why.
+        iterations: int [tags]: number of trees; 0 for tags that are predicted by a constant.
+        constant: tag -> reason, for tags that are predicted by a constant.
 
     Book: ``book/baseline``.
     """
@@ -89,13 +89,13 @@ class Trees:
         """Scores of clips.
 
         Args:
-            values: float [clips, features], as they were fitted to.
+            values: float [clips, features], in the order of the training features.
 
         Returns:
             float32 [clips, tags] in [0, 1].
 
         Raises:
-            ConfigError: another number of features, or features that are not finite.
+            ConfigError: another number of features, or NaN or infinite features.
         """
         binned = self._binning(values)
         return np.stack([ensemble.predict(binned) for ensemble in self._ensembles], axis=1)
@@ -103,16 +103,14 @@ class Trees:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The trees of one tag: the first ``iterations`` of a model; a constant where there is no model.
+    """The trees of one tag: the first ``iterations`` of a model, or a constant without a model.
 
     Attributes:
-        base: share or mean of the tag in training.
-        model: of scikit-learn, fitted to binned features.
-        iterations: how many of its trees are used.
+        base: prevalence or mean of the tag in training.
+        model: scikit-learn model, fitted to binned features.
+        iterations: number of its trees that are used.
         why_constant: why there is no model.
-        seconds: what fitting took.
-
-    Book: ``book/baseline``.
+        seconds: duration of the fitting.
     """
 
     base: float
@@ -122,7 +120,11 @@ class Ensemble:
     seconds: float = 0.0
 
     def predict(self, binned: np.ndarray) -> np.ndarray:
-        """float32 [clips] in [0, 1], of the features of clips as :class:`Binning` gives them."""
+        """Scores of clips, float32 [clips] in [0, 1].
+
+        Args:
+            binned: float64 [clips, features], from :class:`~tagging.baselines.binning.Binning`.
+        """
         if self.model is None or len(binned) == 0:
             return np.full(len(binned), self.base, np.float32)
         raw = next(itertools.islice(_stages(self.model, binned), self.iterations - 1, None))
@@ -132,12 +134,11 @@ class Ensemble:
 
 
 class TreeFitter:
-    """Fits a classifier to every bi-modal tag and a regressor to every attribute, each by itself.
+    """Fits a classifier to every classification tag and a regressor to every regression tag, independently.
 
-    How many trees a tag gets is decided on the validation clips, which should share no group with the training clips:
-    a random part of the training clips, as scikit-learn would take, has the same tune families in it and stops too late.
-    An attribute or tag that has one value only in training, or of which nothing is known in training or validation, is
-    predicted by its mean, and says why.
+    The number of trees is chosen on the validation clips, which should share no group with the training clips: a random part
+    of the training clips, as in scikit-learn, has the same tune families, and stops too late. A tag with a single value in
+    training, or unknown in all training or validation clips, is predicted by its mean.
 
     Args:
         train, validation: features and labels, nan where unknown.
@@ -145,13 +146,12 @@ class TreeFitter:
         settings: of the trees.
 
     Attributes:
-        binning: what turns features into those that the trees are fitted to.
+        binning: makes the features that the trees are fitted to.
 
     Raises:
         ConfigError: features and labels that do not fit each other, or the vocabulary.
 
-    Source: the poster's "GBT + features", "predicting each tag independently"; trees after Ke et al. 2017 (LightGBM).
-    Book: ``book/baseline``.
+    Source: the poster's "GBT + features", "predicting each tag independently"; Ke et al. 2017 (LightGBM).
     """
 
     def __init__(
@@ -168,12 +168,12 @@ class TreeFitter:
         self._train = self.binning(train.values), train.labels
         self._validation = self.binning(validation.values), validation.labels
 
-    def fit(self, tag: int, tick: ProgressCallback = lambda steps: None) -> Ensemble:
-        """The trees of one tag, by its place in the vocabulary; ``tick(0)`` is called now and then."""
+    def fit(self, tag: int) -> Ensemble:
+        """Fit the trees of one tag, by its index in the vocabulary."""
         start = time.perf_counter()
-        return replace(self._fit(tag, tick), seconds=time.perf_counter() - start)
+        return replace(self._fit(tag), seconds=time.perf_counter() - start)
 
-    def _fit(self, tag: int, tick: ProgressCallback) -> Ensemble:
+    def _fit(self, tag: int) -> Ensemble:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         classification = bool(self._vocabulary.classification[tag])
@@ -186,56 +186,54 @@ class TreeFitter:
         if len(validation_y) == 0:
             return Ensemble(base, why_constant="nothing is known in validation")
         kind = HistGradientBoostingClassifier if classification else HistGradientBoostingRegressor
-        grown = self._settings
+        settings = self._settings
         model = kind(
             warm_start=True,
             early_stopping=False,
-            learning_rate=grown.learning_rate,
-            max_leaf_nodes=grown.leaves,
-            min_samples_leaf=grown.leaf_samples,
-            max_features=grown.share,
-            max_bins=grown.bins,
-            random_state=grown.seed,
+            learning_rate=settings.learning_rate,
+            max_leaf_nodes=settings.leaves,
+            min_samples_leaf=settings.leaf_samples,
+            max_features=settings.share,
+            max_bins=settings.bins,
+            random_state=settings.seed,
         )
-        looks = (FIRST_LOOK * 2**step for step in itertools.count())
-        for look in (*itertools.takewhile(lambda look: look < grown.iterations, looks), grown.iterations):
-            tick(0)
-            model.set_params(max_iter=look)
+        trees, best = 0, 1
+        # until the second half of the trees has not lowered the loss
+        while trees < settings.iterations and best > trees // 2:
+            trees = min(2 * trees or FIRST_CHECK, settings.iterations)
+            model.set_params(max_iter=trees)
             model.fit(x, y)
             losses = [_loss(raw, validation_y, classification) for raw in _stages(model, validation_x)]
             best = int(np.argmin(losses)) + 1
-            # the second half of the trees has brought nothing: more will not either
-            if best <= look // 2:
-                break
         return Ensemble(base, model, best)
 
     def fit_all(
         self, tags: Sequence[int], then: Callable[[int, Ensemble], Any], *, workers: int, progress: bool = True
     ) -> dict[int, Any]:
-        """Fit many tags, several at a time.
+        """Fit several tags in parallel.
 
         Args:
-            tags: their places in the vocabulary.
-            then: what is done with each as soon as it is fitted, in the process that has fitted it.
-            workers: processes.
+            tags: indices in the vocabulary.
+            then: called with each tag and its trees, in the process that fitted them.
+            workers: number of processes.
             progress: show a progress bar on standard error.
 
         Returns:
-            For each tag, what ``then`` has given.
+            for each tag the result of ``then``.
 
         Raises:
             ConfigError: no worker.
             TaggingError: a worker process died.
         """
         if workers < 1:
-            raise ConfigError(f"workers={workers}: at least 1 is needed")
-        # imported before workers are forked, so that they share it
+            raise ConfigError(f"workers={workers}: give at least 1")
+        # imported before workers are forked, which then share it
         import sklearn.ensemble  # noqa: F401
         from tqdm import tqdm
 
-        def work(tag: int, tick: ProgressCallback) -> Any:
-            result = then(tag, self.fit(tag, tick))
-            tick(1)
+        def work(tag: int, on_progress: ProgressCallback) -> Any:
+            result = then(tag, self.fit(tag))
+            on_progress(1)
             return result
 
         with tqdm(total=len(tags), desc="trees", unit="tag", disable=not progress) as bar:
@@ -251,13 +249,13 @@ def fit_trees(
     workers: int = 2,
     progress: bool = True,
 ) -> Trees:
-    """Fit trees to every tag, several at a time.
+    """Fit trees to every tag, in parallel.
 
     Args:
         train, validation: features and labels, nan where unknown. They should share no group.
         vocabulary: the tags, in the order of the labels.
         settings: of the trees.
-        workers: processes.
+        workers: number of processes.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -291,21 +289,21 @@ def _check(name: str, features: Features, vocabulary: Vocabulary) -> None:
 
 
 def _known(features: np.ndarray, labels: np.ndarray, tag: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features and float64 labels of the clips of which a tag is known."""
+    """Features and float64 labels of the clips in which a tag is known."""
     known = ~np.isnan(labels[:, tag])
-    rows = features if known.all() else features.T[:, known].T  # feature after feature in memory, as it was
+    rows = features if known.all() else features.T[:, known].T  # keeps the memory order
     return rows, labels[known, tag].astype(np.float64)
 
 
 def _stages(model: Any, values: np.ndarray) -> Iterator[np.ndarray]:
-    """What the first tree says, the first two, and so on: log-odds of a classifier, values of a regressor; [clips] each."""
+    """Predictions [clips] of the first tree, the first two, and so on: log-odds of a classifier, values of a regressor."""
     if not hasattr(model, "classes_"):
         return model.staged_predict(values)
     return (np.ravel(raw) for raw in model.staged_decision_function(values))
 
 
-def _loss(raw: np.ndarray, truth: np.ndarray, classification: bool) -> float:
-    """Binary cross-entropy of log-odds, or squared error of values: what a tagger's loss has for the tag."""
+def _loss(raw: np.ndarray, labels: np.ndarray, classification: bool) -> float:
+    """Binary cross-entropy of log-odds, or squared error of values: the loss of a tagger for this tag."""
     if classification:
-        return float(np.mean(np.logaddexp(0, raw) - truth * raw))
-    return float(np.mean((raw - truth) ** 2))
+        return float(np.mean(np.logaddexp(0, raw) - labels * raw))
+    return float(np.mean((raw - labels) ** 2))

@@ -1,108 +1,117 @@
-"""``tagging corpus build | info | listen``: make a corpus, look at it, hear it. Book: ``book/million_clips``."""
+"""``tagging corpus build | info | listen``: prepare a corpus, describe it, write one track. Book: ``book/million_clips``."""
 
 from __future__ import annotations
 
 import argparse
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.base import Corpus, list_corpora, open_corpus, prepare_corpus
+from ..data.base import Corpus, open_corpus, prepare_corpus
 from ..errors import ConfigError
 from .base import Run, command
 
 
-@command("corpus", help="build a corpus, look at it, hear it")
+@command("corpus", help="prepare a corpus, describe it, listen to it")
 def corpus(parser: argparse.ArgumentParser) -> Run:
     """Add the actions of ``tagging corpus`` and their arguments."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    build = actions.add_parser("build", help="build what opening the corpus needs; what is there is checked and kept")
-    _add_name(build)
+    build = actions.add_parser("build", help="download or build what opening the corpus needs; existing files are kept")
+    _add_corpus(build)
     build.set_defaults(action=_build)
 
-    info = actions.add_parser("info", help="its version, sizes and tags")
-    _add_name(info)
-    _add_licence(info)
+    info = actions.add_parser("info", help="version, sizes and tags")
+    _add_corpus(info)
     info.set_defaults(action=_info)
 
-    listen = actions.add_parser("listen", help="write one track as a sound file and say what it is")
-    _add_name(listen)
+    listen = actions.add_parser("listen", help="write one track as a sound file and print its tags")
+    _add_corpus(listen)
     listen.add_argument("index", type=int, metavar="INDEX", help="which track")
-    _add_licence(listen)
-    listen.add_argument("--split", default="train", help="(default: %(default)s)")
-    listen.add_argument(
-        "--output", metavar="FILE", help="a .wav, .flac or .ogg file (default: NAME-SPLIT-INDEX.wav here)"
-    )
+    listen.add_argument("--split", help="(default: that of the corpus)")
+    listen.add_argument("--output", metavar="FILE", help="a .wav, .flac or .ogg file (default: NAME-SPLIT-INDEX.wav)")
     listen.set_defaults(action=_listen)
     return lambda options: options.action(options)
 
 
-def _add_name(parser: argparse.ArgumentParser) -> None:
+def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", default="sheet-music", help="a corpus (default: %(default)s)")
+    parser.add_argument("--licence", help="for corpora with a choice, such as 'open' for sheet-music (default: all)")
     parser.add_argument(
-        "name", nargs="?", default="sheet-music", help="a corpus (default: %(default)s)", choices=list_corpora()
+        "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="other options of the corpus, such as root=music"
     )
 
 
-def _add_licence(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--licence", help="'open' leaves out what may not be used freely, where the corpus knows (default: all)"
-    )
+def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """Options for :func:`open_corpus` from the command line; values are TOML, or else text."""
+    chosen: dict[str, Any] = {}
+    for text in options.set:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {text}: write it as OPTION=VALUE")
+        try:
+            chosen[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            chosen[name] = value
+    chosen |= {"licence": options.licence} | more
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
-def _open(options: argparse.Namespace, **more: Any) -> Corpus:
-    licence = {} if options.licence is None else {"licence": options.licence}
-    return open_corpus(options.name, **licence, **more)
-
-
-def _build(options: argparse.Namespace) -> int:
+def _build(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     prepare_corpus(options.name)
-    print(f"{options.name} {open_corpus(options.name).version}: ready ({time.perf_counter() - start:.1f} s)")
-    return 0
+    corpus = open_corpus(options.name, **_corpus_options(options))
+    print(f"{corpus.name} {corpus.version}: ready ({time.perf_counter() - start:.1f} s)")
 
 
-def _info(options: argparse.Namespace) -> int:
-    corpus = _open(options)
-    for line in describe(corpus):
-        print(line)
-    return 0
+def _info(options: argparse.Namespace) -> None:
+    chosen = _corpus_options(options)
+    corpus = open_corpus(options.name, **chosen)
+    corpora = [corpus]
+    if corpus.splits:
+        corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in corpus.splits]
+    print("\n".join([f"{corpus.name}, version {corpus.version}", *corpus.summary(), "", *tag_table(corpora)]))
 
 
-def describe(corpus: Corpus) -> list[str]:
-    """Lines about a corpus: version, sizes, and for each tag its kind, its source and how often it is given."""
-    lines = [f"{type(corpus).registered_name}, version {corpus.version}", *corpus.summary(), ""]
-    counts = [corpus.tag_counts(split) for split in corpus.splits]
-    width = max(len(name) for name in corpus.vocabulary.names)
-    heads = "".join(f"{split:>12}" for split in corpus.splits)
-    lines.append(f"{'tag':<{width}}  {'kind':<9} {'source':<11} {'group':<14}{heads}")
-    for tag in corpus.vocabulary:
-        given = "".join(f"{count.get(tag.name, ''):>12}" for count in counts)
-        lines.append(
-            f"{tag.name:<{width}}  {tag.kind:<9} {tag.source:<11} {tag.exclusive_group or '':<14}{given}".rstrip()
-        )
+def tag_table(corpora: list[Corpus]) -> list[str]:
+    """Lines of a table: for each tag its kind, source and exclusive group, and its count in each split.
+
+    Args:
+        corpora: the splits of one corpus.
+    """
+    vocabulary = corpora[0].vocabulary
+    counts = [corpus.tag_counts() for corpus in corpora]
+    width, sources = (max(map(len, names)) for names in (vocabulary.names, ["source", *(t.source for t in vocabulary)]))
+    splits = "".join(f"{corpus.split:>12}" for corpus in corpora)
+    lines = [f"{'tag':<{width}}  {'kind':<14} {'source':<{sources}}  {'exclusive group':<16}{splits}"]
+    for tag in vocabulary:
+        cells = "".join(f"{count.get(tag.name, ''):>12}" for count in counts)
+        group = tag.exclusive_group or ""
+        lines.append(f"{tag.name:<{width}}  {tag.kind:<14} {tag.source:<{sources}}  {group:<16}{cells}".rstrip())
     return lines
 
 
-def _listen(options: argparse.Namespace) -> int:
+def _listen(options: argparse.Namespace) -> None:
     import soundfile
 
-    corpus = _open(options, split=options.split)
+    corpus = open_corpus(options.name, **_corpus_options(options, split=options.split))
     if not 0 <= options.index < len(corpus):
-        raise ConfigError(f"INDEX {options.index}: the {options.split} split has tracks 0 to {len(corpus) - 1}")
-    path = Path(options.output or f"{options.name}-{options.split}-{options.index}.wav")
+        raise ConfigError(f"INDEX {options.index}: the {corpus.split} split has tracks 0 to {len(corpus) - 1}")
+    path = Path(options.output or f"{corpus.name}-{corpus.split}-{options.index}.wav")
     if path.suffix.lower() not in (".wav", ".flac", ".ogg"):
         raise ConfigError(f"--output {path}: the name must end in .wav, .flac or .ogg")
     track = corpus[options.index]
     try:
         soundfile.write(path, track.read(), corpus.sample_rate)
     except (OSError, RuntimeError) as error:
-        raise ConfigError(f"--output {path}: cannot write it ({error})") from error
-    labels, names, classification = track.labels, np.array(corpus.vocabulary.names), corpus.vocabulary.classification
-    print(f"{path}: {track!r}, family {track.group}")
-    print("  tags: " + ", ".join(names[classification & (labels == 1)]))
-    for row in np.flatnonzero(~classification & ~np.isnan(labels)):
-        print(f"  {names[row]}: {labels[row]:.2f}")
-    return 0
+        raise ConfigError(f"--output {path}: cannot be written ({error})") from error
+    title = f" {track.title!r}" if hasattr(track, "title") else ""
+    print(f"{path}: {track.id}{title}, group {track.group}")
+    labels, vocabulary = track.labels, corpus.vocabulary
+    names = [vocabulary.names[row] for row in np.flatnonzero(vocabulary.classification & (labels == 1))]
+    print(f"  tags: {', '.join(names) or 'none'}")
+    for row in np.flatnonzero(vocabulary.regression & ~np.isnan(labels)):
+        print(f"  {vocabulary.names[row]}: {labels[row]:.2f}")

@@ -1,4 +1,4 @@
-"""``tagging prepare``: fetch or build ahead what would be needed at first use. Book: ``book/million_clips``."""
+"""``tagging prepare``: download or build in advance what is needed at first use. Book: ``book/million_clips``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from .base import OK, Run, command
 
 
-@command("prepare", help="fetch or build ahead what would be needed at first use")
+@command("prepare", help="download or build in advance what is needed at first use")
 def prepare(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging prepare``."""
     parser.add_argument(
@@ -21,17 +21,12 @@ def prepare(parser: argparse.ArgumentParser) -> Run:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    from ..data import list_corpora, prepare_corpus
+    from ..data import CORPORA, prepare_corpus
     from ..pretrained import list_pretrained, load_tagger
 
     for name in options.names:
-        if name in list_corpora():
+        for part in list_pretrained() if name == "pretrained" else [name]:
             start = time.perf_counter()
-            prepare_corpus(name)
-            print(f"{name}: ready ({time.perf_counter() - start:.1f} s)")
-            continue
-        for model in list_pretrained() if name == "pretrained" else [name]:
-            start = time.perf_counter()
-            load_tagger(model)
-            print(f"{model}: ready ({time.perf_counter() - start:.1f} s)")
+            prepare_corpus(part) if part in CORPORA else load_tagger(part)
+            print(f"{part}: ready ({time.perf_counter() - start:.1f} s)")
     return OK

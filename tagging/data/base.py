@@ -263,4 +263,4 @@ def prepare_corpus(name: str, *, progress: bool = True) -> None:
         ConfigError: unknown corpus.
         CorpusError: the corpus cannot be prepared here; the message says what is missing.
     """
-    CORPORA.get(name).prepare(progress=progress)  # type: ignore[attr-defined]
+    CORPORA.get(name).prepare(progress=progress)

@@ -10,7 +10,7 @@ import functools
 import math
 import mmap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +107,7 @@ def stream(
     seed: int = 0,
     workers: int = 0,
     timeout: float = 60.0,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Batches of segments, in the order of ``indices``; the last may be smaller.
 
     Args:

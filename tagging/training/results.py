@@ -68,7 +68,7 @@ def training_record(
 
 def describe_corpus(train: Corpus, test: Corpus) -> dict[str, Any]:
     """Name and versions of the training and test clips."""
-    return {"name": type(train).registered_name, "train": train.version, "test": test.version, **train.provenance()}
+    return {"name": train.name, "train": train.version, "test": test.version, **train.provenance()}
 
 
 def write_results(run: Run) -> list[dict[str, Any]]:

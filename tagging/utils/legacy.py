@@ -117,6 +117,16 @@ def current_evaluation(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def current_parts(value: Any) -> Any:
+    """A measurement's nested data with the parts of the tags as they are named now."""
+    if isinstance(value, list):
+        return [current_parts(inner) for inner in value]
+    if not isinstance(value, Mapping):
+        return value
+    names = EVALUATION_PARTS if "instrument" in value else {}
+    return {name: current_parts(inner) for name, inner in renamed(value, names).items()}
+
+
 def current_state(weights: Mapping[str, V]) -> dict[str, V]:
     """The weights of a tagger under the names of their modules now."""
     return {_current_state_key(name): tensor for name, tensor in weights.items()}

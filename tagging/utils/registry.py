@@ -65,7 +65,7 @@ class Registry:
             raise unknown_name(self.kind, name, [*self._factories, *self._aliases])
         return resolved
 
-    def get(self, name: str) -> Callable[..., Any]:
+    def get(self, name: str) -> Any:
         """The class or function behind a name or alias.
 
         Raises:

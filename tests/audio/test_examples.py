@@ -50,8 +50,8 @@ def test_in_tune(name, start, stop, expected):
     spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 20))
     frequency = np.fft.rfftfreq(1 << 20, 1 / rate)
     near = np.abs(1200 * np.log2(np.maximum(frequency, 1) / expected)) < 60
-    found = frequency[near][np.argmax(spectrum[near])]
-    assert abs(1200 * np.log2(found / expected)) < 10
+    strongest = frequency[near][np.argmax(spectrum[near])]
+    assert abs(1200 * np.log2(strongest / expected)) < 10
 
 
 def test_the_script_makes_the_stored_sound(monkeypatch):

@@ -32,19 +32,19 @@ FORMATS = [
 def test_formats_round_trip(sound_file, name, subtype, rate, tolerance):
     stereo = tones(3, rate, 2)
     expected = stereo.mean(axis=1)
-    found, found_rate = load_audio(sound_file(name, stereo, rate, subtype))
-    assert found_rate == rate
-    assert found.dtype == np.float32
-    assert len(found) == len(expected)
+    loaded, read_rate = load_audio(sound_file(name, stereo, rate, subtype))
+    assert read_rate == rate
+    assert loaded.dtype == np.float32
+    assert len(loaded) == len(expected)
     # encoders fade the very ends; a shift by one sample would give an error of 0.06
     inner = slice(rate // 10, -rate // 10)
-    assert np.sqrt(np.mean((found - expected)[inner] ** 2) / np.mean(expected**2)) < tolerance
+    assert np.sqrt(np.mean((loaded - expected)[inner] ** 2) / np.mean(expected**2)) < tolerance
 
 
 def test_six_channels_are_averaged(sound_file):
     surround = tones(0.5, 16000, 6)
-    found, _ = load_audio(sound_file("a.wav", surround, 16000, "FLOAT"))
-    np.testing.assert_allclose(found, surround.astype(np.float64).mean(axis=1), atol=1e-7)
+    loaded, _ = load_audio(sound_file("a.wav", surround, 16000, "FLOAT"))
+    np.testing.assert_allclose(loaded, surround.astype(np.float64).mean(axis=1), atol=1e-7)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000, 192000])
@@ -53,11 +53,11 @@ def test_any_rate_becomes_16_khz(sound_file, rate):
     path = sound_file("a.wav", tones(1, rate), rate, "FLOAT")
     with AudioFile(path) as file:
         assert (file.sample_rate, file.channels, file.seconds) == (rate, 1, 1.0)
-        found = np.concatenate(list(file.blocks(16000)))
-    assert len(found) == 16000
-    assert np.abs(found - expected)[800:-800].max() < 1e-4
+        loaded = np.concatenate(list(file.blocks(16000)))
+    assert len(loaded) == 16000
+    assert np.abs(loaded - expected)[800:-800].max() < 1e-4
     assert [note for note in file.notes if "nothing above" in note] == (
-        [f"sampled at {rate} Hz: there is nothing above {rate // 2} Hz to hear"] if rate < 16000 else []
+        [f"sampled at {rate} Hz: it contains nothing above {rate // 2} Hz"] if rate < 16000 else []
     )
 
 
@@ -72,7 +72,7 @@ def test_blocks_joined_are_the_whole(sound_file, monkeypatch, from_rate, to_rate
     expected = mono if from_rate == to_rate else soxr.resample(mono, from_rate, to_rate, quality="HQ")
     np.testing.assert_array_equal(whole, expected)
     for size in (977, 3001):
-        monkeypatch.setattr(audio, "BLOCK_FRAMES", size)
+        monkeypatch.setattr(audio, "BLOCK_SAMPLES", size)
         with AudioFile(path) as file:
             blocks = list(file.blocks(to_rate))
         assert len(blocks) > 1
@@ -83,22 +83,22 @@ def test_blocks_joined_are_the_whole(sound_file, monkeypatch, from_rate, to_rate
 def test_resampling_a_stream_does_not_depend_on_its_cuts(cuts):
     sound = np.random.default_rng(sum(cuts)).standard_normal(sum(cuts)).astype(np.float32)
     blocks = np.split(sound, np.cumsum(cuts)[:-1])
-    found = np.concatenate(list(audio._resample_blocks(iter(blocks), 44100, 16000)))
-    np.testing.assert_array_equal(found, soxr.resample(sound, 44100, 16000, quality="HQ"))
+    loaded = np.concatenate(list(audio._resample_blocks(iter(blocks), 44100, 16000)))
+    np.testing.assert_array_equal(loaded, soxr.resample(sound, 44100, 16000, quality="HQ"))
 
 
 def gain(hertz: float, from_rate: int, to_rate: int) -> float:
     """Level of a resampled sine relative to the original, measured away from the ends."""
     time = np.arange(from_rate) / from_rate
-    found = resample(np.sin(2 * np.pi * hertz * time).astype(np.float32), from_rate, to_rate)
-    inner = found[to_rate // 4 : -to_rate // 4]
+    loaded = resample(np.sin(2 * np.pi * hertz * time).astype(np.float32), from_rate, to_rate)
+    inner = loaded[to_rate // 4 : -to_rate // 4]
     return float(np.sqrt(2 * np.mean(inner.astype(np.float64) ** 2)))
 
 
 def test_passband_is_flat_and_stopband_is_silent():
     for hertz in (50, 1000, 5000, 7000, 7280):  # up to 0.91 of the new Nyquist frequency, as the docstring says
         assert gain(hertz, 44100, 16000) == pytest.approx(1, abs=2e-3), hertz
-    for hertz in (8800, 10000, 15000, 20000):  # all of it would fold down into what the model hears
+    for hertz in (8800, 10000, 15000, 20000):  # all of it would alias into the input of the model
         assert gain(hertz, 44100, 16000) < 1e-5, hertz
 
 
@@ -112,41 +112,40 @@ def test_start_and_seconds(sound_file):
     np.testing.assert_array_equal(load_audio(path, start=1.5)[0], sound[24000:])
     assert len(load_audio(path, 8000, start=0.5, seconds=0.25)[0]) == 2000
     for start in (-0.1, 2.0, 99, float("nan")):
-        with pytest.raises(AudioError, match=r"a\.wav: cannot start at .* the file is 2\.000 s long"):
+        with pytest.raises(AudioError, match=r"a\.wav.*2\.000 s"):
             load_audio(path, start=start)
     for seconds in (0, -1, float("nan")):
-        with pytest.raises(ConfigError, match="give a positive length"):
+        with pytest.raises(ConfigError, match="seconds="):
             load_audio(path, seconds=seconds)
-    with pytest.raises(ConfigError, match="sample rate of 0 Hz"):
+    with pytest.raises(ConfigError, match="0 Hz"):
         load_audio(path, 0)
 
 
-@pytest.mark.parametrize(("name", "kept"), [("a.mp3", 1.5), ("a.flac", 1.4)])
-def test_a_truncated_file_keeps_its_good_part(sound_file, name, kept):
-    """One note says so; nothing is invented after the break. The flac is shorter than one block."""
+@pytest.mark.parametrize(("name", "at_least"), [("a.mp3", 1.5), ("a.flac", 1.4)])
+def test_a_truncated_file_keeps_its_good_part(sound_file, name, at_least):
+    """One note says so; nothing is added after the break. The flac is shorter than one block."""
     path = sound_file(name, tones(3, 44100, 2), 44100)
     whole, _ = load_audio(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.55)])
     with AudioFile(path) as file:
-        found = np.concatenate(list(file.blocks()))
-        seconds = len(found) / 44100
-    assert kept < seconds < 1.8
+        loaded = np.concatenate(list(file.blocks()))
+        seconds = len(loaded) / 44100
+    assert at_least < seconds < 1.8
     # the last frame of an mp3 needs the next one to be whole
-    np.testing.assert_array_equal(found[:-2304], whole[: len(found) - 2304])
-    assert file.notes == [
-        f"the file ends or breaks off at {seconds:.1f} s of the 3.0 s it declares; only the part before was used"
-    ]
+    np.testing.assert_array_equal(loaded[:-2304], whole[: len(loaded) - 2304])
+    (note,) = file.notes
+    assert f"at {seconds:.1f} s of the 3.0 s" in note
 
 
 def test_damage_in_the_middle_of_a_long_flac(sound_file):
-    """More than one block of good sound before the damage: all of it is kept, to the sample, as libsndfile gives it."""
+    """More than one block of good sound before the damage: all of it is read, to the sample, as libsndfile gives it."""
     sound = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * 44100).astype(np.float32)
     path = sound_file("a.flac", sound, 44100)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.8)])
     with AudioFile(path) as file:
-        found = np.concatenate(list(file.blocks()))
-    assert 3.9 < len(found) / 44100 <= 4.0
-    np.testing.assert_allclose(found, sound[: len(found)], atol=2**-15)
+        loaded = np.concatenate(list(file.blocks()))
+    assert 3.9 < len(loaded) / 44100 <= 4.0
+    np.testing.assert_allclose(loaded, sound[: len(loaded)], atol=2**-15)
     assert len(file.notes) == 1
 
 
@@ -166,27 +165,21 @@ def refusals(folder) -> dict[str, tuple[object, str]]:
     soundfile.write(folder / "none.wav", np.zeros(0), 16000)
     soundfile.write(folder / "one.wav", np.full(1, 0.5), 44100)
     return {
-        "missing": (folder / "missing.mp3", "missing.mp3: no such file; check the name"),
-        "below a file": (folder / "empty.mp3" / "a.mp3", "no such file; check the name"),
-        "null byte": ("a\0b.wav", "no such file; check the name"),
-        "long name": ("x" * 400, r"cannot be opened \(File name too long\); check the name"),
-        "nobody": ("~no-such-user/a.wav", r"~no-such-user/a.wav: cannot be opened"),
-        "directory": (
-            folder / "folder",
-            r"folder: a directory, not a sound file; name the files in it, e\.g\. .*\*\.mp3",
-        ),
-        "pipe": (folder / "pipe.wav", r"pipe.wav: a pipe or device, not a sound file; save the sound to a file"),
-        "empty": (folder / "empty.mp3", r"empty.mp3: an empty file \(0 bytes\); fetch or export it again"),
-        "text": (
-            folder / "text.mp3",
-            r"text.mp3: cannot be decoded as sound \(no sound in it\); .*convert others first",
-        ),
-        "text.wav": (folder / "text.wav", r"text.wav: cannot be decoded as sound \(Format not recognised\); .*convert"),
-        "head only": (folder / "head.mp3", r"head.mp3: cannot be decoded as sound \(no sound in it\)"),
-        "nan": (folder / "nan.wav", r"nan.wav: holds NaN or infinite samples near 0\.\d s; export it again"),
-        "inf": (folder / "inf.wav", r"inf.wav: holds NaN or infinite samples near 0\.\d s; export it again"),
-        "no samples": (folder / "none.wav", "none.wav: holds no samples; nothing can be heard in it"),
-        "one sample": (folder / "one.wav", "one.wav: shorter than one sample at 16000 Hz; nothing can be heard in it"),
+        "missing": (folder / "missing.mp3", "missing.mp3: no such file"),
+        "below a file": (folder / "empty.mp3" / "a.mp3", "no such file"),
+        "null byte": ("a\0b.wav", "no such file"),
+        "long name": ("x" * 400, "File name too long"),
+        "nobody": ("~no-such-user/a.wav", "~no-such-user/a.wav"),
+        "directory": (folder / "folder", r"folder: a directory.*\*\.mp3"),
+        "pipe": (folder / "pipe.wav", "pipe.wav: a pipe"),
+        "empty": (folder / "empty.mp3", "empty.mp3: an empty file"),
+        "text": (folder / "text.mp3", r"text.mp3: cannot be decoded.*no sound in it"),
+        "text.wav": (folder / "text.wav", r"text.wav: cannot be decoded.*not recognised"),
+        "head only": (folder / "head.mp3", r"head.mp3: cannot be decoded.*no sound in it"),
+        "nan": (folder / "nan.wav", r"nan.wav: NaN.* 0\.\d s"),
+        "inf": (folder / "inf.wav", r"inf.wav: NaN or inf.* 0\.\d s"),
+        "no samples": (folder / "none.wav", "none.wav: no samples"),
+        "one sample": (folder / "one.wav", "one.wav: .*16000 Hz"),
     }
 
 
@@ -217,13 +210,13 @@ def test_bad_files_are_refused_by_name(tmp_path, case):
 
 
 def test_refused_even_where_a_later_block_is_bad(sound_file, monkeypatch):
-    monkeypatch.setattr(audio, "BLOCK_FRAMES", 1000)
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)
     sound = tones(1, 16000)
     sound[12345] = np.nan
     with AudioFile(sound_file("a.wav", sound, 16000, "FLOAT")) as file:
         blocks = file.blocks()
         assert all(len(next(blocks)) == 1000 for _ in range(12))
-        with pytest.raises(AudioError, match=r"near 0\.8 s"):
+        with pytest.raises(AudioError, match=r"0\.8 s"):
             next(blocks)
 
 
@@ -243,13 +236,13 @@ def test_every_single_truncation_of_a_small_mp3_is_survived(sound_file):
     for size in range(1, len(data), 97):
         path.write_bytes(data[:size])
         try:
-            found, _ = load_audio(path)
+            loaded, _ = load_audio(path)
         except AudioError as error:
             assert "a.mp3" in str(error)
             outcomes.add("refused")
         else:
-            assert np.isfinite(found).all()
-            assert 0 < len(found) <= 22050
+            assert np.isfinite(loaded).all()
+            assert 0 < len(loaded) <= 22050
             outcomes.add("read")
     assert outcomes == {"refused", "read"}
 
@@ -267,16 +260,17 @@ def test_arrays_become_waveforms():
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((100, 2)), r"mine of shape \(100, 2\): channels come first, \[channels, samples\]; transpose it"),
-        (np.zeros((1, 2, 3)), r"mine of shape \(1, 2, 3\): expected \[samples\] or \[channels, samples\]"),
-        (np.float32(0), r"mine of shape \(\): expected"),
-        (np.zeros(0), "mine holds no samples"),
-        (np.zeros((0, 0)), "mine holds no samples"),
-        (np.zeros(9, dtype=np.uint8), "mine of type uint8: expected floats"),
-        (np.zeros(9, dtype=complex), "mine of type complex128: expected floats"),
-        (np.array(["a", "b"]), "mine of type <U1: expected floats"),
-        (np.float32([0, np.nan]), "mine holds NaN or infinite samples"),
-        (np.float32([0, -np.inf]), "mine holds NaN or infinite samples"),
+        (np.zeros((100, 2)), r"mine of shape \(100, 2\): .*transpose"),
+        (np.zeros((1, 2, 3)), r"mine of shape \(1, 2, 3\)"),
+        (np.float32(0), r"mine of shape \(\)"),
+        (np.zeros((9, 100)), r"\(9, 100\): 9 channels.*one by one"),
+        (np.zeros(0), "mine has no samples"),
+        (np.zeros((0, 0)), "mine has no samples"),
+        (np.zeros(9, dtype=np.uint8), "mine of type uint8"),
+        (np.zeros(9, dtype=complex), "mine of type complex128"),
+        (np.array(["a", "b"]), "mine of type <U1"),
+        (np.float32([0, np.nan]), "mine has NaN or infinite samples"),
+        (np.float32([0, -np.inf]), "mine has NaN or infinite samples"),
     ],
 )
 def test_arrays_that_are_no_sound_are_refused(array, message):
@@ -288,16 +282,14 @@ def test_arrays_that_are_no_sound_are_refused(array, message):
 def test_samples_whose_power_is_infinite_are_refused(sound_file, level):
     """They are finite, but every score would be NaN."""
     loud = level * tones(0.1, 16000)
-    with pytest.raises(
-        AudioError, match=r"a\.wav: holds samples as large as .* sound lies in \[-1, 1\]; export it again"
-    ):
+    with pytest.raises(AudioError, match=r"a\.wav: samples as large as .*\[-1, 1\]"):
         load_audio(sound_file("a.wav", loud, 16000, "FLOAT"))
-    with pytest.raises(AudioError, match=r"waveform holds samples as large as"):
+    with pytest.raises(AudioError, match="waveform has samples as large as"):
         as_waveform(loud)
     assert as_waveform(2.0**31 * tones(0.1, 16000)).any()
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
 def test_impossible_sample_rates_are_refused(rate):
-    with pytest.raises(ConfigError, match="it must be a positive, finite number"):
+    with pytest.raises(ConfigError, match=f"{rate} Hz"):
         resample(tones(0.1, 16000), rate, 16000)

@@ -28,19 +28,21 @@ def librosa_bank(spec: MelSpec) -> np.ndarray:
     return librosa.filters.mel(
         sr=spec.sample_rate,
         n_fft=spec.n_fft,
-        n_mels=spec.bands,
-        fmin=spec.low,
-        fmax=spec.high,
-        htk=spec.scale == "htk",
-        norm="slaney" if spec.norm else None,
+        n_mels=spec.n_mels,
+        fmin=spec.f_min,
+        fmax=spec.f_max,
+        htk=spec.mel_scale == "htk",
+        norm=spec.norm,
         dtype=np.float64,
     )
 
 
 def librosa_power(sound: np.ndarray, spec: MelSpec) -> np.ndarray:
     """Mel power in float64, so that what differs is the error of ours."""
-    centred = {"center": spec.pad != "none", "pad_mode": spec.pad if spec.pad != "none" else "constant"}
-    stft = librosa.stft(sound.astype(np.float64), n_fft=spec.n_fft, hop_length=spec.hop, window="hann", **centred)
+    centred = {"center": spec.pad_mode != "none", "pad_mode": spec.pad_mode if spec.pad_mode != "none" else "constant"}
+    stft = librosa.stft(
+        sound.astype(np.float64), n_fft=spec.n_fft, hop_length=spec.hop_length, window="hann", **centred
+    )
     return librosa_bank(spec) @ np.abs(stft) ** 2
 
 
@@ -49,7 +51,7 @@ def test_bank_is_librosas(preset):
     spec = PRESETS[preset]
     bank = mel_bank(spec)
     assert bank.dtype == np.float64
-    assert bank.shape == (spec.bands, spec.n_fft // 2 + 1)
+    assert bank.shape == (spec.n_mels, spec.n_fft // 2 + 1)
     expected = librosa_bank(spec)
     assert np.abs(bank - expected).max() < 1e-12 * expected.max()
 
@@ -57,59 +59,61 @@ def test_bank_is_librosas(preset):
 @pytest.mark.filterwarnings("ignore:Empty filters")  # librosa says so of bands narrower than a bin
 @given(
     st.sampled_from(["slaney", "htk"]),
-    st.booleans(),
+    st.sampled_from(["slaney", None]),
     st.integers(1, 128),
     st.sampled_from([256, 512, 1000, 2048]),
     st.floats(0, 300),
     st.sampled_from([None, 4000.0, 7999.5]),
 )
-def test_any_bank_is_librosas(scale, norm, bands, n_fft, low, high):
-    spec = MelSpec(n_fft=n_fft, bands=bands, low=low, high=high, scale=scale, norm=norm)
+def test_any_bank_is_librosas(mel_scale, norm, n_mels, n_fft, f_min, f_max):
+    spec = MelSpec(n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max, mel_scale=mel_scale, norm=norm)
     expected = librosa_bank(spec)
     np.testing.assert_allclose(mel_bank(spec), expected, atol=1e-11 * max(expected.max(), 1e-6))
 
 
 @PRESET
-@pytest.mark.parametrize("pad", ["constant", "reflect", "none"])
-def test_power_is_librosas(preset, pad):
-    spec = replace(PRESETS[preset], pad=pad)
+@pytest.mark.parametrize("pad_mode", ["constant", "reflect", "none"])
+def test_power_is_librosas(preset, pad_mode):
+    spec = replace(PRESETS[preset], pad_mode=pad_mode)
     sound = music(spec.sample_rate)
-    found = LogMel(spec).power(torch.from_numpy(sound)[None])[0].numpy()
+    values = LogMel(spec).power(torch.from_numpy(sound)[None])[0].numpy()
     expected = librosa_power(sound, spec)
-    assert found.dtype == np.float32
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < 2e-6 * expected.max()
+    assert values.dtype == np.float32
+    assert values.shape == expected.shape
+    assert np.abs(values - expected).max() < 2e-6 * expected.max()
 
 
 @PRESET
 def test_compressed_values_are_librosas(preset):
     """After the logarithm, where a decibel of error in a quiet place would show that is nothing in mel power."""
-    spec = replace(PRESETS[preset], half=False)
+    spec = replace(PRESETS[preset], round_to_float16=False)
     sound = music(spec.sample_rate)
-    found = LogMel(spec)(torch.from_numpy(sound)[None])[0].numpy()
+    values = LogMel(spec)(torch.from_numpy(sound)[None])[0].numpy()
     power = librosa_power(sound, spec)
     if spec.compression == "dB":
         expected = librosa.power_to_db(power, top_db=None)
         # decibels over a range of more than 100: the worst bin lies 75 dB below the loudest, in the tail of the transform
-        assert np.quantile(np.abs(found - expected), 0.999) < 1e-4
-        assert np.abs(found - expected).max() < 2e-3
+        assert np.quantile(np.abs(values - expected), 0.999) < 1e-4
+        assert np.abs(values - expected).max() < 2e-3
     else:
         expected = np.log10(10000 * power + 1)
-        assert np.abs(found - expected).max() < 1e-5
+        assert np.abs(values - expected).max() < 1e-5
     assert expected.max() - expected.min() > 3
 
 
 def test_half_rounds_as_numpy_does():
     """The file format musicnn was trained on: float16 mel power, then float32 arithmetic; not NumPy 2's float16 product."""
     spec = PRESETS["musicnn"]
-    assert spec.half
+    assert spec.round_to_float16
     layer = LogMel(spec)
     waveform = torch.from_numpy(music(16000))[None]
     power = layer.power(waveform).numpy()
     expected = np.log10(np.float32(10000) * power.astype(np.float16).astype(np.float32) + np.float32(1))
-    found = layer(waveform).numpy()
-    np.testing.assert_allclose(found, expected, atol=5e-7)
-    assert np.abs(found - LogMel(replace(spec, half=False))(waveform).numpy()).max() > 1e-5  # the rounding shows
+    values = layer(waveform).numpy()
+    np.testing.assert_allclose(values, expected, atol=5e-7)
+    assert (
+        np.abs(values - LogMel(replace(spec, round_to_float16=False))(waveform).numpy()).max() > 1e-5
+    )  # the rounding shows
 
 
 def test_half_stays_finite_far_beyond_full_scale():
@@ -121,35 +125,33 @@ def test_half_stays_finite_far_beyond_full_scale():
 specs = st.builds(
     MelSpec,
     n_fft=st.integers(2, 600),
-    hop=st.integers(1, 700),
-    bands=st.just(8),
-    pad=st.sampled_from(["constant", "reflect", "none"]),
+    hop_length=st.integers(1, 700),
+    n_mels=st.just(8),
+    pad_mode=st.sampled_from(["constant", "reflect", "none"]),
 )
 
 
 @given(specs, st.integers(1, 3000))
 def test_frames_formula_is_the_shape(spec, samples):
-    assume(spec.pad != "reflect" or samples > spec.edge)
-    frames = spec.frames(samples)
+    assume(spec.pad_mode != "reflect" or samples > spec.padding)
+    frames = spec.num_frames(samples)
     layer = LogMel(spec)
     if frames:
         assert layer(torch.zeros(2, samples)).shape == (2, 8, frames)
     else:
-        with pytest.raises(
-            AudioError, match=f"a waveform of {samples} samples is too short for one window of {spec.n_fft}"
-        ):
+        with pytest.raises(AudioError, match=f"{samples} samples.*{spec.n_fft}"):
             layer(torch.zeros(2, samples))
 
 
 def test_frames_of_the_paper():
-    assert PRESETS["paper"].frames(15 * 16000) == 938  # Pons et al. 2018: 15 s
-    assert replace(PRESETS["musicnn"], pad="none").frames(186 * 256 + 512) == 187  # musicnn's patch
+    assert PRESETS["paper"].num_frames(15 * 16000) == 938  # Pons et al. 2018: 15 s
+    assert replace(PRESETS["musicnn"], pad_mode="none").num_frames(186 * 256 + 512) == 187  # musicnn's patch
 
 
 def test_reflect_needs_more_than_half_a_window():
     layer = LogMel("won")
     assert layer(torch.zeros(1, 257)).shape[-1] == 2
-    with pytest.raises(AudioError, match="256 samples is too short for one window of 512; pad it"):
+    with pytest.raises(AudioError, match=r"256 samples.*512"):
         layer(torch.zeros(1, 256))
 
 
@@ -171,16 +173,16 @@ def test_state_is_empty_and_follows_from_the_spec():
     assert layer.state_dict() == {}
     assert {name for name, _ in layer.named_buffers()} == {"window", "bank"}  # they move with .to(device)
     assert not list(layer.parameters())
-    assert "hop=256" in repr(layer)
+    assert "hop_length=256" in repr(layer)
 
 
 @PRESET
 def test_gradient_flows_to_the_waveform(preset):
-    layer = LogMel(replace(PRESETS[preset], half=False))
+    layer = LogMel(replace(PRESETS[preset], round_to_float16=False))
     waveform = (0.1 * torch.randn(2, 9000)).requires_grad_()
     layer(waveform).mean().backward()
     assert waveform.grad.isfinite().all()
-    # the samples after the last whole window are heard by no frame
+    # the samples after the last whole window are in no frame
     assert (waveform.grad != 0).float().mean() > 0.95
     silence = torch.zeros(1, 9000, requires_grad=True)
     layer(silence).sum().backward()
@@ -188,7 +190,7 @@ def test_gradient_flows_to_the_waveform(preset):
 
 
 def test_gradient_is_the_derivative():
-    layer = LogMel(MelSpec(n_fft=32, hop=16, bands=4, compression="none")).double()
+    layer = LogMel(MelSpec(n_fft=32, hop_length=16, n_mels=4, compression="none")).double()
     # float32 inside, so the differences must be large and the tolerance loose
     sound = torch.randn(1, 64, dtype=torch.float64)
     direction = torch.randn_like(sound)
@@ -217,19 +219,21 @@ def test_silence_in_decibels_is_the_floor():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hop": 0}, "hop is 0, it must be at least 1"),
+        ({"hop_length": 0}, "hop_length is 0"),
         ({"n_fft": -1}, "n_fft is -1"),
-        ({"bands": 0}, "bands is 0"),
+        ({"n_mels": 0}, "n_mels is 0"),
         ({"sample_rate": 0}, "sample_rate is 0"),
-        ({"scale": "slany"}, "unknown mel scale 'slany': did you mean 'slaney'"),
-        ({"compression": "db"}, "unknown compression 'db'.*known: .*dB"),
-        ({"pad": "reflected"}, "unknown padding 'reflected': did you mean 'reflect'"),
-        ({"high": 9000.0}, "bands from 0.0 to 9000.0 Hz do not fit below 8000.0 Hz"),
-        ({"low": -1.0}, "bands from -1.0"),
-        ({"low": 500.0, "high": 400.0}, "bands from 500.0 to 400.0 Hz"),
-        ({"low": 8000.0}, "bands from 8000.0"),
-        ({"high": 0.0}, "bands from 0.0 to 0.0 Hz"),
-        ({"low": float("nan")}, "bands from nan"),
+        ({"mel_scale": "slany"}, "'slany'.*'slaney'"),
+        ({"norm": "slany"}, "norm is 'slany'"),
+        ({"norm": True}, "norm is True"),
+        ({"compression": "db"}, "'db'.*dB"),
+        ({"pad_mode": "reflected"}, "'reflected'.*'reflect'"),
+        ({"f_max": 9000.0}, "9000.0 Hz.*8000.0 Hz"),
+        ({"f_min": -1.0}, "bands from -1.0"),
+        ({"f_min": 500.0, "f_max": 400.0}, "bands from 500.0 to 400.0 Hz"),
+        ({"f_min": 8000.0}, "bands from 8000.0"),
+        ({"f_max": 0.0}, "bands from 0.0 to 0.0 Hz"),
+        ({"f_min": float("nan")}, "bands from nan"),
     ],
 )
 def test_impossible_definitions_are_refused(options, message):
@@ -238,7 +242,7 @@ def test_impossible_definitions_are_refused(options, message):
 
 
 def test_unknown_preset_suggests_the_nearest():
-    with pytest.raises(ConfigError, match="unknown log-mel preset 'musicn': did you mean 'musicnn'"):
+    with pytest.raises(ConfigError, match="'musicn'.*'musicnn'"):
         LogMel("musicn")
 
 

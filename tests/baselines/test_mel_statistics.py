@@ -1,4 +1,4 @@
-"""The network on mel statistics: what it sees, that it learns, and that it trains as a tagger does."""
+"""The network on mel statistics: its input, that it learns, and that it trains like a tagger."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_a_pulse_has_its_period():
     for start in range(0, 4 * RATE, RATE // 2):
         sound[:, start : start + 200] = noise(1, 200 / RATE)
     rhythm = model.statistics(sound)[0, 4 * 96 :].reshape(GROUPS, -1)
-    # near lag 0 a curve always looks like itself: the pulse is the highest lag beyond a quarter of a second
+    # every curve correlates with itself near lag 0: the pulse is the maximum beyond 0.25 s
     beyond = round(0.25 * 62.5) - model.lags.start
     periods = (rhythm[:, beyond:].argmax(dim=1) + round(0.25 * 62.5)) / 62.5
     assert torch.allclose(periods, torch.tensor(0.5), atol=0.02)
 
 
 @pytest.mark.parametrize("head", ["per-tag", "per-group"])
-def test_tags_on_their_own_share_no_unit(head):
+def test_separate_tags_share_no_unit(head):
     """The gradient of one tag reaches hidden units that no other tag's does."""
     model = MelStatistics(VOCABULARY, 1.0, head=head, dropout=0.0)
     reached = []
@@ -76,9 +76,9 @@ def test_silence_has_no_rhythm_and_finite_scores(model):
 def test_shapes_and_lengths(model):
     assert model(noise(4)).shape == (4, 3)
     assert model(noise(4, 2.0)).shape == (4, 3)
-    with pytest.raises(ConfigError, match=r"8000 samples are too few .* segments of 1\.0 s"):
+    with pytest.raises(ConfigError, match="8000 samples"):
         model(noise(4, 0.5))
-    with pytest.raises(ConfigError, match=r"segments of 0\.1 s are too short"):
+    with pytest.raises(ConfigError, match=r"0\.1 s"):
         MelStatistics(VOCABULARY, 0.1)
     assert MelStatistics(VOCABULARY, 15.0).hidden[0].in_features == 4 * 96 + GROUPS * (125 - 6 + 1)
 
@@ -89,7 +89,7 @@ def test_any_sample_rate(rate):
     assert model(noise(2, rate=rate)).shape == (2, 3)
 
 
-def test_it_starts_at_the_share_of_each_tag(model):
+def test_it_starts_at_the_prior_of_each_tag(model):
     model.init_output_bias(np.array([0.02, 0.7, np.nan]))
     with torch.no_grad():
         for layer in model.head.kinds.values():
@@ -99,7 +99,7 @@ def test_it_starts_at_the_share_of_each_tag(model):
     np.testing.assert_allclose(scores.numpy(), [[0.02, 0.7, 0.5]] * 2, atol=1e-6)
 
 
-def test_listening_leaves_no_trace(model):
+def test_evaluating_restores_every_module(model):
     model.train()
     model.standardise.eval()
     mean = model.standardise.running_mean.clone()
@@ -112,8 +112,8 @@ def test_listening_leaves_no_trace(model):
     assert torch.equal(model.standardise.running_mean, mean)
 
 
-def test_it_learns_what_its_statistics_hold():
-    """Which of two bands sounds, how loud it is, and whether it pulses."""
+def test_it_learns_what_its_statistics_describe():
+    """Which of two bands sounds, its level, and whether it pulses."""
     random = np.random.default_rng(0)
     time = np.arange(RATE) / RATE
 
@@ -142,8 +142,8 @@ def test_it_learns_what_its_statistics_hold():
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     with model.evaluating():
         scores = model(x[192:]).sigmoid().numpy()
-    truth = y[192:].numpy()
+    expected = y[192:].numpy()
     assert loss.item() < 0.3 * first
     for tag in (0, 2):
-        assert ((scores[:, tag] > 0.5) == truth[:, tag]).mean() > 0.95
-    assert np.sqrt(np.mean((scores[:, 1] - truth[:, 1]) ** 2)) < 0.6 * truth[:, 1].std()
+        assert ((scores[:, tag] > 0.5) == expected[:, tag]).mean() > 0.95
+    assert np.sqrt(np.mean((scores[:, 1] - expected[:, 1]) ** 2)) < 0.6 * expected[:, 1].std()

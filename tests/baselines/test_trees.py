@@ -1,4 +1,4 @@
-"""Boosted trees: they learn, stop in time, say where they cannot, and give the same for the same seed."""
+"""Boosted trees: they learn, stop in time, name tags they cannot predict, and follow their seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tagging.baselines.binning import Binning
 from tagging.baselines.features.extraction import Features
-from tagging.baselines.trees import FIRST_LOOK, TreeSettings, fit_trees
+from tagging.baselines.trees import FIRST_CHECK, TreeSettings, fit_trees
 from tagging.errors import ConfigError
 from tagging.tags import Tag, Vocabulary
 
@@ -59,25 +59,25 @@ def test_they_learn_what_can_be_learnt(trees):
     assert np.sqrt(np.mean(error**2)) < 0.3 * np.nanstd(TEST.labels[:, LEVEL])
 
 
-def test_noise_is_left_early(trees):
-    assert trees.iterations[NOISE] <= 25 < FIRST_LOOK // 2 < trees.iterations[LEARNABLE]
+def test_noise_gets_few_trees(trees):
+    assert trees.iterations[NOISE] <= 25 < FIRST_CHECK // 2 < trees.iterations[LEARNABLE]
     scores = trees.predict(TEST.values)[:, NOISE]
-    # near its share, not sure of what nobody can know
+    # near its prevalence for every clip
     assert abs(scores - 0.3).max() < 0.25
 
 
 def test_the_number_of_trees_is_the_best_on_validation():
-    """Compared with scikit-learn's own models of each size, which find the bins themselves, fitted in one go."""
+    """Compared with models of scikit-learn of each size, with its own bins, fitted at once."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import log_loss
 
-    rows, heard = ~np.isnan(TRAIN.labels[:, LEARNABLE]), ~np.isnan(VALIDATION.labels[:, LEARNABLE])
+    rows, tested = ~np.isnan(TRAIN.labels[:, LEARNABLE]), ~np.isnan(VALIDATION.labels[:, LEARNABLE])
     known = Features(TRAIN.values[rows], TRAIN.labels[rows], TRAIN.groups[rows], TRAIN.indices[rows])
     trees = fit(train=known)
     model = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=15, max_bins=64, early_stopping=False)
     model.fit(known.values, known.labels[:, LEARNABLE])
-    truth = VALIDATION.labels[heard, LEARNABLE]
-    losses = [log_loss(truth, p[:, 1]) for p in model.staged_predict_proba(VALIDATION.values[heard])]
+    labels = VALIDATION.labels[tested, LEARNABLE]
+    losses = [log_loss(labels, p[:, 1]) for p in model.staged_predict_proba(VALIDATION.values[tested])]
     best = trees.iterations[LEARNABLE]
     assert best == np.argmin(losses) + 1
     expected = list(model.staged_predict_proba(TEST.values))[best - 1][:, 1]
@@ -87,9 +87,9 @@ def test_the_number_of_trees_is_the_best_on_validation():
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 5, 64]), st.sampled_from([1, 3, 40, 1000]))
 def test_trees_of_binned_features_are_those_of_scikit_learn(seed, bins, levels):
-    """Of other clips, whatever the bins: with fewer levels than bins, a frequent value, a feature that never changes.
+    """On other clips too: with fewer values than bins, a frequent value, a constant feature.
 
-    (Of scikit-learn from 1.9 on; before, it took other quantiles.)
+    From scikit-learn 1.9 on; earlier versions use other quantiles.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -101,11 +101,11 @@ def test_trees_of_binned_features_are_those_of_scikit_learn(seed, bins, levels):
         return (values * [1, 1e-6, 0] + [0, 1e3, 7]).astype(np.float32)
 
     values, others = clips(320), clips(3000) + random.normal(size=(3000, 3)).astype(np.float32) / 10
-    truth = values[:, 0] + random.normal(size=320)
+    labels = values[:, 0] + random.normal(size=320)
     binning = Binning(values, bins)
     model = HistGradientBoostingRegressor(max_iter=10, max_bins=bins, early_stopping=False)
-    expected = model.fit(values, truth).predict(others)
-    np.testing.assert_array_equal(model.fit(binning(values), truth).predict(binning(others)), expected)
+    expected = model.fit(values, labels).predict(others)
+    np.testing.assert_array_equal(model.fit(binning(values), labels).predict(binning(others)), expected)
 
 
 def test_tags_of_one_class_or_unknown_are_constant_and_named(trees):
@@ -161,7 +161,7 @@ def test_rare_tags_of_a_few_clips():
         ),
         (
             {"validation": Features(TEST.values * np.nan, TEST.labels, TEST.groups, TEST.indices)},
-            "features that are not finite",
+            "NaN or infinite",
         ),
     ],
 )
@@ -171,7 +171,7 @@ def test_impossible_requests(options, message):
 
 
 def test_other_features_are_refused(trees):
-    with pytest.raises(ConfigError, match="features that are not finite"):
+    with pytest.raises(ConfigError, match="NaN or infinite"):
         trees.predict(TEST.values * np.nan)
-    with pytest.raises(ConfigError, match=r"values \(300, 7\).*\[clips, 8\]"):
+    with pytest.raises(ConfigError, match=r"\(300, 7\).*8"):
         trees.predict(TEST.values[:, :7])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def as_table_run(record):
-    """A record as it would be of the plain corpus, which is what the table shows."""
-    return {**record, "settings": {**record["settings"], "corpus_options": {}}}
+def as_table_run(record, **changes):
+    """A record as it would be of the plain corpus, which is what the table shows; settings changed by dotted names."""
+    settings = Settings.from_dict(record["settings"])
+    plain = replace(settings, data=replace(settings.data, corpus_options={}))
+    return {
+        **record,
+        "settings": plain.override({name.replace("__", "."): value for name, value in changes.items()}).to_dict(),
+    }
 
 
 def test_the_table_shows_every_cell_with_its_interval(trained):
@@ -43,17 +49,17 @@ def test_the_table_shows_every_cell_with_its_interval(trained):
             mean = record["test"]["means"][metric]
             assert f"{mean['value']:.4f} [{row.scores[metric].low:.4f}, {row.scores[metric].high:.4f}]" in text
             assert row.scores[metric].low == pytest.approx(mean["low"], abs=2e-5)
-    ((clips, _), found) = next(iter(gaps(rows).items()))
+    ((clips, _), measurement) = next(iter(gaps(rows).items()))
     assert clips == 40
-    between = found["roc_auc"]
+    between = measurement["roc_auc"]
     assert between.value == pytest.approx(rows[1].scores["roc_auc"].value - rows[0].scores["roc_auc"].value)
     assert between.low <= between.value <= between.high
     for version in list_published():
         assert published_results(version).title in text
         for row in published_results(version).rows:
             assert f"{row.roc_auc:.4f}" in text
-        for found in published_gaps(version).values():
-            assert f"{found['pr_auc']:+.4f}" in text
+        for measurement in published_gaps(version).values():
+            assert f"{measurement['pr_auc']:+.4f}" in text
 
 
 def test_seeds_are_averaged(trained):
@@ -63,47 +69,54 @@ def test_seeds_are_averaged(trained):
     luckier["test"]["parts"]["all"]["roc_auc"]["value"] += 0.1
     luckier["test"]["resampled"]["roc_auc"] = [value + 0.1 for value in luckier["test"]["resampled"]["roc_auc"]]
     (two,) = rows_of([luckier, record], "laptop")
-    assert (one.seeds, two.seeds) == (1, 2)
-    found, mean = one.scores["roc_auc"], two.scores["roc_auc"]
-    assert [mean.value, mean.low, mean.high] == pytest.approx([found.value + 0.05, found.low + 0.05, found.high + 0.05])
+    assert (one.num_seeds, two.num_seeds) == (1, 2)
+    measurement, mean = one.scores["roc_auc"], two.scores["roc_auc"]
+    assert [mean.value, mean.low, mean.high] == pytest.approx(
+        [measurement.value + 0.05, measurement.low + 0.05, measurement.high + 0.05]
+    )
     assert two.scores["pr_auc"] == one.scores["pr_auc"]
-    assert two.by_run["roc_auc"] == pytest.approx((found.value, found.value + 0.1))
-    assert f"{found.value:.4f} to {found.value + 0.1:.4f}" in text_table([luckier, record], "laptop")
+    assert two.by_run["roc_auc"] == pytest.approx((measurement.value, measurement.value + 0.1))
+    assert f"{measurement.value:.4f} to {measurement.value + 0.1:.4f}" in text_table([luckier, record], "laptop")
     assert "lowest to highest" not in text_table([record], "laptop")
 
 
 def test_a_record_given_twice_counts_once_and_the_newest_of_a_run_counts(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    assert [row.seeds for row in rows_of([record, record], "laptop")] == [1]
+    assert [row.num_seeds for row in rows_of([record, record], "laptop")] == [1]
     newer = {**record, "date": "2099-01-01", "device": "the newer one"}
     for order in ([record, newer], [newer, record]):
-        assert [(row.seeds, row.device) for row in rows_of(order, "laptop")] == [(1, "the newer one")]
+        assert [(row.num_seeds, row.device) for row in rows_of(order, "laptop")] == [(1, "the newer one")]
 
 
 def test_runs_of_different_recipes_are_not_averaged(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    slower = {**record, "settings": {**record["settings"], "learning_rate": 0.002, "log_every": 7}}
-    older = {**record, "seed": 1, "settings": {k: v for k, v in record["settings"].items() if k != "loss"}}
-    rows = rows_of([record, slower, older], "laptop")
-    assert [(row.variant, row.seeds) for row in rows] == [("learning_rate=0.002", 1), ("learning_rate=0.008", 2)]
-    assert " (learning_rate=0.002)\n" in text_table([record, slower], "laptop")
+    slower = as_table_run(record, optimization__learning_rate=0.002, runtime__log_interval=7)
+    same = {**record, "seed": 1}
+    rows = rows_of([record, slower, same], "laptop")
+    assert [(row.variant, row.num_seeds) for row in rows] == [
+        ("optimization.learning_rate=0.002", 1),
+        ("optimization.learning_rate=0.008", 2),
+    ]
+    assert " (optimization.learning_rate=0.002)\n" in text_table([record, slower], "laptop")
 
 
 def test_a_row_says_in_what_it_is_not_like_those_of_other_scales(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    trees = {**record, "model": "gbt", "settings": {**record["settings"], "models": ["gbt"]}}
-    more = {**trees, "clips": 80, "clips_seen": 90, "settings": {**trees["settings"], "trees": {"leaves": 31}}}
-    assert [row.variant for row in rows_of([trees, more], "laptop")] == ["", "trees.leaves=31"]
-    finer = {**record, "clips": 80, "settings": {**record["settings"], "mel": {**record["settings"]["mel"], "hop": 64}}}
-    assert [row.variant for row in rows_of([record, finer], "laptop")] == ["mel.hop=512", "mel.hop=64"]
-    assert [row.variant for row in rows_of([trees, {**trees, "clips": 80}, record], "laptop")] == ["", "", ""]
+    trees = {**as_table_run(record, models=["gbt"]), "model": "gbt"}
+    more = {**as_table_run(trees, model__tree_options={"leaves": 31}), "num_clips": 80, "num_training_segments": 90}
+    assert [row.variant for row in rows_of([trees, more], "laptop")] == ["", "model.tree_options.leaves=31"]
+    finer = {**as_table_run(record, model__frontend_options__mel__hop_length=64), "num_clips": 80}
+    assert [row.variant for row in rows_of([record, finer], "laptop")] == [
+        f"model.frontend_options.mel.hop_length={hop}" for hop in (256, 64)
+    ]
+    assert [row.variant for row in rows_of([trees, {**trees, "num_clips": 80}, record], "laptop")] == ["", "", ""]
 
 
 def test_runs_tested_on_other_songs_have_a_row_of_their_own(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "songs": 39}}
+    lost = {**record, "seed": 1, "test": {**record["test"], "fingerprint": "of fewer songs", "num_songs": 39}}
     rows = rows_of([record, lost], "laptop")
-    assert [(row.variant, row.seeds) for row in rows] == [
+    assert [(row.variant, row.num_seeds) for row in rows] == [
         ("39 test songs, of few", 1),
         (f"40 test songs, {record['test']['fingerprint'][:6]}", 1),
     ]
@@ -113,16 +126,15 @@ def test_runs_tested_on_other_songs_have_a_row_of_their_own(trained):
 def test_times_hold_the_features_of_trees_and_name_the_company_of_networks(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
     assert rows_of([record], "laptop")[0].time.endswith(" s for 2 models")
-    alone = {**record, "seed": 1, "seconds": 300.0, "settings": {**record["settings"], "models": ["waveform"]}}
+    alone = {**as_table_run(record, models=["waveform"]), "seed": 1, "seconds": 300.0}
     assert rows_of([record, alone, {**alone, "seed": 2, "seconds": 900.0}], "laptop")[0].time == "10 min"
-    alone = {**record["settings"], "models": ["gbt"]}
-    trees = {**record, "model": "gbt", "settings": alone, "seconds": 100.0, "seconds_for_features": 3600.0}
+    trees = {**as_table_run(record, models=["gbt"]), "model": "gbt", "seconds": 100.0, "seconds_for_features": 3600.0}
     assert rows_of([trees], "laptop")[0].time == "62 min"
 
 
 def test_controls_and_other_editions_stay_out_of_the_table(trained):
     (record,) = (as_table_run(r) for r in training_records([trained / "records"]) if r["model"] == "waveform")
-    shuffled = {**record, "settings": {**record["settings"], "shuffled_labels": True}}
+    shuffled = as_table_run(record, data__shuffle_labels=True)
     assert rows_of([shuffled], "laptop") == []
     assert rows_of([record], "poster") == []
 
@@ -135,16 +147,16 @@ def test_report_prints_every_cell_of_the_shipped_records(capsys):
     assert len(rows) > 15
     assert {row.model for row in rows} == {"gbt", "mel-statistics", "waveform", "spectrogram"}
     for row, line in zip(rows, lines[2:], strict=False):
-        assert line.split()[:3] == [row.model, f"{row.clips:,}", f"{row.clips_seen:,}"]
-        for found in (row.scores[metric] for metric in ("roc_auc", "pr_auc", "sqrt_mse")):
-            assert f" {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]" in line
+        assert line.split()[:3] == [row.model, f"{row.num_clips:,}", f"{row.num_training_segments:,}"]
+        for measurement in (row.scores[metric] for metric in ("roc_auc", "pr_auc", "sqrt_mse")):
+            assert f" {measurement.value:.4f} [{measurement.low:.4f}, {measurement.high:.4f}]" in line
 
 
 def test_what_was_not_trained_and_tested_alike_is_not_compared(trained):
     records = {r["model"]: as_table_run(r) for r in training_records([trained / "records"])}
     waveform, spectrogram = records["waveform"], records["spectrogram"]
     for other in (
-        {**spectrogram, "settings": {**spectrogram["settings"], "learning_rate": 0.002}},
+        as_table_run(spectrogram, optimization__learning_rate=0.002),
         {**spectrogram, "test": {**spectrogram["test"], "fingerprint": "of other songs"}},
     ):
         assert gaps(rows_of([waveform, other], "laptop")) == {}

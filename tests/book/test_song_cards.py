@@ -1,4 +1,4 @@
-"""Songs side by side: lists against a slow re-computation, unknown apart from wrong, names that cannot break the page."""
+"""Song cards: lists equal a slow search, unknown is not wrong, names cannot break the page."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagging.book.player import listen
-from tagging.book.song_cards import draw_apart, picker_html, song_card, top_list
+from tagging.book.song_cards import picker_html, sample_by_group, song_card, top_list
 from tagging.errors import ConfigError
 from tagging.evaluation.predictions import Predictions
 from tagging.tags import Vocabulary
 
 # fast, energy (an attribute), major, rock, minor, age (an attribute)
 LABELS = np.array([[1, 0.5, np.nan, 0, 1, 0.5], [0, 0.1, 1, 1, 0, 0.2]])
-SAID = Predictions(np.array([[0.3, 1.0, 0.9, 0.3, 0.1, 1.0], [0.2, 0.9, 0.1, 0.4, 0.3, 0.8]]), MIXED, LABELS)
-OTHER = dataclasses.replace(SAID, scores=1 - SAID.scores)
+PREDICTIONS = Predictions(np.array([[0.3, 1.0, 0.9, 0.3, 0.1, 1.0], [0.2, 0.9, 0.1, 0.4, 0.3, 0.8]]), MIXED, LABELS)
+OTHER = dataclasses.replace(PREDICTIONS, scores=1 - PREDICTIONS.scores)
 
 
 def test_a_list_holds_the_highest_scores_of_classification_tags():
-    listed = top_list(SAID, 0, 3)
-    assert [(entry.name, entry.score, entry.truth) for entry in listed] == [
+    listed = top_list(PREDICTIONS, 0, 3)
+    assert [(entry.name, entry.score, entry.label) for entry in listed] == [
         ("major", 0.9, None),
         ("fast", 0.3, True),  # as high as rock, and before it
         ("rock", 0.3, False),
@@ -41,21 +41,21 @@ def test_a_list_holds_the_highest_scores_of_classification_tags():
 def test_lists_equal_a_slow_search(seed, top_k):
     random = np.random.default_rng(seed)
     labels = random.choice([0, 1, np.nan], (3, 8))
-    said = Predictions(random.random((3, 8)), Vocabulary(list("abcdefgh")), labels)
+    predictions = Predictions(random.random((3, 8)), Vocabulary(list("abcdefgh")), labels)
     for song in range(3):
-        rest, wanted = dict(zip("abcdefgh", said.scores[song], strict=True)), []
+        rest, wanted = dict(zip("abcdefgh", predictions.scores[song], strict=True)), []
         while len(wanted) < top_k:
             wanted.append(max(rest, key=rest.get))
             del rest[wanted[-1]]
-        listed = top_list(said, song, top_k)
+        listed = top_list(predictions, song, top_k)
         assert [entry.name for entry in listed] == wanted
         for entry in listed:
-            truth = labels[song, "abcdefgh".index(entry.name)]
-            assert entry.truth is {0.0: False, 1.0: True}.get(truth)
+            label = labels[song, "abcdefgh".index(entry.name)]
+            assert entry.label is {0.0: False, 1.0: True}.get(label)
 
 
 def test_a_card_tells_unknown_from_wrong():
-    card = song_card({"one": SAID, "other": OTHER}, 0, title="A song", top_k=3)
+    card = song_card({"one": PREDICTIONS, "other": OTHER}, 0, title="A song", top_k=3)
     assert [tag.name for tag in card.annotated] == ["fast", "minor"]
     assert card.unknown == ("major",)
     assert (card.hits("one"), card.hits("other")) == (1, 2)
@@ -73,9 +73,9 @@ def test_a_card_tells_unknown_from_wrong():
 
 def test_names_cannot_break_the_page():
     nasty = '<script>alert("x")</script> & co'
-    said = Predictions(np.array([[0.5, 0.4]]), Vocabulary([nasty, "b"]), np.array([[1.0, np.nan]]))
+    predictions = Predictions(np.array([[0.5, 0.4]]), Vocabulary([nasty, "b"]), np.array([[1.0, np.nan]]))
     sound = listen(np.zeros(8000, np.float32), 8000, nasty)
-    card = song_card({nasty: said}, 0, title=nasty, about=nasty, player=sound, top_k=2)
+    card = song_card({nasty: predictions}, 0, title=nasty, about=nasty, player=sound, top_k=2)
     page = BeautifulSoup(picker_html([card, card]), "html.parser")
     assert not page.select("script")
     assert len(page.select(".song-picker > section")) == len(page.select("audio")) == 2
@@ -87,40 +87,44 @@ def test_names_cannot_break_the_page():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match="give at least one"):
         song_card({}, 0, title="")
-    with pytest.raises(ConfigError, match="'b' and 'a' were not asked about the same"):
-        song_card({"a": SAID, "b": dataclasses.replace(SAID, labels=LABELS[::-1])}, 0, title="")
+    with pytest.raises(ConfigError, match="'b' and 'a' have different songs"):
+        song_card({"a": PREDICTIONS, "b": dataclasses.replace(PREDICTIONS, labels=LABELS[::-1])}, 0, title="")
     with pytest.raises(ConfigError, match="'b' and 'a'"):
-        song_card({"a": SAID, "b": dataclasses.replace(SAID, vocabulary=Vocabulary(list("abcdef")))}, 0, title="")
+        song_card(
+            {"a": PREDICTIONS, "b": dataclasses.replace(PREDICTIONS, vocabulary=Vocabulary(list("abcdef")))},
+            0,
+            title="",
+        )
     with pytest.raises(ConfigError, match="without labels"):
-        top_list(dataclasses.replace(SAID, labels=None), 0)
+        top_list(dataclasses.replace(PREDICTIONS, labels=None), 0)
     with pytest.raises(ConfigError, match="'b' and 'a'"):
-        song_card({"a": SAID, "b": dataclasses.replace(SAID, labels=None)}, 0, title="")
+        song_card({"a": PREDICTIONS, "b": dataclasses.replace(PREDICTIONS, labels=None)}, 0, title="")
     for song in (-1, 2):
         with pytest.raises(ConfigError, match=f"song {song}: give 0 to 1"):
-            top_list(SAID, song, 2)
+            top_list(PREDICTIONS, song, 2)
     for top_k in (0, 5):
         with pytest.raises(ConfigError, match=f"top_k={top_k}: give 1 to 4"):
-            top_list(SAID, 0, top_k)
+            top_list(PREDICTIONS, 0, top_k)
 
 
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=30), st.data())
-def test_songs_are_drawn_from_as_many_groups_as_there_are(groups, data):
+def test_samples_are_spread_evenly_over_groups(groups, data):
     count = data.draw(st.integers(1, len(groups)))
-    drawn = draw_apart(groups, count, seed=3)
-    assert drawn == draw_apart(groups, count, seed=3)
+    drawn = sample_by_group(groups, count, seed=3)
+    assert drawn == sample_by_group(groups, count, seed=3)
     assert len(set(drawn)) == count
-    taken, there = Counter(groups[place] for place in drawn), Counter(groups)
-    assert len(taken) == min(count, len(there))
-    # nobody has two more than another group that has songs left
-    assert all(taken[more] <= taken[less] + 1 for more in taken for less in there if taken[less] < there[less])
+    taken, sizes = Counter(groups[song] for song in drawn), Counter(groups)
+    assert len(taken) == min(count, len(sizes))
+    # no group has two more than another group with songs left
+    assert all(taken[more] <= taken[less] + 1 for more in taken for less in sizes if taken[less] < sizes[less])
 
 
 def test_another_seed_draws_other_songs():
     groups = ["a", "b"] * 50
-    assert draw_apart(groups, 10, seed=0) != draw_apart(groups, 10, seed=1)
+    assert sample_by_group(groups, 10, seed=0) != sample_by_group(groups, 10, seed=1)
     for count in (0, 101):
         with pytest.raises(ConfigError, match=f"count={count}: give 1 to 100"):
-            draw_apart(groups, count)
+            sample_by_group(groups, count)
 
 
 MODULE = Path(__file__).parents[2] / "book" / "_static" / "song_picker.js"
@@ -130,12 +134,12 @@ NODE = shutil.which("node")
 RUN = """
 import { SongPicker, another } from "./song_picker.mjs";
 class Element {
-  constructor(tag) { Object.assign(this, { tag, children: [], attributes: {}, heard: {} }); }
+  constructor(tag) { Object.assign(this, { tag, children: [], attributes: {}, listeners: {} }); }
   append(...more) { this.children.push(...more); }
   prepend(...more) { this.children.unshift(...more); }
   setAttribute(name, value) { this.attributes[name] = value; }
   getAttribute(name) { return this.attributes[name]; }
-  addEventListener(name, listener) { this.heard[name] = listener; }
+  addEventListener(name, listener) { this.listeners[name] = listener; }
   querySelectorAll(tag) { return this.children.filter((child) => child.tag === tag); }
 }
 globalThis.document = { createElement: (tag) => new Element(tag), querySelectorAll: () => [] };
@@ -155,14 +159,15 @@ const note = (event) => seen.push({
   event,
   shown: picker.songs.filter((song) => !song.hidden).map((song) => song.getAttribute("aria-label")),
   chosen: picker.select.value,
-  said: picker.status.textContent,
+  status: picker.status.textContent,
   silenced: silenced.splice(0),
 });
 note("start");
 const [row] = root.children;
 const [previous, next, any] = row.querySelectorAll("button");
-for (const [event, act] of [["previous", previous.heard.click], ["next", next.heard.click], ["next", next.heard.click],
-  ["select", () => { picker.select.value = "2"; picker.select.heard.change(); }], ["any", any.heard.click]]) {
+for (const [event, act] of [["previous", previous.listeners.click],
+  ["next", next.listeners.click], ["next", next.listeners.click],
+  ["select", () => { picker.select.value = "2"; picker.select.listeners.change(); }], ["any", any.listeners.click]]) {
   act();
   note(event);
 }
@@ -183,11 +188,11 @@ def test_the_page_shows_one_song_at_a_time_and_silences_the_others(tmp_path):
     (tmp_path / "run.mjs").write_text(RUN)
     result = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
-    assert found["labelled"]
-    assert found["options"] == ["1: a", "2: b", "3: c"]
-    *steps, last = found["seen"]
-    assert [(step["event"], step["shown"], step["chosen"], step["said"]) for step in steps] == [
+    results = json.loads(result.stdout)
+    assert results["labelled"]
+    assert results["options"] == ["1: a", "2: b", "3: c"]
+    *steps, last = results["seen"]
+    assert [(step["event"], step["shown"], step["chosen"], step["status"]) for step in steps] == [
         ("start", ["a"], "0", ""),
         ("previous", ["c"], "2", "3 of 3"),
         ("next", ["a"], "0", "1 of 3"),
@@ -198,5 +203,5 @@ def test_the_page_shows_one_song_at_a_time_and_silences_the_others(tmp_path):
         assert set(step["silenced"]) == {"a", "b", "c"} - set(step["shown"])
     assert len(last["shown"]) == 1
     assert last["shown"] != ["c"]
-    assert found["lots"] == [4, 4, 0, 1, 2, 2]  # every other place of five, never the third again
-    assert found["alone"] == 0
+    assert results["lots"] == [4, 4, 0, 1, 2, 2]  # every other place of five, never the third again
+    assert results["alone"] == 0

@@ -39,12 +39,12 @@ def example(tmp_path):
     for name, table in (("scores", scores), ("labels", labels)):
         rows = [",".join([f"song {n}", *map(str, row)]) for n, row in enumerate(table)]
         (tmp_path / f"{name}.csv").write_text("\n".join([",".join(["id", *NAMES]), *rows]))
-    (tmp_path / "groups.json").write_text('{"pace": ["slow", "fast"]}')
+    (tmp_path / "exclusive.json").write_text('{"pace": ["slow", "fast"]}')
     return scores, labels
 
 
 def test_a_page_and_figures_from_tables(run, example, tmp_path, capsys):
-    arguments = ["--labels", "labels.csv", "--groups", "groups.json", "--top-k", 2, "--output", "out/deep"]
+    arguments = ["--labels", "labels.csv", "--exclusive", "exclusive.json", "--top-k", 2, "--output", "out/deep"]
     assert run("scores.csv", *arguments) == 0
     printed = capsys.readouterr().out
     page = (tmp_path / "out/deep/report.txt").read_text()
@@ -83,10 +83,10 @@ def test_words_that_mean_the_same(run, example, tmp_path, capsys):
     given = scores[:, 2:] >= 0.5
     share = (given[:, 0] ^ given[:, 1]).sum() / given.any(axis=1).sum()
     (block,) = printed.split("  rock + pop: rank correlation")[1:]
-    assert float(block.splitlines()[2].split("only, given")[1].split()[0]) == pytest.approx(share, abs=0.0005)
+    assert float(block.splitlines()[2].split("only one assigned")[1].split()[0]) == pytest.approx(share, abs=0.0005)
     assert "slow + fast: rank correlation" in printed
     (tmp_path / "same.json").write_text('{"loud": ["rock", "popp"]}')
-    with pytest.raises(ConfigError, match="same.json, group 'loud': unknown tag 'popp': did you mean 'pop'"):
+    with pytest.raises(ConfigError, match="same.json.*'loud'.*'popp'.*'pop'"):
         run("scores.csv", "--synonyms", "same.json", "--top-k", 2)
 
 
@@ -94,14 +94,14 @@ def test_a_run(run, example, tmp_path, capsys):
     scores, labels = example
     folder = tmp_path / "run"
     words = Vocabulary([Tag(name, exclusive_group="pace" if name in NAMES[:2] else None) for name in NAMES])
-    said = Predictions(scores, words, labels, np.array([4, 3, 2, 1]), np.arange(40) // 2)
-    write_predictions(folder / "predictions-test.npz", said)
+    predictions = Predictions(scores, words, labels, np.array([4, 3, 2, 1]), np.arange(40) // 2)
+    write_predictions(folder / "predictions-test.npz", predictions)
     assert run("run", "--top-k", 2) == 0
     printed = capsys.readouterr().out
     assert "20 groups of songs resampled" in printed
-    assert "how often each is given in training" in printed
+    assert "frequency in training" in printed
     assert (folder / "bias" / "report.txt").exists()
-    with pytest.raises(ConfigError, match="--labels and --groups go with a table of scores"):
+    with pytest.raises(ConfigError, match="--labels and --exclusive"):
         run("run", "--labels", "labels.csv")
 
 
@@ -112,9 +112,9 @@ def test_a_run_that_ships(run, tmp_path, capsys):
 
 
 def test_errors_reach_the_user(run, example):
-    with pytest.raises(ConfigError, match="top_k=10: with 4 classification tags give 1 to 3"):
+    with pytest.raises(ConfigError, match="top_k=10.*1 to 3"):
         run("scores.csv")
-    with pytest.raises(ConfigError, match="unknown .*run 'laptop-gbt-1k': did you mean 'laptop-gbt-1k-s0'"):
+    with pytest.raises(ConfigError, match="'laptop-gbt-1k'.*'laptop-gbt-1k-s0'"):
         run("laptop-gbt-1k")
-    with pytest.raises(TaggingError, match="groups.json: a header and no songs"):
-        run("labels.csv", "--labels", "groups.json")
+    with pytest.raises(TaggingError, match="exclusive.json: a header without songs"):
+        run("labels.csv", "--labels", "exclusive.json")

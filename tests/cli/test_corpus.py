@@ -1,13 +1,17 @@
-"""``tagging corpus build | info | listen`` and ``tagging prepare scores``."""
+"""``tagging corpus build | info | listen`` and ``tagging prepare``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import soundfile
 
 from tagging.cli import main
+from tagging.data import CORPORA, Corpus, Track
+from tagging.tags import Tag, Vocabulary
 
 
 def test_info_shows_sizes_and_sources(cache: Path, capsys: pytest.CaptureFixture[str]):
@@ -21,11 +25,47 @@ def test_info_shows_sizes_and_sources(cache: Path, capsys: pytest.CaptureFixture
     assert counts[0] > 5 * counts[1] > 0
 
 
+def test_info_of_an_own_corpus_needs_the_five_members(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(CORPORA, "_factories", dict(CORPORA._factories))
+
+    @CORPORA.register("own")
+    class Own(Corpus):
+        sample_rate = 8000
+        vocabulary = Vocabulary(["fast", Tag("level", "regression", source="questionnaire")])
+
+        def __init__(self, split: str = "all", size: int = 3) -> None:
+            self.split, self.size = split, size
+
+        def __len__(self) -> int:
+            return self.size
+
+        def __getitem__(self, index: int) -> Track:
+            labels = np.array([index % 2, 0.5])
+            return SimpleNamespace(
+                id=f"{index}.wav", group="a", seconds=1.0, labels=labels, read=lambda: np.zeros(8000)
+            )
+
+    assert main(["corpus", "info", "own", "--set", "size=5", "split=mine"]) == 0
+    shown = capsys.readouterr().out
+    assert "5 tracks in 1 groups" in shown
+    rows = {line.split()[0]: line.split() for line in shown.splitlines() if line}
+    assert rows["tag"][-1] == "mine"
+    assert rows["fast"] == ["fast", "classification", "human", "2"]
+    assert rows["level"] == ["level", "regression", "questionnaire"]
+    assert main(["prepare", "own"]) == main(["corpus", "build", "own"]) == 0
+    assert main(["corpus", "info", "own", "--licence", "open"]) == 2
+    assert "'licence'" in capsys.readouterr().err
+    assert main(["corpus", "info", "own", "--set", "size"]) == 2
+    assert "OPTION=VALUE" in capsys.readouterr().err
+
+
 def test_the_licence_is_respected(cache: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["corpus", "info", "--licence", "open"]) == 0
     assert "-open-" in capsys.readouterr().out
     assert main(["corpus", "info", "--licence", "openn"]) == 2
-    assert "did you mean 'open'" in capsys.readouterr().err
+    assert "'open'" in capsys.readouterr().err
 
 
 def test_listen_writes_the_clip_and_its_tags(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -42,9 +82,10 @@ def test_listen_writes_the_clip_and_its_tags(cache: Path, tmp_path: Path, capsys
 def test_prepare_and_build_keep_what_is_there(cache: Path, capsys: pytest.CaptureFixture[str]):
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("library-*.npz")}
     assert main(["prepare", "sheet-music"]) == 0
+    assert main(["prepare", "scores"]) == 0  # the alias
     assert main(["corpus", "build"]) == 0
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("library-*.npz")} == before
-    assert capsys.readouterr().out.count("ready") == 2
+    assert capsys.readouterr().out.count("ready") == 3
 
 
 @pytest.mark.parametrize(
@@ -52,7 +93,8 @@ def test_prepare_and_build_keep_what_is_there(cache: Path, capsys: pytest.Captur
     [
         (["corpus", "listen", "sheet-music", "-1"], "INDEX -1"),
         (["corpus", "listen", "sheet-music", "1", "--output", "a.mp3"], "must end in"),
-        (["corpus", "listen", "sheet-music", "1", "--split", "tset"], "did you mean 'test'"),
+        (["corpus", "listen", "sheet-music", "1", "--split", "tset"], "'test'"),
+        (["corpus", "info", "sheet-musik"], "'sheet-music'"),
     ],
 )
 def test_mistakes_are_explained(cache: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
@@ -63,4 +105,4 @@ def test_mistakes_are_explained(cache: Path, capsys: pytest.CaptureFixture[str],
 def test_an_unbuilt_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path))
     assert main(["corpus", "info"]) == 2
-    assert "tagging prepare scores" in capsys.readouterr().err
+    assert "tagging prepare sheet-music" in capsys.readouterr().err

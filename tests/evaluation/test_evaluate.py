@@ -13,21 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from tagging.book.runs import BUNDLED_RUNS, load_predictions
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval, Resampling
 from tagging.evaluation.evaluate import Evaluation, difference, evaluate, song_scores
 from tagging.evaluation.metrics import pr_auc, roc_auc, sqrt_mse
-from tagging.tags import REGRESSION, Tag, Vocabulary
+from tagging.tags import CLASSIFICATION, REGRESSION, Tag, Vocabulary
 
 MIXED = Vocabulary([Tag("rock"), Tag("energy", kind=REGRESSION), Tag("flute", source="arranger"), Tag("slow")])
+PARTS = {"composition": np.array([True, True, False, True]), "instrument": np.array([False, False, True, False])}
 
 
 def judged(weights, function, labels, scores):
-    """One metric of scikit-learn over what is known and held; nan where one class is left."""
-    kept = ~np.isnan(labels) & (weights > 0)
-    if len(set(labels[kept])) < 2:
+    """One metric of scikit-learn over the known songs in a resample; nan with one class only."""
+    defined = ~np.isnan(labels) & (weights > 0)
+    if len(set(labels[defined])) < 2:
         return math.nan
-    return function(labels[kept], scores[kept], sample_weight=weights[kept])
+    return function(labels[defined], scores[defined], sample_weight=weights[defined])
 
 
 @st.composite
@@ -49,13 +51,13 @@ def judgements(draw, vocabulary=None):
 def test_areas_are_those_of_scikit_learn(case):
     labels, scores = case
     once = np.ones(len(labels))
-    for found, function in (
+    for areas, function in (
         (roc_auc(labels, scores), roc_auc_score),
         (pr_auc(labels, scores), average_precision_score),
     ):
-        assert found.dtype == np.float64
+        assert areas.dtype == np.float64
         expected = [judged(once, function, *columns) for columns in zip(labels.T, scores.T, strict=True)]
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(areas, expected, rtol=0, atol=1e-9)
 
 
 def test_areas_of_many_songs_are_those_of_scikit_learn():
@@ -81,11 +83,11 @@ def test_known_answers():
 @given(judgements(Vocabulary([Tag("a", kind=REGRESSION), Tag("b", kind=REGRESSION)])))
 def test_sqrt_mse_is_the_obvious_one(case):
     labels, scores = case
-    for tag, found in enumerate(sqrt_mse(labels, scores)):
+    for tag, error in enumerate(sqrt_mse(labels, scores)):
         known = ~np.isnan(labels[:, tag])
         errors = labels[known, tag].astype(float) - scores[known, tag].astype(float)
         expected = math.sqrt((errors**2).mean()) if known.any() else math.nan
-        assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        assert error == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(0, 2**32 - 1))
@@ -93,10 +95,10 @@ def test_song_scores_are_means_over_segments(songs, tags, seed):
     random = np.random.default_rng(seed)
     belongs = random.permutation(np.concatenate([np.arange(songs), random.integers(0, songs, 3 * songs)]))
     scores = random.uniform(size=(len(belongs), tags)).astype(np.float32)
-    found = song_scores(scores, belongs)
-    assert found.dtype == np.float32
+    means = song_scores(scores, belongs)
+    assert means.dtype == np.float32
     expected = [scores[belongs == song].astype(float).mean(axis=0) for song in range(songs)]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(means, expected, rtol=1e-6)
 
 
 # Resamples
@@ -109,7 +111,7 @@ def obvious(labels, scores, vocabulary, groups, resamples, seed):
     tables = {"roc_auc": [], "pr_auc": [], "sqrt_mse": []}
     for _ in range(resamples):
         drawn = random.integers(0, len(names), len(names))
-        rows = np.concatenate([np.flatnonzero(groups == names[place]) for place in drawn])
+        rows = np.concatenate([np.flatnonzero(groups == names[group]) for group in drawn])
         once = np.ones(len(rows))
         line = {metric: [] for metric in tables}
         for tag, about in enumerate(vocabulary):
@@ -136,16 +138,16 @@ def ends(value, resampled, least=0.0, most=math.inf):
 def test_resamples_are_those_of_an_obvious_loop(case, seed, families):
     labels, scores = case
     groups = np.array([f"family {n}" for n in np.random.default_rng(seed).integers(0, families, len(labels))])
-    found = evaluate(labels, scores, MIXED, groups=groups, resamples=10, seed=seed)
+    evaluation = evaluate(labels, scores, MIXED, groups=groups, resamples=10, seed=seed)
     tables = obvious(labels, scores, MIXED, groups, 10, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # means and percentiles of nothing
         for metric, table in tables.items():
             power = 2 if metric == "sqrt_mse" else 1
             mean = np.nanmean(table**power, axis=1) ** (1 / power)
-            if metric in found.means:
-                np.testing.assert_allclose(found.resampled[metric], mean, rtol=0, atol=1e-9)
-                interval, most = found.means[metric], math.inf if metric == "sqrt_mse" else 1.0
+            if metric in evaluation.means:
+                np.testing.assert_allclose(evaluation.resampled[metric], mean, rtol=0, atol=1e-9)
+                interval, most = evaluation.means[metric], math.inf if metric == "sqrt_mse" else 1.0
                 if np.isnan(mean).all():
                     assert np.isnan([interval.low, interval.high]).all()
                 else:
@@ -153,10 +155,10 @@ def test_resamples_are_those_of_an_obvious_loop(case, seed, families):
                     np.testing.assert_allclose([interval.low, interval.high], expected, rtol=0, atol=1e-9)
             else:
                 assert np.isnan(table).all()
-            tags = [tag for tag in found.tags if (tag.kind == REGRESSION) == (metric == "sqrt_mse")]
+            tags = [tag for tag in evaluation.tags if (tag.kind == REGRESSION) == (metric == "sqrt_mse")]
             for tag, column in zip(tags, table.T, strict=True):
                 if (result := getattr(tag, metric)) is None:
-                    assert tag.name in found.undefined
+                    assert tag.name in evaluation.undefined
                     assert np.isnan(column).all()
                 elif np.isnan(column).all():
                     assert np.isnan([result.low, result.high]).all()
@@ -203,13 +205,13 @@ def simulated(random, songs, groups, separation):
 def test_intervals_cover_the_truth_and_groups_matter():
     """150 data sets, each of 120 independent groups, every group three songs that are copies of each other."""
     random, separation = np.random.default_rng(5), 1.0
-    truth = 0.5 * (1 + math.erf(separation / 2))  # of two normals that lie 1 apart
+    expected = 0.5 * (1 + math.erf(separation / 2))  # of two normals that lie 1 apart
     covered = {"groups": 0, "songs": 0}
     for _ in range(150):
         labels, scores, member = simulated(random, 360, 120, separation)
         for name, groups in (("groups", member), ("songs", None)):
-            found = evaluate(labels, scores, Vocabulary(["a"]), groups=groups, resamples=200).means["roc_auc"]
-            covered[name] += found.low <= truth <= found.high
+            measured = evaluate(labels, scores, Vocabulary(["a"]), groups=groups, resamples=200).means["roc_auc"]
+            covered[name] += measured.low <= expected <= measured.high
     assert 0.90 <= covered["groups"] / 150 <= 0.99
     assert covered["songs"] / 150 < 0.85  # copies taken for independent evidence
 
@@ -222,13 +224,13 @@ def test_intervals_of_rare_tags_cover_the_truth_where_percentiles_do_not():
         labels = random.uniform(size=(count, 20)) < 0.03
         return labels.astype(np.float32), random.normal(size=labels.shape) + 0.8 * labels
 
-    truth = pr_auc(*songs(200_000)).mean()
+    expected = pr_auc(*songs(200_000)).mean()
     covered = {"basic": 0, "percentiles": 0}
     for _ in range(60):
-        found = evaluate(*songs(500), vocabulary, resamples=200)
-        covered["basic"] += found.means["pr_auc"].low <= truth <= found.means["pr_auc"].high
-        below, above = np.percentile(found.resampled["pr_auc"], [2.5, 97.5])
-        covered["percentiles"] += below <= truth <= above
+        evaluation = evaluate(*songs(500), vocabulary, resamples=200)
+        covered["basic"] += evaluation.means["pr_auc"].low <= expected <= evaluation.means["pr_auc"].high
+        below, above = np.percentile(evaluation.resampled["pr_auc"], [2.5, 97.5])
+        covered["percentiles"] += below <= expected <= above
     assert covered["basic"] / 60 >= 0.85
     assert covered["percentiles"] / 60 <= 0.3
 
@@ -247,55 +249,78 @@ def example(songs=200, seed=0, noise=1.0):
 
 def test_means_parts_and_counts():
     labels, scores, groups = example()
-    found = evaluate(labels, scores, MIXED, groups=groups, resamples=50)
-    assert [tag.name for tag in found.tags] == list(MIXED.names)
-    rock, energy, flute, slow = found.tags
+    evaluation = evaluate(labels, scores, MIXED, groups=groups, parts=PARTS, resamples=50)
+    assert [tag.name for tag in evaluation.tags] == list(MIXED.names)
+    rock, energy, flute, slow = evaluation.tags
     binary = labels[:, MIXED.classification], scores[:, MIXED.classification]
     roc, pr = roc_auc(*binary), pr_auc(*binary)
     assert [tag.roc_auc.value for tag in (rock, flute, slow)] == pytest.approx(roc)
     assert [tag.pr_auc.value for tag in (rock, flute, slow)] == pytest.approx(pr)
     assert energy.sqrt_mse.value == pytest.approx(sqrt_mse(labels[:, [1]], scores[:, [1]])[0])
     assert energy.roc_auc is energy.pr_auc is rock.sqrt_mse is None
-    assert found.means["roc_auc"].value == pytest.approx(roc.mean())
-    assert found.means == found.parts["all"]
-    assert found.parts["score"]["pr_auc"].value == pytest.approx(pr[[0, 2]].mean())
-    assert found.parts["instrument"]["pr_auc"].value == pytest.approx(pr[1])
-    assert set(found.parts["instrument"]) == {"roc_auc", "pr_auc"}
-    assert set(found.parts) == {"all", "score", "instrument"}
+    assert evaluation.means["roc_auc"].value == pytest.approx(roc.mean())
+    assert evaluation.means == evaluation.parts["all"]
+    assert evaluation.parts["composition"]["pr_auc"].value == pytest.approx(pr[[0, 2]].mean())
+    assert evaluation.parts["instrument"]["pr_auc"].value == pytest.approx(pr[1])
+    assert set(evaluation.parts["instrument"]) == {"roc_auc", "pr_auc"}
+    assert set(evaluation.parts) == {"all", "composition", "instrument"}
     has = labels[:, 0] == 1
     assert (rock.known, rock.positives) == ((~np.isnan(labels[:, 0])).sum(), has.sum())
     assert rock.positive_groups == len(set(groups[has]))
-    assert (found.songs, found.groups) == (200, len(set(groups)))
+    assert (evaluation.num_songs, evaluation.num_groups) == (200, len(set(groups)))
     assert all(tag.roc_auc.low < tag.roc_auc.value < tag.roc_auc.high for tag in (rock, flute, slow))
 
 
-def test_parts_only_where_both_exist():
+def test_parts_are_masks_of_tags_and_those_without_tags_are_left_out():
     labels, scores, _ = example()
-    for columns in ([0, 1, 3], [2]):
-        chosen = Vocabulary([MIXED[column] for column in columns])
-        assert set(evaluate(labels[:, columns], scores[:, columns], chosen, resamples=2).parts) == {"all"}
+    parts = {"none": np.zeros(4, bool), "fast": np.array([True, False, False, True])}
+    evaluation = evaluate(labels, scores, MIXED, parts=parts, resamples=2)
+    assert set(evaluation.parts) == {"all", "fast"}
+    assert set(evaluation.parts["fast"]) == {"roc_auc", "pr_auc"}
+    assert set(evaluate(labels, scores, MIXED, resamples=2).parts) == {"all"}
+
+
+def test_a_list_of_names_stands_for_classification_tags():
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    scores = np.array([[0.9, 0.2], [0.3, 0.6], [0.7, 0.8], [0.8, 0.4]])
+    evaluation = evaluate(labels, scores, ["guitar", "slow"], resamples=10)
+    assert evaluation.means["roc_auc"].value == 0.875
+    assert evaluation == evaluate(labels, scores, Vocabulary(["guitar", "slow"]), resamples=10)
+
+
+def test_a_table_has_a_row_for_each_tag():
+    labels, scores, _ = example()
+    evaluation = evaluate(labels, scores, MIXED, resamples=20)
+    table = evaluation.table()
+    assert list(table.index) == list(MIXED.names)
+    assert table.loc["rock", "roc_auc"] == evaluation.tags[0].roc_auc.value
+    assert table.loc["rock", "roc_auc_low"] == evaluation.tags[0].roc_auc.low
+    assert np.isnan(table.loc["energy", "roc_auc"])
+    assert table.loc["energy", "sqrt_mse"] == evaluation.tags[1].sqrt_mse.value
+    assert repr(evaluation).startswith("Evaluation(4 tags, 200 songs, roc_auc 0.")
+    assert len(repr(evaluation)) < 150
 
 
 def test_the_mean_error_is_the_root_of_the_mean_square():
     """As published: one root over all attributes, not the mean of several roots."""
     vocabulary = Vocabulary([Tag("a", kind=REGRESSION), Tag("b", kind=REGRESSION)])
-    found = evaluate(np.zeros((5, 2)), np.tile([0.1, 0.7], (5, 1)), vocabulary, resamples=3)
-    assert [tag.sqrt_mse.value for tag in found.tags] == pytest.approx([0.1, 0.7])
-    assert found.means["sqrt_mse"].value == pytest.approx(0.5)
-    assert set(found.means) == {"sqrt_mse"}
+    evaluation = evaluate(np.zeros((5, 2)), np.tile([0.1, 0.7], (5, 1)), vocabulary, resamples=3)
+    assert [tag.sqrt_mse.value for tag in evaluation.tags] == pytest.approx([0.1, 0.7])
+    assert evaluation.means["sqrt_mse"].value == pytest.approx(0.5)
+    assert set(evaluation.means) == {"sqrt_mse"}
 
 
 def test_undefined_tags_are_named_and_in_no_mean():
     labels, scores, _ = example()
     labels[:, 0] = np.where(np.isnan(labels[:, 0]), np.nan, 0)
     labels[:, 1] = np.nan
-    found = evaluate(labels, scores, MIXED, resamples=30)
-    assert found.undefined == ["rock", "energy"]
-    assert (found.tags[0].positives, found.tags[1].known) == (0, 0)
-    assert found.tags[0].roc_auc is found.tags[1].sqrt_mse is None
-    assert "sqrt_mse" not in found.means
-    assert found.means["roc_auc"].value == pytest.approx(roc_auc(labels[:, 2:], scores[:, 2:]).mean())
-    assert found.parts["score"]["roc_auc"].value == pytest.approx(found.tags[3].roc_auc.value)
+    evaluation = evaluate(labels, scores, MIXED, parts=PARTS, resamples=30)
+    assert evaluation.undefined == ["rock", "energy"]
+    assert (evaluation.tags[0].positives, evaluation.tags[1].known) == (0, 0)
+    assert evaluation.tags[0].roc_auc is evaluation.tags[1].sqrt_mse is None
+    assert "sqrt_mse" not in evaluation.means
+    assert evaluation.means["roc_auc"].value == pytest.approx(roc_auc(labels[:, 2:], scores[:, 2:]).mean())
+    assert evaluation.parts["composition"]["roc_auc"].value == pytest.approx(evaluation.tags[3].roc_auc.value)
     labels[:, 0] = 1
     assert evaluate(labels, scores, MIXED, resamples=3).undefined == ["rock", "energy"]
 
@@ -304,19 +329,19 @@ def test_difference_is_paired():
     """Two models that err alike: each interval is wide, that of their difference is narrow."""
     labels, scores, groups = example()
     worse = scores + 0.1 * np.random.default_rng(3).normal(size=scores.shape).astype(np.float32)
-    first = evaluate(labels, scores, MIXED, groups=groups, resamples=300)
-    second = evaluate(labels, worse, MIXED, groups=groups, resamples=300)
+    first = evaluate(labels, scores, MIXED, groups=groups, parts=PARTS, resamples=300)
+    second = evaluate(labels, worse, MIXED, groups=groups, parts=PARTS, resamples=300)
     for metric in ("roc_auc", "pr_auc", "sqrt_mse"):
-        found = difference(first, second, metric)
-        assert found.value == pytest.approx(first.means[metric].value - second.means[metric].value)
+        gap = difference(first, second, metric)
+        assert gap.value == pytest.approx(first.means[metric].value - second.means[metric].value)
         resampled = first.resampled[metric] - second.resampled[metric]
-        assert [found.low, found.high] == pytest.approx(ends(found.value, resampled, least=-1))
+        assert [gap.low, gap.high] == pytest.approx(ends(gap.value, resampled, least=-1))
         width = first.means[metric].high - first.means[metric].low
-        assert found.high - found.low < 0.7 * width
-    parts = [difference(first, second, "roc_auc", part) for part in ("score", "instrument")]
-    for part, found in zip(("score", "instrument"), parts, strict=True):
-        assert found.value == first.parts[part]["roc_auc"].value - second.parts[part]["roc_auc"].value
-        assert found.low < found.value < found.high
+        assert gap.high - gap.low < 0.7 * width
+    parts = [difference(first, second, "roc_auc", part) for part in ("composition", "instrument")]
+    for part, gap in zip(("composition", "instrument"), parts, strict=True):
+        assert gap.value == first.parts[part]["roc_auc"].value - second.parts[part]["roc_auc"].value
+        assert gap.low < gap.value < gap.high
     same = difference(first, first, "pr_auc")
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
@@ -338,16 +363,36 @@ def test_any_evaluation_survives_json(vocabulary, seed):
     random = np.random.default_rng(seed)
     labels = random.uniform(size=(4, len(vocabulary)))
     labels[:, vocabulary.classification] = labels[:, vocabulary.classification] < 0.3
-    found = evaluate(labels, random.normal(size=labels.shape), vocabulary, resamples=3)
-    again = Evaluation.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
-    assert repr(again) == repr(found)  # nan as an end of an interval equals nothing, not even itself
-    for metric, series in found.resampled.items():
+    evaluation = evaluate(labels, random.normal(size=labels.shape), vocabulary, resamples=3)
+    again = Evaluation.from_dict(json.loads(json.dumps(evaluation.to_dict(), allow_nan=False)))
+    # as plain data: nan as an end of an interval does not equal itself
+    assert again.to_dict() == evaluation.to_dict()
+    for metric, series in evaluation.resampled.items():
         np.testing.assert_allclose(again.resampled[metric], series, atol=1e-5)
+
+
+def test_old_records_are_read_and_comparable():
+    """Their names of kinds, parts and counts are of the first version; so is the fingerprint of a new evaluation."""
+    path = BUNDLED_RUNS / "laptop-waveform-1k-s0.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))["test"]
+    record = Evaluation.from_dict(stored)
+    assert (record.num_songs, record.num_groups) == (stored["songs"], stored["groups"])
+    assert set(record.parts) == {"all", "composition", "instrument"}
+    assert {tag.kind for tag in record.tags} == {CLASSIFICATION, REGRESSION}
+    assert Evaluation.from_dict(record.to_dict()).to_dict() == record.to_dict()
+    predictions = load_predictions(path.stem)
+    evaluation = evaluate(
+        predictions.labels, predictions.scores, predictions.vocabulary, groups=predictions.groups, resamples=100
+    )
+    # as version 0.1 gave it for these labels, which are in half precision and so not quite those of the record
+    assert evaluation.fingerprint == "554a05810125"
+    for metric, mean in record.means.items():
+        assert evaluation.means[metric].value == pytest.approx(mean.value, abs=1e-3)
 
 
 def test_fingerprints_say_what_is_paired():
     labels, scores, groups = example()
-    base = evaluate(labels, scores, MIXED, groups=groups, resamples=5)
+    base = evaluate(labels, scores, MIXED, groups=groups, parts=PARTS, resamples=5)
     assert (
         evaluate(labels.astype(np.float64), 2 * scores, MIXED, groups=groups, resamples=5).fingerprint
         == base.fingerprint
@@ -368,15 +413,15 @@ def test_fingerprints_say_what_is_paired():
     ]
     assert len({evaluation.fingerprint for evaluation in [base, *different]}) == 8
     for evaluation in different:
-        with pytest.raises(ConfigError, match=f"fingerprints {base.fingerprint} and {evaluation.fingerprint} differ"):
+        with pytest.raises(ConfigError, match=f"{base.fingerprint}.*{evaluation.fingerprint}"):
             difference(base, evaluation, "roc_auc")
-    with pytest.raises(ConfigError, match="unknown metric 'roc-auc': did you mean 'roc_auc'"):
+    with pytest.raises(ConfigError, match="'roc-auc'.*'roc_auc'"):
         difference(base, base, "roc-auc")
-    with pytest.raises(ConfigError, match="unknown part 'scores': did you mean 'score'"):
-        difference(base, base, "roc_auc", "scores")
+    with pytest.raises(ConfigError, match="'compositions'.*'composition'"):
+        difference(base, base, "roc_auc", "compositions")
     recorded = Evaluation.from_dict(base.to_dict())
-    with pytest.raises(ConfigError, match="needs the resamples of both"):
-        difference(recorded, recorded, "roc_auc", "score")
+    with pytest.raises(ConfigError, match="resamples"):
+        difference(recorded, recorded, "roc_auc", "composition")
 
 
 def test_another_way_of_drawing_shows_in_the_fingerprint(monkeypatch):
@@ -391,8 +436,8 @@ def test_another_way_of_drawing_shows_in_the_fingerprint(monkeypatch):
 
 def test_intervals_can_be_printed():
     labels, scores, _ = example()
-    found = evaluate(labels, scores, MIXED, resamples=20).means["roc_auc"]
-    assert f"{found:.2f}" == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    mean = evaluate(labels, scores, MIXED, resamples=20).means["roc_auc"]
+    assert f"{mean:.2f}" == f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
 
 
 # Errors
@@ -400,29 +445,32 @@ def test_intervals_can_be_printed():
 L, S = np.float32([[1, 0.5, 0, 1], [0, 0.5, 1, 1]]), np.float32([[0.1, 0.2, 0.3, 0.4]] * 2)
 
 
-def changed(array, value, place=(1, 2)):
+def changed(array, value, index=(1, 2)):
     array = array.copy()
-    array[place] = value
+    array[index] = value
     return array
 
 
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((L[:1], S), {}, r"labels \(1, 4\) and scores \(2, 4\) differ"),
-        ((L[:, :3], S[:, :3]), {}, r"scores \(2, 3\) do not fit a vocabulary of 4 tags"),
-        ((L[0], S[0]), {}, r"scores \(4,\): expected \[songs, tags\]"),
+        ((L[:1], S), {}, r"\(1, 4\).*\(2, 4\)"),
+        ((L[:, :3], S[:, :3]), {}, r"\(2, 3\).*4 tags"),
+        ((L[0], S[0]), {}, r"\(4,\)"),
         ((L[:0], S[:0]), {}, "no songs"),
-        ((L, changed(S, np.nan)), {}, "scores that are not finite: 1, the first nan in row 1, tag flute"),
-        ((L, changed(S, -np.inf)), {}, "scores that are not finite: 1, the first -inf in row 1, tag flute"),
-        ((changed(L, 1.5), S), {}, r"labels outside \[0, 1\]: 1, the first 1.5 in row 1, tag flute"),
-        ((changed(L, -1), S), {}, r"labels outside \[0, 1\]: 1, the first -1 in row 1, tag flute"),
-        ((changed(L, 0.5), S), {}, "must be 0, 1 or nan: 1 are not, the first 0.5 in row 1, tag flute"),
-        ((L, S.astype(str)), {}, "scores of type <U32: expected numbers"),
-        ((L, S), {"groups": [1, 2, 3]}, r"groups of shape \(3,\): give one for each of the 2 songs"),
-        ((L, S), {"groups": [1, np.nan]}, "groups: not a number among them"),
-        ((L, S), {"resamples": 0}, "resamples=0: an interval needs at least one"),
+        ((L, changed(S, np.nan)), {}, "nan in row 1, tag flute"),
+        ((L, changed(S, -np.inf)), {}, "-inf in row 1, tag flute"),
+        ((changed(L, 1.5), S), {}, "1.5 in row 1, tag flute"),
+        ((changed(L, -1), S), {}, "-1 in row 1, tag flute"),
+        ((changed(L, 0.5), S), {}, "0.5 in row 1, tag flute"),
+        ((L, S.astype(str)), {}, "<U32"),
+        ((L, S), {"groups": [1, 2, 3]}, r"groups.*\(3,\).*2 songs"),
+        ((L, S), {"groups": [1, np.nan]}, "groups.*NaN"),
+        ((L, S), {"resamples": 0}, "resamples=0"),
         ((L, S), {"seed": -1}, "seed=-1"),
+        ((L, S), {"parts": {"slow": np.array([True, False])}}, r"'slow'.*\(2,\).*4 tags"),
+        ((L, S), {"parts": {"slow": [0, 0, 0, 1]}}, "'slow'.*int"),
+        ((L, S), {"parts": {"all": np.ones(4, bool)}}, "'all'"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, options, message):
@@ -434,23 +482,23 @@ def test_wrong_arguments_of_the_metrics_are_refused():
     for function in (roc_auc, pr_auc, sqrt_mse):
         with pytest.raises(ConfigError, match="differ"):
             function(L[:1], S)
-        with pytest.raises(ConfigError, match="not finite: 1, the first inf in row 1, tag 2"):
+        with pytest.raises(ConfigError, match="inf in row 1, tag 2"):
             function(L, changed(S, np.inf))
     for function in (roc_auc, pr_auc):
-        with pytest.raises(ConfigError, match="must be 0, 1 or nan: 2 are not, the first 0.5 in row 0, tag 1"):
+        with pytest.raises(ConfigError, match="0.5 in row 0, tag 1"):
             function(L, S)
 
 
 @pytest.mark.parametrize(
     ("scores", "songs", "count", "message"),
     [
-        (S, [0], None, r"segment_scores \(2, 4\) and songs \(1,\)"),
+        (S, [0], None, r"\(2, 4\).*\(1,\)"),
         (S[:0], np.zeros(0, int), None, "at least one segment"),
         (S, [0, -1], None, "from -1 to 0"),
-        (S, [0, 2], 2, "expected whole numbers from 0 to 2 - 1"),
+        (S, [0, 2], 2, "0 to 2 - 1"),
         (S, [0.0, 1.0], None, "float64"),
-        (S, [0, 2], None, "songs without a segment: 1, the first is number 1"),
-        (S, [0, 1], 4, "songs without a segment: 2, the first is number 2"),
+        (S, [0, 2], None, "1 songs.*number 1"),
+        (S, [0, 1], 4, "2 songs.*number 2"),
     ],
 )
 def test_segments_that_fit_no_song_are_refused(scores, songs, count, message):
@@ -464,7 +512,7 @@ def test_segments_that_fit_no_song_are_refused(scores, songs, count, message):
 def test_a_record_of_something_else_is_refused(spoil):
     data = evaluate(L, S, MIXED, resamples=2).to_dict()
     spoil(data)
-    with pytest.raises(ConfigError, match="no evaluation as Evaluation.to_dict"):
+    with pytest.raises(ConfigError, match="Evaluation.to_dict"):
         Evaluation.from_dict(data)
 
 

@@ -1,4 +1,4 @@
-"""Tables of scores and annotations are matched by song and tag; what does not match is refused with a clear error."""
+"""Tables of scores and labels are matched by song and tag; mismatches are refused with an error that names them."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ def write(tmp_path):
 
 def test_labels_are_matched_by_song_and_tag(write):
     labels = write("labels.csv", "\ufeffid, fast ,rock,slow\r\nb,1,0,\r\n\r\na,0,1,1\r\n")
-    groups = write("groups.json", json.dumps({"pace": ["slow", "fast"]}))
-    found = read_tables(write("scores.csv", SCORES), labels, groups)
-    assert found.vocabulary == Vocabulary(
+    exclusive = write("groups.json", json.dumps({"pace": ["slow", "fast"]}))
+    predictions = read_tables(write("scores.csv", SCORES), labels, exclusive)
+    assert predictions.vocabulary == Vocabulary(
         [Tag("rock"), Tag("slow", exclusive_group="pace"), Tag("fast", exclusive_group="pace")]
     )
-    np.testing.assert_array_equal(found.scores, [[0.1, 0.2, 0.9], [1, 0, 0.5]])
-    np.testing.assert_array_equal(found.labels, [[1, 1, 0], [0, np.nan, 1]])
+    np.testing.assert_array_equal(predictions.scores, [[0.1, 0.2, 0.9], [1, 0, 0.5]])
+    np.testing.assert_array_equal(predictions.labels, [[1, 1, 0], [0, np.nan, 1]])
 
 
 def test_scores_alone_are_enough(write):
-    found = read_tables(write("scores.csv", '"song","rock, loud",Käse\n"x, y",0.25,1e-3'))
-    assert found.vocabulary.names == ("rock, loud", "Käse")
-    np.testing.assert_array_equal(found.scores, [[0.25, 0.001]])
-    assert found.labels is found.groups is found.train_positives is None
+    predictions = read_tables(write("scores.csv", '"song","rock, loud",Käse\n"x, y",0.25,1e-3'))
+    assert predictions.vocabulary.names == ("rock, loud", "Käse")
+    np.testing.assert_array_equal(predictions.scores, [[0.25, 0.001]])
+    assert predictions.labels is predictions.groups is predictions.train_positives is None
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
-        ("", TaggingError, "scores.csv: empty; expected a header of tags"),
+        ("", TaggingError, "scores.csv: empty"),
         ("\n,\n", TaggingError, "scores.csv: empty"),
-        ("song,rock\n", TaggingError, "a header and no songs"),
-        ("song\na\n", TaggingError, "the header must name a tag for every column after the first"),
-        ("song,rock,\na,0,0\n", TaggingError, "the header must name a tag"),
-        ("song,rock,rock\na,0,0\n", ConfigError, "tags given twice: 'rock'"),
-        ("song,rock\na,0\nb,1\na,0\n", ConfigError, "songs given twice: 'a'"),
-        ("song,rock\na,0\n,1\n", TaggingError, "line 3: the first cell, the id of the song, is empty"),
-        ("song,rock\na,0,1\n", TaggingError, "line 2: 3 cells, the header has 2"),
-        ("song,rock\na,high\n", ConfigError, "line 2, tag 'rock': 'high' is not a number"),
-        ("song,rock\na,nan\n", ConfigError, "line 2, tag 'rock': 'nan' is not a number"),
+        ("song,rock\n", TaggingError, "without songs"),
+        ("song\na\n", TaggingError, "header"),
+        ("song,rock,\na,0,0\n", TaggingError, "header"),
+        ("song,rock,rock\na,0,0\n", ConfigError, "'rock'"),
+        ("song,rock\na,0\nb,1\na,0\n", ConfigError, "'a'"),
+        ("song,rock\na,0\n,1\n", TaggingError, "line 3.*empty"),
+        ("song,rock\na,0,1\n", TaggingError, "line 2: 3 cells.* 2"),
+        ("song,rock\na,high\n", ConfigError, "line 2, tag 'rock': 'high'"),
+        ("song,rock\na,nan\n", ConfigError, "line 2, tag 'rock': 'nan'"),
         (
             "song,rock\na,1.01\nb,-1\n",
             ConfigError,
-            r"song 'a', tag 'rock': a score of 1.01 is outside \[0, 1\]; 2 such cells",
+            "song 'a', tag 'rock': 1.01.*2 such cells",
         ),
-        ("song,rock\na,inf\n", ConfigError, "a score of inf is outside"),
-        ("song,rock,pop\na,1,\n", ConfigError, r"tag 'pop': a score of nothing \(an empty cell\) is outside"),
-        (b"song,rock\n\xff,1\n", TaggingError, "cannot be read as a CSV file in UTF-8"),
+        ("song,rock\na,inf\n", ConfigError, "tag 'rock': inf"),
+        ("song,rock,pop\na,1,\n", ConfigError, "tag 'pop': an empty cell"),
+        (b"song,rock\n\xff,1\n", TaggingError, "UTF-8"),
     ],
 )
 def test_wrong_scores_are_refused(write, text, kind, message):
@@ -76,13 +76,13 @@ def test_wrong_scores_are_refused(write, text, kind, message):
     [
         (
             "song,rock,slow\na,0,0\nb,0,0\n",
-            "tags differ: 'fast' only in .*scores.csv; both files must hold the same tags",
+            "'fast' only in .*scores.csv",
         ),
         ("song,rock,slow,fast,pop\na,0,0,0,0\nb,0,0,0,0\n", "tags differ: 'pop' only in .*labels.csv"),
         ("song,rock,slow,quick\na,0,0,0\nb,0,0,0\n", "'fast' only in .*scores.csv; 'quick' only in .*labels.csv"),
         ("song,rock,slow,fast\na,0,0,0\n", "songs differ: 'b' only in .*scores.csv"),
         ("song,rock,slow,fast\na,0,0,0\nb,0,0,0\nc,0,0,0\n", "songs differ: 'c' only in .*labels.csv"),
-        ("song,rock,slow,fast\na,0,0,0\nb,0,0.5,0\n", "labels.csv: song 'b', tag 'slow': 0.5 is no annotation"),
+        ("song,rock,slow,fast\na,0,0,0\nb,0,0.5,0\n", "song 'b', tag 'slow': 0.5"),
         ("", "labels.csv: empty"),
     ],
 )
@@ -100,19 +100,19 @@ def test_many_differences_are_counted(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"pace": ["slow", "fats"]}', "groups.json, group 'pace': unknown tag 'fats': did you mean 'fast'"),
-        ('{"a": ["slow", "fast"], "b": ["fast", "rock"]}', "tag 'fast' is given twice, in 'a' and 'b'"),
-        ('{"a": ["slow", "slow"]}', "tag 'slow' is given twice, in 'a' and 'a'"),
-        ('{"a": ["slow"], "a": ["fast"]}', "given twice: 'a'"),
+        ('{"pace": ["slow", "fats"]}', "groups.json.*'pace'.*'fats'.*'fast'"),
+        ('{"a": ["slow", "fast"], "b": ["fast", "rock"]}', "'fast'.*'a' and 'b'"),
+        ('{"a": ["slow", "slow"]}', "'slow'.*'a' and 'a'"),
+        ('{"a": ["slow"], "a": ["fast"]}', "'a'"),
         ('["slow", "fast"]', "expected .*name of a group"),
         ('{"a": "slow"}', "expected .*name of a group"),
         ('{"a": [1]}', "expected .*name of a group"),
         ("{", "cannot be read as JSON"),
     ],
 )
-def test_wrong_groups_are_refused(write, text, message):
+def test_wrong_exclusive_groups_are_refused(write, text, message):
     with pytest.raises(TaggingError, match=message):
-        read_tables(write("scores.csv", SCORES), groups=write("groups.json", text))
+        read_tables(write("scores.csv", SCORES), exclusive=write("groups.json", text))
 
 
 def test_files_that_are_not_there_are_refused(tmp_path):

@@ -20,9 +20,9 @@ def papers():
 def test_paper_models(papers):
     """Counts of the original TensorFlow code, and operations counted by hand from its shapes."""
     waveform, spectrogram = papers["waveform"], papers["spectrogram"]
-    assert (waveform.numbers, waveform.parameters) == (5_380_774, 5_377_082)
-    assert (spectrogram.numbers, spectrogram.parameters) == (5_927_110, 5_924_154)
-    assert (waveform.frames, spectrogram.frames) == (108, 938)
+    assert (waveform.stored_values, waveform.parameters) == (5_380_774, 5_377_082)
+    assert (spectrogram.stored_values, spectrogram.parameters) == (5_927_110, 5_924_154)
+    assert (waveform.num_frames, spectrogram.num_frames) == (108, 938)
     assert waveform.frames_per_second == pytest.approx(16000 / 3**7)
     assert spectrogram.frames_per_second == 62.5
     layers = {layer.name: layer for layer in waveform.layers}
@@ -35,10 +35,10 @@ def test_paper_models(papers):
 
 def test_reach_in_milliseconds(papers):
     layers = {layer.name: layer for layer in papers["spectrogram"].layers}
-    assert layers["frontend.log_mel"].field_ms == 32.0
-    assert layers["frontend.log_mel"].hop_ms == 16.0
-    assert layers["frontend.temporal.0"].field_ms == 32 + 164 * 16
-    assert layers["backend.dense"].field_ms is None
+    assert layers["frontend.log_mel"].receptive_field_ms == 32.0
+    assert layers["frontend.log_mel"].stride_ms == 16.0
+    assert layers["frontend.temporal.0"].receptive_field_ms == 32 + 164 * 16
+    assert layers["backend.dense"].receptive_field_ms is None
 
 
 @pytest.mark.parametrize("frontend", tagging.list_frontends())
@@ -54,7 +54,7 @@ def test_every_parameter_and_operation_has_a_row(frontend, backend):
     text = str(summary)
     assert all(layer.name in text for layer in summary.layers)
     assert f"{summary.parameters:,}" in text
-    assert f"{summary.frames} frames" in text
+    assert f"{summary.num_frames} frames" in text
 
 
 def test_attention_is_counted():

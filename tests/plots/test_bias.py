@@ -22,9 +22,9 @@ WORDS = Vocabulary(
 def make(labels=True, seed=0):
     random = np.random.default_rng(seed)
     scores = random.uniform(size=(80, 5)) * [0.4, 0.8, 1, 0.6, 0.2]
-    truth = (random.uniform(size=scores.shape) < scores) * 1.0
+    drawn = (random.uniform(size=scores.shape) < scores) * 1.0
     return bias_report(
-        scores, WORDS, truth if labels else None, [0, 30, 50, 20, 5] if labels else None, top_k=2, resamples=20
+        scores, WORDS, drawn if labels else None, [0, 30, 50, 20, 5] if labels else None, top_k=2, resamples=20
     )
 
 
@@ -52,9 +52,9 @@ def lines(ax):
 def test_over_representation_has_the_most_popular_tag_first(report):
     (ax,) = bias_plots.over_representation(report).axes
     assert texts(ax.get_xticklabels()) == ["fast", "slow", "d", "e", "a $x^$"]
-    found, order = report.over_representation, [2, 1, 3, 4, 0]
-    np.testing.assert_allclose(lines(ax)["in the annotations"].get_ydata(), found.annotated[order])
-    np.testing.assert_allclose(lines(ax)["in the predicted top 2"].get_ydata(), found.predicted[order])
+    measure, order = report.over_representation, [2, 1, 3, 4, 0]
+    np.testing.assert_allclose(lines(ax)["in the labels"].get_ydata(), measure.labelled[order])
+    np.testing.assert_allclose(lines(ax)["in the predicted top 2"].get_ydata(), measure.predicted[order])
     assert ax.get_ylim()[0] == 0
 
 
@@ -82,16 +82,16 @@ def test_contradictions_are_drawn_with_their_intervals(report):
     (ax,) = bias_plots.contradictions(report).axes
     (pair,) = report.contradictions.pairs
     assert texts(ax.get_yticklabels()) == ["slow + fast"]
-    assert list(lines(ax)["given by their thresholds"].get_xdata()) == [pair.above.value]
-    assert list(lines(ax)["both in the top 2"].get_xdata()) == [pair.listed.value]
+    assert list(lines(ax)["both assigned"].get_xdata()) == [pair.by_threshold.value]
+    assert list(lines(ax)["both in the top 2"].get_xdata()) == [pair.in_top_k.value]
     (ends,) = ax.collections[0].get_segments()
-    assert [ends[0][0], ends[1][0]] == pytest.approx([pair.above.low, pair.above.high])
+    assert [ends[0][0], ends[1][0]] == pytest.approx([pair.by_threshold.low, pair.by_threshold.high])
 
 
 def test_cooccurrence_is_drawn_in_one_order_and_scale(report):
-    annotated, predicted, _ = bias_plots.cooccurrence(report).axes
+    labelled, predicted, _ = bias_plots.cooccurrence(report).axes
     order = [2, 1, 3, 4, 0]
-    for ax, phi in ((annotated, report.cooccurrence.annotated_phi), (predicted, report.cooccurrence.predicted_phi)):
+    for ax, phi in ((labelled, report.cooccurrence.labelled_phi), (predicted, report.cooccurrence.predicted_phi)):
         drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
         np.testing.assert_allclose(drawn, phi[np.ix_(order, order)])
         assert ax.images[0].get_clim() == (-1, 1)
@@ -111,7 +111,7 @@ def test_all_figures_have_a_description_and_can_be_drawn(report):
         figure.canvas.draw()  # a dollar sign in a name is a dollar sign
         assert len(description) > 60
         assert description.endswith(".")
-    assert f"{report.over_representation.against_annotations:.2f}" in drawn["over-representation"][1]
+    assert f"{report.over_representation.against_labels:.2f}" in drawn["over-representation"][1]
 
 
 def test_without_annotations_less_is_drawn():

@@ -1,5 +1,7 @@
 """What the figures show: data, labels and order, not pixels."""
 
+from dataclasses import dataclass
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -12,10 +14,12 @@ from matplotlib.colors import to_hex
 
 from tagging import plots
 from tagging.audio.mel import LogMel, MelSpec
+from tagging.book.poster_table import rows_of
 from tagging.book.published import list_published, published_results
+from tagging.book.runs import training_records
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval
-from tagging.plots.results import METRICS
+from tagging.evaluation.metrics import METRICS
 from tagging.tags import TrackTags, Vocabulary
 
 
@@ -136,18 +140,34 @@ def test_by_scale_draws_every_row(version, metric):
             model = next(m for m, name in plots.MODEL_NAMES.items() if name == line.get_label())
             assert to_hex(line.get_color()).upper() == plots.MODEL_COLOURS[model]
     assert drawn == {
-        plots.MODEL_NAMES[model]: {row.examples: getattr(row, metric) for row in rows if row.model == model}
+        plots.MODEL_NAMES[model]: {row.num_clips: row.scores[metric] for row in rows if row.model == model}
         for model in {row.model for row in rows}
     }
     assert labels(ax.get_xticklabels()) == ["100k", "500k", "1M"]
 
 
-def test_by_scale_takes_run_records():
-    records = [{"model": "waveform", "examples": n, "roc_auc": v} for n, v in ((10_000, 0.7), (1_000, 0.6))]
-    (line,) = plots.by_scale(records, "roc_auc").axes[0].lines
+@dataclass
+class Result:
+    """One model at one scale, as the table of runs gives it."""
+
+    model: str
+    num_clips: int
+    scores: dict
+
+
+def test_by_scale_sorts_and_leaves_out_what_has_no_such_metric():
+    rows = [Result("waveform", n, {"roc_auc": value}) for n, value in ((10_000, 0.7), (1_000, 0.6))]
+    (line,) = plots.by_scale([*rows, Result("gbt", 100, {})], "roc_auc").axes[0].lines
     assert list(line.get_xdata()) == [1_000, 10_000]
-    with pytest.raises(ConfigError, match="did you mean 'roc_auc'"):
-        plots.by_scale(records, "roc-auc")
+    with pytest.raises(ConfigError, match="'roc_auc'"):
+        plots.by_scale(rows, "roc-auc")
+
+
+def test_by_scale_takes_the_rows_of_the_table():
+    rows = rows_of(training_records(), "laptop", models=["spectrogram"])
+    ax = plots.by_scale([row for row in rows if row.num_training_segments == 102_400], "roc_auc").axes[0]
+    (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
+    assert list(line.get_xdata()) == [1_000, 10_000, 100_000]
 
 
 def test_drawing_on_given_axes(result):
@@ -187,10 +207,7 @@ def test_dollar_signs_in_names_are_no_formulas():
 
 
 def test_by_scale_draws_intervals_as_bars():
-    rows = [
-        {"model": "waveform", "examples": clips, "roc_auc": Interval(0.7 + clips / 1e6, 0.65, 0.9)}
-        for clips in (1_000, 10_000)
-    ]
+    rows = [Result("waveform", clips, {"roc_auc": Interval(0.7 + clips / 1e6, 0.65, 0.9)}) for clips in (1_000, 10_000)]
     ax = plots.by_scale(rows, "roc_auc").axes[0]
     (bars,) = [container for container in ax.containers if container.has_yerr]
     ends = [segment[:, 1].tolist() for segment in bars.lines[2][0].get_segments()]
@@ -198,35 +215,35 @@ def test_by_scale_draws_intervals_as_bars():
 
 
 def test_differences_that_may_be_chance_are_hollow():
-    found = {
+    gaps = {
         "sure": Interval(0.02, 0.01, 0.03),
         "chance": Interval(-0.01, -0.02, 0.01),
         "worse": Interval(-0.2, -0.3, -0.1),
     }
-    ax = plots.differences(found, xlabel="ROC-AUC").axes[0]
+    ax = plots.differences(gaps, xlabel="ROC-AUC").axes[0]
     points = [line for line in ax.lines if line.get_marker() == "o"]
     assert [point.get_xdata()[0] for point in points] == [0.02, -0.01, -0.2]
     assert [point.get_markerfacecolor() == plots.PAPER for point in points] == [False, True, False]
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(found)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(gaps)
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first at the top
 
 
 @pytest.mark.parametrize("models", [["waveform"], ["waveform", "spectrogram"]])
 def test_learning_draws_every_entry(models):
     history = [
-        {"update": 10 * n, "loss": dict.fromkeys(models, 1 / n)}
+        {"step": 10 * n, "loss": dict.fromkeys(models, 1 / n)}
         | ({"validation": {m: {"roc_auc": 0.5 + n / 10} for m in models}} if n % 2 else {})
         for n in range(1, 5)
     ]
-    left, right = plots.learning(history, batch=32).axes
+    left, right = plots.learning(history, batch_size=32).axes
     assert [list(line.get_ydata()) for line in left.lines] == [[1, 1 / 2, 1 / 3, 1 / 4]] * len(models)
     assert [list(line.get_xdata()) for line in right.lines[: len(models)]] == [[320, 960]] * len(models)
     assert (left.get_legend() is None) == (len(models) == 1)
     # a record's history is of one model
-    own = [
+    of_one_model = [
         {**entry, "loss": entry["loss"]["waveform"]}
         | ({"validation": entry["validation"]["waveform"]} if "validation" in entry else {})
         for entry in history
     ]
-    left, right = plots.learning(own, batch=32).axes
+    left, right = plots.learning(of_one_model, batch_size=32).axes
     assert list(right.lines[0].get_ydata()) == [0.6, 0.8]

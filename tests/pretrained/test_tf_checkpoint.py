@@ -81,11 +81,11 @@ arrays = hnp.arrays(
 
 @given(st.dictionaries(names, arrays, max_size=9), st.integers(1, 4))
 def test_what_was_written_is_read(variables, blocks):
-    found = parse_checkpoint(*checkpoint(variables, blocks))
-    assert set(found) == set(variables)
+    parsed = parse_checkpoint(*checkpoint(variables, blocks))
+    assert set(parsed) == set(variables)
     for name, array in variables.items():
-        assert found[name].dtype == np.float32
-        np.testing.assert_array_equal(found[name], array)
+        assert parsed[name].dtype == np.float32
+        np.testing.assert_array_equal(parsed[name], array)
 
 
 def test_the_optimisers_variables_are_left_out():
@@ -98,9 +98,7 @@ def test_the_optimisers_variables_are_left_out():
 def test_read_from_disk(tmp_path):
     index, data = checkpoint({"a": np.arange(6.0).reshape(2, 3)})
     (tmp_path / "model.index").write_bytes(index)
-    with pytest.raises(
-        CheckpointError, match=r"model: not a TensorFlow checkpoint; both \.index and \.data-00000-of-00001"
-    ):
+    with pytest.raises(CheckpointError, match="model: not a TensorFlow checkpoint"):
         read_checkpoint(tmp_path / "model")
     (tmp_path / "model.data-00000-of-00001").write_bytes(data)
     np.testing.assert_array_equal(read_checkpoint(tmp_path / "model")["a"], [[0, 1, 2], [3, 4, 5]])
@@ -110,14 +108,14 @@ def test_what_tensorflow_would_not_write_is_refused():
     one = {"a": np.ones(3)}
     index, data = checkpoint(one)
     for case, message_ in (
-        (checkpoint(one, dtype=3), "variable 'a' is not of 32-bit floats"),
-        (checkpoint(one, compression=1), "a block is compressed"),
-        ((index[:-1] + b"\0", data), "the index does not end as a table does"),
-        ((index, data[:-1]), r"variable 'a' of shape \[3\] does not fit its 12 bytes at 0 of 11"),
-        ((b"", b""), "the index does not end as a table does"),
-        ((data, index), "the index does not end as a table does"),
+        (checkpoint(one, dtype=3), "'a'.*float32"),
+        (checkpoint(one, compression=1), "compressed"),
+        ((index[:-1] + b"\0", data), "magic number"),
+        ((index, data[:-1]), r"'a'.*\[3\].*12 bytes at 0 of 11"),
+        ((b"", b""), "magic number"),
+        ((data, index), "magic number"),
     ):
-        with pytest.raises(CheckpointError, match=f"damaged TensorFlow checkpoint: {message_}"):
+        with pytest.raises(CheckpointError, match=f"damaged.*{message_}"):
             parse_checkpoint(*case)
 
 
@@ -134,7 +132,7 @@ SAMPLE = {
 def test_a_cut_index_is_refused(data):
     index, numbers = checkpoint(SAMPLE)
     size = data.draw(st.integers(0, len(index) - 1))
-    with pytest.raises(CheckpointError, match="damaged TensorFlow checkpoint"):
+    with pytest.raises(CheckpointError, match="damaged"):
         parse_checkpoint(index[:size], numbers)
 
 
@@ -146,12 +144,12 @@ def test_every_bit_of_the_index_may_flip():
         damaged = bytearray(index)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
-            found = parse_checkpoint(bytes(damaged), numbers)
+            parsed = parse_checkpoint(bytes(damaged), numbers)
         except CheckpointError:
             refused += 1
         else:
-            assert all(isinstance(array, np.ndarray) for array in found.values())
-            assert sum(array.nbytes for array in found.values()) <= 10 * len(numbers)
+            assert all(isinstance(array, np.ndarray) for array in parsed.values())
+            assert sum(array.nbytes for array in parsed.values()) <= 10 * len(numbers)
     assert refused > 0.25 * 8 * len(index)
 
 
@@ -159,7 +157,7 @@ def test_every_bit_of_the_index_may_flip():
 def test_noise_with_the_right_end_is_survived(noise, data):
     """Anything may stand before the magic number."""
     try:
-        found = parse_checkpoint(noise + struct.pack("<Q", MAGIC), data)
+        parsed = parse_checkpoint(noise + struct.pack("<Q", MAGIC), data)
     except CheckpointError:
         return
-    assert all(isinstance(array, np.ndarray) for array in found.values())
+    assert all(isinstance(array, np.ndarray) for array in parsed.values())

@@ -316,7 +316,7 @@ def test_what_one_of_two_processes_cannot_read_both_count(tones, tmp_path):
     out = run_by_two(settings, tmp_path / "two")
     record = json.loads((tmp_path / "two" / "mel-statistics" / "record.json").read_text())
     assert record["failed_tracks"] == {"train": 3, "validation": 0, "test": 3}
-    assert record["test"]["songs"] == 57
+    assert record["test"]["num_songs"] == 57
     for split in ("train", "test"):
         assert len((tmp_path / "two" / f"failed-{split}.txt").read_text().splitlines()) == 3
         assert out.count(f"3 of 60 {split} tracks cannot be read") == 1

@@ -1,7 +1,6 @@
-"""Hand-made features of a sound, as music information retrieval described music before networks learnt to.
+"""Hand-made features of a sound: some 900 numbers in five blocks (timbre, loudness, texture, rhythm, harmony).
 
-Some nine hundred numbers in five blocks: timbre, loudness, texture, rhythm and harmony. They feed the gradient-boosted trees
-that the poster sets against both networks (its row "GBT + features"). Book: ``book/baseline``.
+Input of the gradient-boosted trees, the row "GBT + features" of the poster. Book: ``book/baseline``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from .rhythm import rhythm
 from .spectra import RATE, SHORTEST_SECONDS, Spectra, Table, spectra_of
 from .timbre import loudness, texture, timbre
 
-# Part of the name of cached features: count up whenever a number changes.
+# Part of the name of cached features; to be raised when any value changes.
 VERSION = 1
 
 BLOCKS: dict[str, Callable[[Spectra], Table]] = {
@@ -31,21 +30,21 @@ BLOCKS: dict[str, Callable[[Spectra], Table]] = {
 def describe(waveform: np.ndarray, sample_rate: int = RATE) -> np.ndarray:
     """All features of a sound, each finite, in the order of :func:`feature_names`.
 
-    Apart from the level, none depends on how loud the sound is; the features of harmony do not depend on the key.
+    Only ``loudness.level`` depends on the level of the sound; pitch classes, keys and intervals do not depend on the key.
 
     Args:
-        waveform: float in [-1, 1] or signed integers, [samples] or [channels, samples]; a sound shorter than a second
-            is filled up with silence.
-        sample_rate: of the waveform, Hz; it is resampled to 16 kHz.
+        waveform: float in [-1, 1] or signed integers, [samples] or [channels, samples]; a sound shorter than 1 s
+            is padded with silence.
+        sample_rate: of the waveform, in Hz; it is resampled to 16 kHz.
 
     Returns:
         float32 [features].
 
     Raises:
-        AudioError: a shape, type or value that is not a sound, or no samples.
+        AudioError: a wrong shape or type, NaN or infinite values, or no samples.
         ConfigError: an impossible sample rate.
 
-    Source: the poster's "GBT + features"; each block names its own. Book: ``book/baseline``.
+    Source: the poster's "GBT + features"; sources of the features are in the modules of the blocks. Book: ``book/baseline``.
     """
     sound = spectra_of(waveform, sample_rate)
     values = [np.ravel(part) for block in BLOCKS.values() for part in block(sound).values()]
@@ -54,7 +53,7 @@ def describe(waveform: np.ndarray, sample_rate: int = RATE) -> np.ndarray:
 
 @functools.cache
 def feature_names() -> tuple[str, ...]:
-    """A name for every feature: block, descriptor and statistic, and a number within a vector, such as ``timbre.mfcc.mean.3``.
+    """Names of all features: block, descriptor, statistic and index, such as ``timbre.mfcc.mean.3``.
 
     Book: ``book/baseline``.
     """
@@ -62,6 +61,6 @@ def feature_names() -> tuple[str, ...]:
     names: list[str] = []
     for block, function in BLOCKS.items():
         for name, part in function(silence).items():
-            ending = [""] if np.ndim(part) == 0 else [f".{place}" for place in range(len(part))]
-            names += [f"{block}.{name}{end}" for end in ending]
+            endings = [""] if np.ndim(part) == 0 else [f".{index}" for index in range(len(part))]
+            names += [f"{block}.{name}{ending}" for ending in endings]
     return tuple(names)

@@ -1,7 +1,4 @@
-"""What all features of a sound start from: one spectrogram, its mel bands, and how a row of frames becomes a few numbers.
-
-Book: ``book/baseline``.
-"""
+"""Spectrogram and mel bands that all features start from, and summaries of rows of frames."""
 
 from __future__ import annotations
 
@@ -15,15 +12,15 @@ from ...audio.files import as_waveform, resample
 from ...audio.mel import MelSpec, mel_bank
 
 RATE = 16000
-# 128 ms tell the semitones apart from about 260 Hz upwards; a frame every 20 ms follows the notes.
+# A window of 128 ms separates semitones from about 260 Hz upwards; a frame every 20 ms.
 WINDOW, HOP = 2048, 320
 FRAMES_PER_SECOND = RATE / HOP
 MEL_BANDS = 40
-# Decibels below the loudest place of a spectrogram at which it is cut off.
+# A spectrogram is cut off this many dB below its maximum.
 FLOOR_DB = 80.0
-# Digital silence has this level; the least that 16 bits can hold has -90 dB.
+# Level of digital silence, in dB; the smallest sound of 16 bits has -90 dB.
 SILENCE_DB = -100.0
-# Shorter sounds are filled up with silence, so that every statistic over time exists.
+# Shorter sounds are padded with silence, so that every statistic over time is defined.
 SHORTEST_SECONDS = 1.0
 
 # Name of a feature within its block -> its values, a scalar or a vector.
@@ -32,12 +29,12 @@ Table = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Spectra:
-    """One sound, prepared for all blocks of features. Made by :func:`spectra_of`.
+    """One sound with its spectrogram. Made by :func:`spectra_of`.
 
     Attributes:
         waveform: float32 [samples] at 16 kHz, scaled to a root mean square of 1; all zeros for digital silence.
         level: root mean square before the scaling, in dB below full scale, at least -100.
-        magnitude: float32 [bins, frames]: absolute values of the short-time Fourier transform.
+        magnitude: float32 [bins, frames]: magnitude of the short-time Fourier transform.
     """
 
     waveform: np.ndarray
@@ -56,14 +53,14 @@ class Spectra:
 
 
 def spectra_of(waveform: np.ndarray, sample_rate: int = RATE) -> Spectra:
-    """Prepare a sound.
+    """Scale a sound and compute its spectrogram.
 
     Args:
         waveform: float in [-1, 1] or signed integers, [samples] or [channels, samples].
-        sample_rate: of the waveform, Hz; it is resampled to 16 kHz.
+        sample_rate: of the waveform, in Hz; it is resampled to 16 kHz.
 
     Raises:
-        AudioError: a shape, type or value that is not a sound, or no samples.
+        AudioError: a wrong shape or type, NaN or infinite values, or no samples.
         ConfigError: an impossible sample rate.
     """
     sound = resample(as_waveform(waveform), sample_rate, RATE)
@@ -71,11 +68,11 @@ def spectra_of(waveform: np.ndarray, sample_rate: int = RATE) -> Spectra:
         sound = np.pad(sound, (0, missing))
     strength = float(np.sqrt(np.mean(sound.astype(np.float64) ** 2)))
     level = max(20 * np.log10(max(strength, 1e-30)), SILENCE_DB)
-    # one level for all sounds: how loud something was recorded must not look like a change of its timbre
+    # the same level for all sounds: the level of a recording must not change its timbre
     sound = (sound / strength if level > SILENCE_DB else np.zeros_like(sound)).astype(np.float32)
     padded = np.pad(sound, WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]  # [frames, window], a view
-    # scipy's transform stays in float32, which takes half the time of NumPy's
+    # scipy's transform stays in float32 and takes half the time of NumPy's
     from scipy.fft import rfft
 
     spectrum = rfft(frames * _window(), axis=1)
@@ -96,22 +93,26 @@ def _mel_bank() -> np.ndarray:
 
 
 def decibels(power: np.ndarray) -> np.ndarray:
-    """10 log10 of a power, cut off 80 dB below its maximum; all zeros give a constant."""
+    """Power in dB, cut off 80 dB below its maximum; a constant if all values are 0.
+
+    Args:
+        power: float, any shape.
+    """
     floor = max(float(power.max()) * 10 ** (-FLOOR_DB / 10), 1e-20)
     return 10 * np.log10(np.maximum(power, floor))
 
 
 def frequencies() -> np.ndarray:
-    """float32 [bins]: the centre of every bin, in Hz."""
+    """float32 [bins]: the centre frequency of every bin, in Hz."""
     return np.arange(WINDOW // 2 + 1, dtype=np.float32) * (RATE / WINDOW)
 
 
 def summary(name: str, rows: np.ndarray) -> Table:
-    """A few rows over time in three numbers each: mean, deviation, and mean change from frame to frame.
+    """Three statistics of each row: mean, standard deviation, and mean absolute change from frame to frame.
 
     Args:
-        name: what the rows are.
-        rows: [rows, frames].
+        name: prefix of the feature names.
+        rows: float [rows, frames].
     """
     return {
         f"{name}.mean": rows.mean(axis=1),
@@ -121,7 +122,12 @@ def summary(name: str, rows: np.ndarray) -> Table:
 
 
 def full_summary(name: str, row: np.ndarray) -> Table:
-    """One row over time, [frames], in eight numbers: its distribution, and that of its changes."""
+    """Eight statistics of one row: its distribution, and that of its changes.
+
+    Args:
+        name: prefix of the feature names.
+        row: float [frames].
+    """
     changes = np.diff(row)
     low, middle, high = np.percentile(row, [10, 50, 90])
     return {
@@ -137,15 +143,24 @@ def full_summary(name: str, row: np.ndarray) -> Table:
 
 
 def skewness(row: np.ndarray) -> float:
-    """Third standardised moment of [frames]; 0 for a row that hardly varies."""
+    """Third standardized moment; 0 for a nearly constant row.
+
+    Args:
+        row: float [frames].
+    """
     centred = row.astype(np.float64) - row.mean(dtype=np.float64)
-    spread = np.sqrt(np.mean(centred**2))
-    # below rounding there is nothing but noise to standardise
-    return float(np.mean(centred**3) / spread**3) if spread > 1e-6 * (1 + np.abs(row).max()) else 0.0
+    deviation = np.sqrt(np.mean(centred**2))
+    # smaller deviations are rounding
+    return float(np.mean(centred**3) / deviation**3) if deviation > 1e-6 * (1 + np.abs(row).max()) else 0.0
 
 
 def entropy(weights: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Of weights >= 0 along an axis, divided by its maximum: 0 is one peak, 1 is flat (and so is a sum of 0)."""
+    """Entropy of weights along an axis, divided by its maximum: 0 for a single peak, 1 for equal weights and for all zeros.
+
+    Args:
+        weights: float, at least 0.
+        axis: to sum over.
+    """
     count = weights.shape[axis]
     total = weights.sum(axis=axis, keepdims=True)
     share = np.where(total > 0, weights / np.maximum(total, 1e-30), 1 / count)

@@ -14,6 +14,7 @@ from ...errors import TaggingError, unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
 from ...tags import Vocabulary
 from ...training.records import read_record
+from ...utils.legacy import current_parts
 
 BUNDLED_RUNS = Path(__file__).parent
 _PREDICTIONS = BUNDLED_RUNS / "predictions"
@@ -37,6 +38,18 @@ def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, An
         if record.get("kind") == "training":
             records.append(record)
     return sorted(records, key=lambda record: record["name"])
+
+
+def bundled_record(name: str) -> dict[str, Any]:
+    """The record of a bundled run or measurement.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    names = [path.stem for path in BUNDLED_RUNS.glob("*.json")]
+    if name not in names:
+        raise unknown_name("record", name, names)
+    return current_parts(read_record(BUNDLED_RUNS / f"{name}.json"))
 
 
 def list_predictions() -> list[str]:

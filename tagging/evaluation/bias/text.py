@@ -46,7 +46,7 @@ def _reference(value: float, meaning: str) -> str:
 
 def _popularity_lines(report: BiasReport) -> list[str]:
     lines = _heading(f"Do popular tags win the top {report.top_k}?")
-    limits = f"({report.top_k}: the same list for all; {len(report.tags)}: all tags equally often)"
+    limits = f"({report.top_k}: one list for all; {len(report.tags)}: all tags alike)"
     lines.append(_row("effective number of listed tags", report.variety, limits, ".1f"))
     measure = report.over_representation
     if measure is None:
@@ -119,7 +119,7 @@ def _contradiction_lines(report: BiasReport) -> list[str]:
         lines.append("  Most frequent pairs. Confidence: mean of the lower score. Left out: songs labelled with both.")
     for pair in sorted(violated, key=lambda pair: -pair.by_threshold.value)[:LINES]:
         note = (
-            f"confidence {pair.by_threshold_confidence:.2f}, if independent {pair.by_threshold_if_independent:.3f}, "
+            f"confidence {pair.by_threshold_confidence:.2f}, by chance {pair.by_threshold_if_independent:.3f}, "
             f"left out {pair.num_labelled_both}"
         )
         lines.append(_row(f"  {report.tags[pair.first]} + {report.tags[pair.second]}", pair.by_threshold, note))
@@ -145,7 +145,7 @@ def _agreement_lines(report: BiasReport) -> list[str]:
             _row("    mean difference of scores", pair.difference, higher),
         ]
         for name, rule in (("assigned", pair.by_threshold), (f"in the top {measure.top_k}", pair.in_top_k)):
-            note = f"if independent {rule.if_independent:.2f}, at least {rule.minimum:.2f}, {rule.num_songs} songs"
+            note = f"by chance {rule.if_independent:.2f}, at least {rule.minimum:.2f}, {rule.num_songs} songs"
             lines.append(_row(f"    only one {name}", rule.rate, note if rule.num_songs else "in no song"))
     return lines
 

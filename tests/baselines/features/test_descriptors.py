@@ -85,7 +85,7 @@ def test_every_feature_of_noise_of_any_length_is_finite(samples, level, seed):
     assert np.isfinite(values).all()
 
 
-def test_what_is_no_sound_is_refused():
+def test_invalid_sounds_are_refused():
     with pytest.raises(AudioError, match="no samples"):
         describe(np.zeros(0, np.float32))
     with pytest.raises(AudioError):
@@ -114,7 +114,7 @@ def test_noise_is_flat_and_wide_where_a_sine_is_not():
     assert feature(noise, "texture.lasting") == pytest.approx(0.5, abs=0.1)
 
 
-def test_only_the_level_knows_how_loud_a_sound_is():
+def test_only_the_level_depends_on_loudness():
     loud = melody(MARY)
     quiet = describe(loud / 8)
     loud = describe(loud)
@@ -127,9 +127,9 @@ def test_only_the_level_knows_how_loud_a_sound_is():
 
 def test_another_sample_rate_changes_little():
     sound = melody(MARY)
-    here, there = describe(sound), describe(resample(sound, RATE, 44100), 44100)
+    values, resampled = describe(sound), describe(resample(sound, RATE, 44100), 44100)
     for name in ("timbre.centroid.mean", "rhythm.even.tempo.0", "harmony.key.0", "loudness.level"):
-        assert feature(there, name) == pytest.approx(feature(here, name), rel=0.02)
+        assert feature(resampled, name) == pytest.approx(feature(values, name), rel=0.02)
 
 
 def test_dynamics():
@@ -168,7 +168,7 @@ def test_a_steady_beat_has_a_clearer_pulse_than_a_free_one():
     assert feature(steady, "rhythm.even.between.variety") < feature(free, "rhythm.even.between.variety")
 
 
-def test_the_autocorrelation_is_that_of_the_definition():
+def test_the_autocorrelation_follows_its_definition():
     rows = np.random.default_rng(0).normal(size=(2, 50))
     centred = rows - rows.mean(axis=1, keepdims=True)
     share = [max(1 - lag / 50, 0.5) for lag in range(50)]
@@ -204,13 +204,13 @@ def test_a_chord_has_its_notes_and_its_mode():
 
 
 @pytest.mark.parametrize("semitones", [1, 3, -4])
-def test_harmony_does_not_see_the_key(semitones):
-    here, there = (harmony(spectra_of(melody([pitch + shift for pitch in MARY]))) for shift in (0, semitones))
+def test_harmony_does_not_depend_on_the_key(semitones):
+    sound, shifted = (harmony(spectra_of(melody([pitch + shift for pitch in MARY]))) for shift in (0, semitones))
     for name in ("chroma", "chroma.end", "key", "intervals", "intervals.next", "intervals.later", "intervals.together"):
-        np.testing.assert_allclose(there[name], here[name], atol=0.03)
-    np.testing.assert_allclose(there["centroid"], here["centroid"], atol=0.05)
+        np.testing.assert_allclose(shifted[name], sound[name], atol=0.03)
+    np.testing.assert_allclose(shifted["centroid"], sound["centroid"], atol=0.05)
     # the register does
-    assert there["top"][0] - here["top"][0] == pytest.approx(semitones, abs=1.5)
+    assert shifted["top"][0] - sound["top"][0] == pytest.approx(semitones, abs=1.5)
 
 
 def test_intervals_have_a_direction():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tagging
+from tagging.baselines.features import extraction
 from tagging.data.sheet_music.corpus import VOCABULARY, SheetMusic
 from tagging.errors import ConfigError, CorpusError
 
@@ -167,6 +168,26 @@ def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ConfigError, match="did you mean 'scores'"):
         tagging.open_corpus("score")
     assert "sheet-music" in tagging.list_corpora()
+
+
+def test_the_corpus_describes_itself(corpus: SheetMusic):
+    parts = corpus.parts()
+    assert set(parts) == {"composition", "instrument"}
+    assert (parts["composition"] ^ parts["instrument"]).all()
+    assert parts["composition"][VOCABULARY.position("jig")]
+    assert parts["instrument"][VOCABULARY.position("harp")]
+    assert corpus.provenance() == {"bank": corpus.bank.version}
+    assert corpus.name == "sheet-music"
+    assert "MIT" in corpus.licence
+    assert corpus.description == "synthesized clips of sheet music"
+
+
+def test_caches_keep_their_names(corpus: SheetMusic, cache: Path):
+    """Features of earlier versions are filed under the first name of the corpus."""
+    dry = tagging.open_corpus("sheet-music", clips=5, degraded=False)
+    assert corpus.cache_name == f"scores-{corpus.library.version}-train-all-0"
+    assert dry.cache_name == f"{corpus.cache_name}-dry"
+    assert extraction._folder(dry, 3.0).name == f"{dry.cache_name}-3s-1"
 
 
 def test_the_vocabulary_says_where_every_tag_comes_from():

@@ -1,4 +1,4 @@
-"""A model that says the truth and one that says what is popular are told apart by every measure, with known answers."""
+"""Every measure has known answers for true probabilities and for a model that gives popular tags."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tagging.evaluation.bias import (
     contradictions,
     cooccurrence,
     over_representation,
+    text,
     top_precision,
     variety,
 )
@@ -36,9 +37,9 @@ def test_the_popular_model_lists_the_three_most_frequent_tags():
 def test_yardsticks_are_the_measures_of_the_annotations():
     """What a perfect model would get is what the annotations get, taken as scores; lists longer than songs have tags."""
     for top_k in (1, TOP, 7):
-        found = over_representation(POPULAR, LABELS, top_k=top_k, resampling=RESAMPLING)
+        measured = over_representation(POPULAR, LABELS, top_k=top_k, resampling=RESAMPLING)
         same = over_representation(LABELS, LABELS, top_k=top_k, resampling=RESAMPLING)
-        assert found.if_perfect == pytest.approx(same.against_annotations.value)
+        assert measured.if_perfect == pytest.approx(same.against_labels.value)
     accuracy = accuracy_by_popularity(POPULAR, LABELS, resampling=RESAMPLING)
     perfect = accuracy_by_popularity(LABELS, LABELS, resampling=RESAMPLING)
     assert accuracy.rank_if_perfect == pytest.approx(perfect.rank_correlation.value)
@@ -49,8 +50,8 @@ def test_yardsticks_are_the_measures_of_the_annotations():
 def test_a_perfect_list_with_places_to_spare_is_filled_by_lot():
     """Two tags a song, four places: the other two are any of the three that are left."""
     labels = np.array([[1, 1, 0, 0, 0]] * 3)
-    found = over_representation(np.full((3, 5), 0.5), labels, popularity=np.array([5, 5, 1, 1, 1]), top_k=4)
-    assert found.if_perfect == pytest.approx((5 + 5 + 1 + 1) / 4 / 5)
+    measured = over_representation(np.full((3, 5), 0.5), labels, popularity=np.array([5, 5, 1, 1, 1]), top_k=4)
+    assert measured.if_perfect == pytest.approx((5 + 5 + 1 + 1) / 4 / 5)
     assert over_representation(np.full((3, 5), 0.5), labels, top_k=2).if_perfect == pytest.approx(1)
     assert math.isnan(over_representation(np.full((3, 5), 0.5), popularity=np.ones(5), top_k=2).if_perfect)
 
@@ -58,19 +59,19 @@ def test_a_perfect_list_with_places_to_spare_is_filled_by_lot():
 def test_over_representation():
     true = over_representation(TRUTH, LABELS, **LISTS)
     popular = over_representation(POPULAR, LABELS, **LISTS)
-    assert true.against_annotations.value == pytest.approx(1, abs=0.01)
-    assert true.against_annotations.low <= 1 <= true.against_annotations.high
-    assert true.scores_against_annotations.low <= 1 <= true.scores_against_annotations.high
+    assert true.against_labels.value == pytest.approx(1, abs=0.01)
+    assert true.against_labels.low <= 1 <= true.against_labels.high
+    assert true.scores_against_labels.low <= 1 <= true.scores_against_labels.high
     top = np.sort(RATES)[-TOP:]
-    assert popular.against_annotations.value == pytest.approx(top.mean() / ((RATES / RATES.sum()) @ RATES))
-    assert popular.against_chance.value == pytest.approx(top.mean() / RATES.mean())
-    assert popular.against_annotations.low > 1.2
+    assert popular.against_labels.value == pytest.approx(top.mean() / ((RATES / RATES.sum()) @ RATES))
+    assert popular.against_random.value == pytest.approx(top.mean() / RATES.mean())
+    assert popular.against_labels.low > 1.2
     assert sorted(popular.predicted) == pytest.approx([0] * 9 + [1 / 3] * 3)
     np.testing.assert_allclose(true.predicted, (TRUTH > 0).sum(axis=0) / (TOP * len(TRUTH)))
     # against a frequency that is given, without annotations
     given = over_representation(POPULAR, popularity=RATES, **LISTS)
-    assert given.against_annotations.value == pytest.approx(popular.against_annotations.value)
-    np.testing.assert_allclose(given.annotated, RATES / RATES.sum())
+    assert given.against_labels.value == pytest.approx(popular.against_labels.value)
+    np.testing.assert_allclose(given.labelled, RATES / RATES.sum())
 
 
 def test_variety():
@@ -131,21 +132,21 @@ def test_calibration():
 def test_contradictions():
     true = contradictions(TRUTH, VOCABULARY.exclusive_groups, LABELS, **LISTS)
     popular = contradictions(POPULAR, VOCABULARY.exclusive_groups, LABELS, **LISTS)
-    for share in (true.above, true.listed, *true.groups["mode"]):
+    for share in (true.by_threshold, true.in_top_k, *true.groups["mode"]):
         assert (share.value, share.low, share.high) == (0, 0, 0)
-    assert all(pair.coincide == 0 and math.isnan(pair.above_confidence) for pair in true.pairs)
+    assert all(pair.num_labelled_both == 0 and math.isnan(pair.by_threshold_confidence) for pair in true.pairs)
     listed = set(np.argsort(-RATES)[:TOP])
     for pair in popular.pairs:
         both = {pair.first, pair.second} <= listed
-        assert pair.listed.value == both
-        assert (pair.listed_confidence == pytest.approx(np.sqrt(RATES[[pair.first, pair.second]]).min())) == both
+        assert pair.in_top_k.value == both
+        assert (pair.in_top_k_confidence == pytest.approx(np.sqrt(RATES[[pair.first, pair.second]]).min())) == both
         # as many songs as have each, drawn by lot
         by_chance = RATES[pair.first] * RATES[pair.second]
-        assert pair.above_by_chance == pytest.approx(by_chance)
-        assert pair.above.value == pytest.approx(by_chance, abs=4 * math.sqrt(by_chance / len(LABELS)))
-        assert pair.above.low > 0
-    assert popular.listed.value == 1
-    assert popular.above.low > 0.15
+        assert pair.by_threshold_if_independent == pytest.approx(by_chance)
+        assert pair.by_threshold.value == pytest.approx(by_chance, abs=4 * math.sqrt(by_chance / len(LABELS)))
+        assert pair.by_threshold.low > 0
+    assert popular.in_top_k.value == 1
+    assert popular.by_threshold.low > 0.15
 
 
 def test_cooccurrence():
@@ -154,20 +155,20 @@ def test_cooccurrence():
     assert true.reproduced.value == pytest.approx(true.reproduced_if_true, abs=0.02)
     assert true.reproduced.low > 0.9
     assert true.distance.value == pytest.approx(true.distance_if_true, rel=0.2)
-    np.testing.assert_allclose(true.annotated_phi, true.predicted_phi, atol=0.06)
+    np.testing.assert_allclose(true.labelled_phi, true.predicted_phi, atol=0.06)
     assert popular.reproduced.value == pytest.approx(0, abs=1e-9)
     assert popular.reproduced.high < 1e-9
     off = ~np.eye(12, dtype=bool)
     np.testing.assert_allclose(popular.predicted_phi[off], 0, atol=1e-9)
     np.testing.assert_allclose(popular.predicted_joint[off], np.outer(np.sqrt(RATES), np.sqrt(RATES))[off])
-    assert popular.distance.value == pytest.approx(np.sqrt(np.mean(popular.annotated_phi[off] ** 2)))
+    assert popular.distance.value == pytest.approx(np.sqrt(np.mean(popular.labelled_phi[off] ** 2)))
     assert popular.distance.low > 2 * true.distance.value
-    assert true.annotated_joint[0, 1] == 0
+    assert true.labelled_joint[0, 1] == 0
 
 
 def test_reports_tell_the_two_apart():
     texts = [
-        bias_report(scores, VOCABULARY, LABELS, top_k=TOP, resamples=50).text().splitlines()
+        text(bias_report(scores, VOCABULARY, LABELS, top_k=TOP, resamples=50)).splitlines()
         for scores in (TRUTH, POPULAR)
     ]
 
@@ -178,9 +179,9 @@ def test_reports_tell_the_two_apart():
     for start, true, popular in (
         ("any exclusive pair in the top 3", 0, 1),
         ("gain over popularity", LIKELY - np.sort(RATES)[-TOP:].mean(), 0),
-        ("part of the annotated association", 1, 0),
+        ("slope of predicted over labelled phi", 1, 0),
         (
-            "the same with scores in place of lists",
+            "popularity by scores / of labelled tags",
             1,
             POPULAR[0] @ RATES / POPULAR[0].sum() / (RATES @ RATES / RATES.sum()),
         ),

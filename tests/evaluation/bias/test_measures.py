@@ -23,6 +23,7 @@ from tagging.evaluation.bias import (
     contradictions,
     cooccurrence,
     over_representation,
+    text,
     top_precision,
     variety,
 )
@@ -45,19 +46,19 @@ def cases(draw):
     return scores, labels, popularity, resampling, draw(st.integers(1, tags - 1))
 
 
-def check(found, slow, resampling, limits=(-math.inf, math.inf), tolerance=1e-9):
+def check(measured, slow, resampling, limits=(-math.inf, math.inf), tolerance=1e-9):
     """An interval against a slow function of rows of songs, on the songs themselves and on every resample."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes that are missing, and means of nothing
         value, *series = (slow(rows) for rows in resampled(resampling))
-    assert found.value == pytest.approx(value, abs=tolerance, nan_ok=True)
+    assert measured.value == pytest.approx(value, abs=tolerance, nan_ok=True)
     if np.isnan(series).all():
-        assert math.isnan(found.low)
-        assert math.isnan(found.high)
+        assert math.isnan(measured.low)
+        assert math.isnan(measured.high)
         return
     below, above = np.nanpercentile(series, [2.5, 97.5])
-    assert found.low == pytest.approx(min(value, max(limits[0], 2 * value - above)), abs=tolerance, nan_ok=True)
-    assert found.high == pytest.approx(max(value, min(limits[1], 2 * value - below)), abs=tolerance, nan_ok=True)
+    assert measured.low == pytest.approx(min(value, max(limits[0], 2 * value - above)), abs=tolerance, nan_ok=True)
+    assert measured.high == pytest.approx(max(value, min(limits[1], 2 * value - below)), abs=tolerance, nan_ok=True)
 
 
 def top(scores, k):
@@ -99,12 +100,12 @@ def test_over_representation_and_variety(case):
 
     every = np.arange(len(scores))
     assumed = ratio(lists, annotated)(every), not np.isnan(annotated(every)).any()
-    found = over_representation(scores, labels, popularity=popularity, top_k=k, resampling=resampling)
+    measured = over_representation(scores, labels, popularity=popularity, top_k=k, resampling=resampling)
     if assumed[1] and all((annotated(rows) @ popularity) > 0 for rows in resampled(resampling)):
-        check(found.against_annotations, ratio(lists, annotated), resampling, (0, math.inf))
-        check(found.scores_against_annotations, ratio(weighted, annotated), resampling, (0, math.inf))
-    check(found.against_chance, lambda rows: lists(rows) @ popularity / popularity.mean(), resampling, (0, math.inf))
-    np.testing.assert_allclose(found.predicted, lists(every))
+        check(measured.against_labels, ratio(lists, annotated), resampling, (0, math.inf))
+        check(measured.scores_against_labels, ratio(weighted, annotated), resampling, (0, math.inf))
+    check(measured.against_random, lambda rows: lists(rows) @ popularity / popularity.mean(), resampling, (0, math.inf))
+    np.testing.assert_allclose(measured.predicted, lists(every))
     check(variety(scores, top_k=k, resampling=resampling), hill, resampling, (1, scores.shape[1]))
 
 
@@ -117,12 +118,12 @@ def test_accuracy_by_popularity(case):
         has, known = has_and_known(labels, rows, tag)
         if not 0 < len(has) < len(known):
             return math.nan
-        found = 0.0
+        hits = 0.0
         for row in has:
             higher = sum(scores[other, tag] > scores[row, tag] for other in known)
             equal = sum(scores[other, tag] == scores[row, tag] for other in known)
-            found += min(max((len(has) - higher) / equal, 0), 1)
-        return found / len(has)
+            hits += min(max((len(has) - higher) / equal, 0), 1)
+        return hits / len(has)
 
     def lift(rows, tag):
         has, known = has_and_known(labels, rows, tag)
@@ -136,11 +137,11 @@ def test_accuracy_by_popularity(case):
             return math.nan
         return np.mean([np.mean([scores[row, tag] > score for score in np.delete(scores[row], tag)]) for row in has])
 
-    found = accuracy_by_popularity(scores, labels, popularity=popularity, resampling=resampling)
+    accuracy = accuracy_by_popularity(scores, labels, popularity=popularity, resampling=resampling)
     every = np.arange(len(scores))
     for name, slow in (("recall", recall), ("lift", lift), ("rank", rank)):
         expected = [slow(every, tag) for tag in range(scores.shape[1])]
-        np.testing.assert_allclose(getattr(found, name), expected, atol=1e-11)
+        np.testing.assert_allclose(getattr(accuracy, name), expected, atol=1e-11)
 
         def correlation(rows, slow=slow):
             values = np.array([slow(rows, tag) for tag in range(scores.shape[1])]).round(12)
@@ -149,7 +150,7 @@ def test_accuracy_by_popularity(case):
                 return math.nan
             return spearmanr(values[both], popularity[both]).statistic
 
-        check(getattr(found, f"{name}_correlation"), correlation, resampling, (-1, 1))
+        check(getattr(accuracy, f"{name}_correlation"), correlation, resampling, (-1, 1))
 
 
 @given(cases())
@@ -173,14 +174,14 @@ def test_top_precision(case):
         return lambda rows: precision(rows, rate)
 
     model, baseline = by(lambda row: scores[row]), by(lambda row: popularity)
-    found = top_precision(scores, labels, popularity=popularity, top_k=k, resampling=resampling)
-    check(found.model, model, resampling, (0, 1))
-    check(found.popularity, baseline, resampling, (0, 1))
-    check(found.gain, lambda rows: model(rows) - baseline(rows), resampling)
+    measured = top_precision(scores, labels, popularity=popularity, top_k=k, resampling=resampling)
+    check(measured.model, model, resampling, (0, 1))
+    check(measured.popularity, baseline, resampling, (0, 1))
+    check(measured.gain, lambda rows: model(rows) - baseline(rows), resampling)
     ceiling = precision(
         range(len(scores)), lambda row, known, length: min(sum(labels[row, known] == 1), length) / length
     )
-    assert found.ceiling == pytest.approx(ceiling, nan_ok=True)
+    assert measured.ceiling == pytest.approx(ceiling, nan_ok=True)
 
 
 @given(cases(), st.integers(1, 12))
@@ -199,14 +200,14 @@ def test_calibration(case, bins):
     def mean_of(tags):
         return lambda rows: np.nanmean([error(rows, tag) for tag in tags])
 
-    found = calibration(scores, labels, popularity=popularity, bins=bins, resampling=resampling)
+    calibrated = calibration(scores, labels, popularity=popularity, bins=bins, resampling=resampling)
     every = range(scores.shape[1])
-    np.testing.assert_allclose(found.error, [error(range(len(scores)), tag) for tag in every], atol=1e-12)
-    check(found.mean_error, mean_of(every), resampling, (0, 1))
-    assert sorted(tag for band in found.bands for tag in band.tags) == list(every)
-    means = [popularity[list(band.tags)].mean() for band in found.bands]
+    np.testing.assert_allclose(calibrated.error, [error(range(len(scores)), tag) for tag in every], atol=1e-12)
+    check(calibrated.mean_error, mean_of(every), resampling, (0, 1))
+    assert sorted(tag for band in calibrated.bands for tag in band.tags) == list(every)
+    means = [popularity[list(band.tags)].mean() for band in calibrated.bands]
     assert means == sorted(means, reverse=True)
-    for band in found.bands:
+    for band in calibrated.bands:
         check(band.error, mean_of(band.tags), resampling, (0, 1))
 
         def ratio(rows, band=band):
@@ -227,7 +228,7 @@ def test_calibration(case, bins):
 def test_the_error_of_true_probabilities_is_the_mean_error_of_drawn_labels():
     random = np.random.default_rng(0)
     scores = random.uniform(size=(300, 3)) ** 2
-    found = calibration(
+    calibrated = calibration(
         scores, (random.uniform(size=scores.shape) < scores) * 1.0, resampling=Resampling(300, resamples=1)
     )
     drawn = [
@@ -236,7 +237,7 @@ def test_the_error_of_true_probabilities_is_the_mean_error_of_drawn_labels():
         ).error
         for _ in range(100)
     ]
-    np.testing.assert_allclose(found.error_if_true, np.mean(drawn, axis=0), rtol=0.15)
+    np.testing.assert_allclose(calibrated.error_if_true, np.mean(drawn, axis=0), rtol=0.15)
 
 
 @given(cases(), st.booleans(), st.booleans())
@@ -246,7 +247,7 @@ def test_contradictions(case, annotated, own_thresholds):
     exclusive = {"one": tuple(range(0, tags, 2)), "two": tuple(range(1, tags, 2)), "all": tuple(range(tags))}
     thresholds = np.linspace(0.2, 0.6, tags) if own_thresholds else 0.4
     given = labels if annotated else None
-    found = contradictions(scores, exclusive, given, thresholds=thresholds, top_k=k, resampling=resampling)
+    violations = contradictions(scores, exclusive, given, thresholds=thresholds, top_k=k, resampling=resampling)
     limit = np.broadcast_to(thresholds, tags)
 
     def true_of(row, a, b):
@@ -259,13 +260,13 @@ def test_contradictions(case, annotated, own_thresholds):
         return {a, b} <= set(top(scores[row], k)) and not true_of(row, a, b)
 
     pairs = [(name, *pair) for name, members in exclusive.items() for pair in itertools.combinations(members, 2)]
-    assert [(pair.group, pair.first, pair.second) for pair in found.pairs] == pairs
-    for result in found.pairs:
+    assert [(pair.group, pair.first, pair.second) for pair in violations.pairs] == pairs
+    for result in violations.pairs:
         a, b = result.first, result.second
-        assert result.coincide == sum(true_of(row, a, b) for row in range(len(scores)))
+        assert result.num_labelled_both == sum(true_of(row, a, b) for row in range(len(scores)))
         for rule, share, confidence in (
-            (above, result.above, result.above_confidence),
-            (listed, result.listed, result.listed_confidence),
+            (above, result.by_threshold, result.by_threshold_confidence),
+            (listed, result.in_top_k, result.in_top_k_confidence),
         ):
 
             def slow(rows, rule=rule, a=a, b=b):
@@ -279,26 +280,26 @@ def test_contradictions(case, annotated, own_thresholds):
     def anywhere(rule, groups):
         return lambda rows: np.mean([any(rule(row, a, b) for name, a, b in pairs if name in groups) for row in rows])
 
-    for name in found.groups:
-        check(found.groups[name][0], anywhere(above, [name]), resampling, (0, 1))
-        check(found.groups[name][1], anywhere(listed, [name]), resampling, (0, 1))
-    check(found.above, anywhere(above, exclusive), resampling, (0, 1))
-    check(found.listed, anywhere(listed, exclusive), resampling, (0, 1))
+    for name in violations.groups:
+        check(violations.groups[name][0], anywhere(above, [name]), resampling, (0, 1))
+        check(violations.groups[name][1], anywhere(listed, [name]), resampling, (0, 1))
+    check(violations.by_threshold, anywhere(above, exclusive), resampling, (0, 1))
+    check(violations.in_top_k, anywhere(listed, exclusive), resampling, (0, 1))
 
 
 def test_tags_are_given_as_often_as_annotated():
     """The rule where no thresholds are given: the highest scores of each tag, whatever their level."""
     scores = np.array([[0.9, 0.02], [0.8, 0.03], [0.7, 0.01], [0.6, 0.04]])
     labels = np.array([[1, 0], [1, 0], [0, 1], [0, np.nan]])
-    found = contradictions(scores, {"pair": (0, 1)}, labels, top_k=1, resampling=Resampling(4, resamples=2))
+    violations = contradictions(scores, {"pair": (0, 1)}, labels, top_k=1, resampling=Resampling(4, resamples=2))
     # two of four songs have the first tag, one of three known the second, of four so 1.33: rounded, one
-    assert found.pairs[0].above.value == 0
+    assert violations.pairs[0].by_threshold.value == 0
     labels[0, 1] = np.nan
     labels[1, 1] = np.nan  # now one of one: all four are given it
-    found = contradictions(scores, {"pair": (0, 1)}, labels, top_k=1, resampling=Resampling(4, resamples=2))
-    assert found.pairs[0].above.value == 0.5
-    assert found.pairs[0].above_confidence == pytest.approx(0.025)
-    assert found.thresholds.startswith("as many songs")
+    violations = contradictions(scores, {"pair": (0, 1)}, labels, top_k=1, resampling=Resampling(4, resamples=2))
+    assert violations.pairs[0].by_threshold.value == 0.5
+    assert violations.pairs[0].by_threshold_confidence == pytest.approx(0.025)
+    assert violations.thresholds.startswith("each tag is assigned as often")
     alone = contradictions(scores, {"pair": (0, 1)}, top_k=1, resampling=Resampling(4, resamples=2))
     assert alone.thresholds == "score of 0.5 or more"
 
@@ -314,22 +315,22 @@ def test_cooccurrence(case, annotated):
             return math.nan, math.nan
         joint = np.mean([values[r, a] * values[r, b] for r in both], dtype=float)
         first, second = (np.mean([values[r, tag] for r in both], dtype=float) for tag in (a, b))
-        spread = first * (1 - first) * second * (1 - second)
-        return joint, (joint - first * second) / math.sqrt(spread) if spread > 1e-9 else math.nan
+        variance = first * (1 - first) * second * (1 - second)
+        return joint, (joint - first * second) / math.sqrt(variance) if variance > 1e-9 else math.nan
 
-    found = cooccurrence(scores, labels if annotated else None, resampling=resampling)
-    tables = [(scores, found.predicted_joint, found.predicted_phi)]
+    measured = cooccurrence(scores, labels if annotated else None, resampling=resampling)
+    tables = [(scores, measured.predicted_joint, measured.predicted_phi)]
     if annotated:
-        tables.append((labels, found.annotated_joint, found.annotated_phi))
+        tables.append((labels, measured.labelled_joint, measured.labelled_phi))
     else:
-        assert found.annotated_joint is found.annotated_phi is found.reproduced is found.distance is None
+        assert measured.labelled_joint is measured.labelled_phi is measured.reproduced is measured.distance is None
     for values, joint, phi in tables:
         for a, b in itertools.permutations(range(tags), 2):
             expected = joint_and_phi(values, range(len(scores)), a, b)
             assert [joint[a, b], phi[a, b]] == pytest.approx(expected, abs=1e-6, nan_ok=True)
         assert np.isnan(np.diag(phi)).all()
     if not annotated:
-        np.testing.assert_allclose(np.diag(found.predicted_joint), scores.mean(axis=0))
+        np.testing.assert_allclose(np.diag(measured.predicted_joint), scores.mean(axis=0))
         return
 
     def compared(rows):
@@ -350,8 +351,8 @@ def test_cooccurrence(case, annotated):
 
     # annotations without any association leave nothing to compare with but rounding
     if all(sum(y * y for _, y in compared(rows)) > 1e-6 or not compared(rows) for rows in resampled(resampling)):
-        check(found.reproduced, slope, resampling, tolerance=1e-6)
-        check(found.distance, distance, resampling, (0, math.inf), tolerance=1e-6)
+        check(measured.reproduced, slope, resampling, tolerance=1e-6)
+        check(measured.distance, distance, resampling, (0, math.inf), tolerance=1e-6)
 
 
 # What the measures share
@@ -386,11 +387,11 @@ def test_score_ranks(scores):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=0, max_size=12))
 def test_spearman_is_that_of_scipy(pairs):
     first, second = np.array(pairs, float).reshape(-1, 2).T
-    found = spearman(np.append(first, np.nan), np.append(second, 3.0))
+    correlation = spearman(np.append(first, np.nan), np.append(second, 3.0))
     if len(pairs) < 3 or len(set(first)) == 1 or len(set(second)) == 1:
-        assert math.isnan(found)
+        assert math.isnan(correlation)
     else:
-        assert found == pytest.approx(spearmanr(first, second).statistic)
+        assert correlation == pytest.approx(spearmanr(first, second).statistic)
 
 
 # The report
@@ -423,24 +424,24 @@ def test_a_report_takes_all_measures_of_the_classification_tags():
     chosen, resampling = [0, 2, 3, 4], Resampling(60, groups, resamples=20, seed=3)
     x, y, popularity = scores[:, chosen], labels[:, chosen], positives[chosen]
     assert report.tags == ("slow", "fast", "rock", "alone")
-    assert (report.songs, report.groups, report.skipped) == (60, resampling.count, {})
+    assert (report.num_songs, report.num_groups, report.skipped) == (60, resampling.num_groups, {})
     lists = {"top_k": 2, "resampling": resampling}
     annotated = {"popularity": popularity, "resampling": resampling}
     assert report.variety == variety(x, **lists)
     expected = over_representation(x, y, popularity=popularity, **lists)
-    assert report.over_representation.against_annotations == expected.against_annotations
+    assert report.over_representation.against_labels == expected.against_labels
     assert report.precision == top_precision(x, y, top_k=2, **annotated)
     expected = accuracy_by_popularity(x, y, **annotated)
     assert report.accuracy.recall_correlation == expected.recall_correlation
     assert report.calibration.mean_error == calibration(x, y, bins=4, **annotated).mean_error
     expected = contradictions(x, {"pace": [0, 1]}, y, thresholds=limits[chosen], **lists)
-    assert report.contradictions.above == expected.above
+    assert report.contradictions.by_threshold == expected.by_threshold
     assert list(report.contradictions.groups) == ["pace"]
     assert report.cooccurrence.reproduced == cooccurrence(x, y, resampling=resampling).reproduced
-    text = report.text()
-    assert "how often each is given in training" in text
-    assert "slow + fast" in text
-    assert max(map(len, text.splitlines())) <= 125
+    page = text(report)
+    assert "frequency in training" in page
+    assert "slow + fast" in page
+    assert max(map(len, page.splitlines())) <= 125
 
 
 def test_a_report_compares_words_for_the_same():
@@ -451,13 +452,13 @@ def test_a_report_compares_words_for_the_same():
     x, y = scores[:, [0, 2, 3, 4]], labels[:, [0, 2, 3, 4]]
     expected = agreement(x, {"calm": [3, 0]}, y, top_k=2, resampling=Resampling(60, groups, resamples=20))
     assert report.agreement == expected
-    text = report.text()
-    assert "alone + slow: rank correlation" in text
-    assert "(slow has higher scores)" in text
-    assert max(map(len, text.splitlines())) <= 125
+    page = text(report)
+    assert "alone + slow: rank correlation" in page
+    assert "(slow has higher scores)" in page
+    assert max(map(len, page.splitlines())) <= 125
     bare = bias_report(scores, MIXED, labels, top_k=2, resamples=5)
     assert bare.agreement is None
-    assert "mean the same" not in bare.text()
+    assert "synonyms" not in text(bare)
 
 
 def test_a_report_without_annotations_says_what_it_lacks():
@@ -467,21 +468,21 @@ def test_a_report_without_annotations_says_what_it_lacks():
         bare.over_representation is bare.accuracy is bare.precision is bare.calibration is bare.contradictions is None
     )
     assert len(bare.skipped) == 3
-    for words in ("tags in use", "Not measured: contradictions: no exclusive groups", "unknown"):
-        assert words in bare.text()
+    for words in ("effective number", "Not measured: contradictions", "unknown"):
+        assert words in text(bare)
     given = bias_report(scores, MIXED, train_positives=[1, 2, 3, 4, 5], top_k=2, resamples=5)
     assert given.over_representation is not None
     assert given.contradictions.thresholds == "score of 0.5 or more"
     assert set(given.skipped) == {"accuracy by popularity, precision of the lists, calibration"}
     full = bias_report(scores, MIXED, labels, top_k=2, resamples=5)
-    assert "how often each is annotated in these songs" in full.text()
+    assert "frequency in the labels" in text(full)
 
 
 def test_a_report_of_one_song_says_what_one_song_can_say():
-    text = bias_report(SCORES[:1], MIXED, np.round(LABELS[:1]), top_k=2, resamples=3).text()
-    assert "With one group intervals have no width." in text
-    assert "undefined: no two tags vary in these songs" in text
-    assert "nan" not in text
+    page = text(bias_report(SCORES[:1], MIXED, np.round(LABELS[:1]), top_k=2, resamples=3))
+    assert "With one group, intervals have no width." in page
+    assert "undefined: no two tags vary in these songs" in page
+    assert "nan" not in page
 
 
 def test_a_report_is_plain_data():
@@ -499,48 +500,51 @@ def test_a_report_is_plain_data():
 SCORES, LABELS, _ = mixed(6)
 
 
-def changed(array, place, value):
+def changed(array, index, value):
     array = array.copy()
-    array[place] = value
+    array[index] = value
     return array
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: bias_report(SCORES * 2, MIXED), r"scores outside \[0, 1\]: .* give probabilities, not logits"),
+        (lambda: bias_report(SCORES * 2, MIXED), r"outside \[0, 1\].*probabilities, not logits"),
         (
             lambda: bias_report(changed(SCORES, (2, 3), np.nan), MIXED),
-            "not finite: 1, the first nan in row 2, tag rock",
+            "not finite.*row 2, tag rock",
         ),
-        (lambda: bias_report(SCORES[:, :3], MIXED), "do not fit a vocabulary of 5 tags"),
+        (lambda: bias_report(SCORES[:, :3], MIXED), "6, 3.*5 tags"),
         (lambda: bias_report(SCORES, MIXED, LABELS[:4]), "differ"),
-        (lambda: bias_report(SCORES, MIXED, changed(LABELS, (0, 0), 0.5)), "must be 0, 1 or nan"),
+        (lambda: bias_report(SCORES, MIXED, changed(LABELS, (0, 0), 0.5)), "0, 1 or nan"),
         (lambda: bias_report(SCORES, MIXED, np.zeros((6, 5))), "no song has any tag"),
-        (lambda: bias_report(SCORES, MIXED, LABELS, top_k=4), "top_k=4: with 4 classification tags give 1 to 3"),
+        (lambda: bias_report(SCORES, MIXED, LABELS, top_k=4), "top_k=4.*1 to 3"),
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=0), "top_k=0"),
         (
             lambda: bias_report(SCORES, MIXED, LABELS, [1, 2], top_k=2),
-            r"train_positives \(2,\): give one for each of the 5",
+            r"train_positives \(2,\).*5",
         ),
-        (lambda: bias_report(SCORES, MIXED, LABELS, [-1, 1, 1, 1, 1], top_k=2), "popularity .*: give 0 or a positive"),
-        (lambda: bias_report(SCORES, MIXED, LABELS, groups=[1, 2], top_k=2), "groups of shape"),
+        (lambda: bias_report(SCORES, MIXED, LABELS, [-1, 1, 1, 1, 1], top_k=2), "popularity"),
+        (lambda: bias_report(SCORES, MIXED, LABELS, groups=[1, 2], top_k=2), "groups"),
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=2, bins=0, resamples=2), "bins=0"),
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=2, thresholds=[0.1, 0.2], resamples=2), r"thresholds \(2,\)"),
         (lambda: bias_report(SCORES, MIXED, LABELS, top_k=2, thresholds=math.nan, resamples=2), "thresholds"),
         (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={"x": ["slow", "slwo"]}), "did you mean 'slow'"),
-        (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={"x": ["slow", "energy"]}), "'energy' is an attribute"),
-        (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={}), "synonyms: no group of two tags"),
-        (lambda: bias_report(SCORES[:, :1], Vocabulary(["a"])), "two classification tags or more"),
-        (lambda: over_representation(SCORES, top_k=2), "popularity is needed where there are no labels"),
+        (
+            lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={"x": ["slow", "energy"]}),
+            "'energy' is a regression tag",
+        ),
+        (lambda: bias_report(SCORES, MIXED, top_k=2, synonyms={}), "synonyms: no group of two"),
+        (lambda: bias_report(SCORES[:, :1], Vocabulary(["a"])), "two classification tags"),
+        (lambda: over_representation(SCORES, top_k=2), "without labels give popularity"),
         (
             lambda: variety(SCORES, top_k=2, resampling=Resampling(3)),
-            "a resampling of 3 songs does not fit scores of 6",
+            "3 songs.*6",
         ),
-        (lambda: variety(SCORES[:, :1], top_k=1), "two tags or more"),
-        (lambda: contradictions(SCORES, {"a": (1,)}, top_k=2), "no group of two tags"),
-        (lambda: contradictions(SCORES, {"a": (1, 5)}, top_k=2), "expected different places from 0 to 4"),
-        (lambda: contradictions(SCORES, {"a": (1, 1)}, top_k=2), "expected different places"),
+        (lambda: variety(SCORES[:, :1], top_k=1), "two tags"),
+        (lambda: contradictions(SCORES, {"a": (1,)}, top_k=2), "no group of two"),
+        (lambda: contradictions(SCORES, {"a": (1, 5)}, top_k=2), "1, 5.*0 to 4"),
+        (lambda: contradictions(SCORES, {"a": (1, 1)}, top_k=2), "1, 1"),
     ],
 )
 def test_wrong_arguments_are_refused(call, message):
