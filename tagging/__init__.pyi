@@ -27,13 +27,14 @@ from .extend import register_frontend as register_frontend
 from .extend import register_head as register_head
 from .extend import register_loss as register_loss
 from .models.acceleration.fusion import fuse as fuse
+from .models.backends import BACKENDS as BACKENDS
 from .models.backends import build_backend as build_backend
 from .models.backends import list_backends as list_backends
-from .models.base import BACKENDS as BACKENDS
-from .models.base import FRONTENDS as FRONTENDS
 from .models.base import Backend as Backend
 from .models.base import Frontend as Frontend
+from .models.base import ReceptiveField as ReceptiveField
 from .models.build import build_tagger as build_tagger
+from .models.frontends import FRONTENDS as FRONTENDS
 from .models.frontends import build_frontend as build_frontend
 from .models.frontends import list_frontends as list_frontends
 from .models.frontends.spectrogram import SpectrogramFrontend as SpectrogramFrontend

@@ -167,6 +167,7 @@ def test_a_training_step_needs_little(tmp_path):
         import tagging
         from tagging.utils.files import cache_dir
 
+        assert "dense" in tagging.BACKENDS and "waveform" in tagging.FRONTENDS  # though nothing has been built
         vocabulary = tagging.Vocabulary(["a", tagging.Tag("b", kind="regression")])
         for frontend in ("waveform", "spectrogram"):
             tagger = tagging.build_tagger(frontend, "temporal-pooling", vocabulary, 0.5, width=0.1).train()

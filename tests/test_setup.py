@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import tagging
+from tagging.utils.extras import DISTRIBUTIONS
 
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "constraints.txt").exists():
@@ -87,6 +90,24 @@ def test_own_extras_exist():
     for requirement in map(Requirement, texts):
         if requirement.name == PROJECT["name"]:
             assert requirement.extras <= set(PROJECT["optional-dependencies"])
+
+
+# There wherever a notebook runs; installed by hand (README); and what matplotlib and scikit-learn bring.
+NOT_DECLARED = {"IPython", "ipywidgets", "tinysoundfont", "cycler", "threadpoolctl"}
+
+
+def test_every_library_that_is_imported_is_a_dependency():
+    """Of the package or of an extra."""
+    imported = set()
+    for path in (ROOT / "tagging").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add((node.module or "").partition(".")[0])
+    known = {canonical(requirement.name) for group in requirements().values() for requirement in group}
+    foreign = imported - sys.stdlib_module_names - NOT_DECLARED
+    assert {name for name in foreign if canonical(DISTRIBUTIONS.get(name, name)) not in known} == set()
 
 
 def test_authors_are_the_same_everywhere():

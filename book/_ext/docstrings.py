@@ -21,6 +21,7 @@ SECTION = re.compile(r"\s*(Args|Attributes|Raises|Returns|Yields|Source|Book|Exa
 SEVERAL = re.compile(r"(\s+)(\w+(?:, \w+)+): (.*)")
 
 NUMBERS = {"float32", "float64", "int16", "int64"}
+TYPE_FIRST = re.compile(r"(?:bool|int|float|str|list|dict|tuple)\d*\b[^:]*: ")
 PAGE = re.compile(r"``(book/\w+)``")
 
 STUB = Path(__file__).parents[2] / "tagging" / "__init__.pyi"
@@ -31,6 +32,8 @@ PUBLIC = {
     if isinstance(node, ast.ImportFrom)
     for alias in node.names
 }
+# libraries whose names are not links
+UNLISTED = ("accelerate.", "pandas.", "pydantic.")
 # short or internal names -> the ones their documentation uses
 ALIASES = {
     "Axes": "matplotlib.axes.Axes",
@@ -67,6 +70,12 @@ def one_entry_each(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: An
     lines[:] = out
 
 
+def no_type_from_prose(_app: Sphinx, what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Keep napoleon from reading the words before a colon as the type of an attribute, unless they are one."""
+    if what in ("attribute", "property") and lines and not TYPE_FIRST.match(lines[0]):
+        lines[0] = f": {lines[0]}"
+
+
 def link_pages(app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
     """Make a link of ``book/page``, as docstrings name the page that explains them."""
 
@@ -90,11 +99,11 @@ def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.TextElemen
         domain = env.get_domain("py")
         # a constant has no entry of its own: its name is not a link
         return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content) or content
-    module = node.get("py:module") or "tagging"
-    if any(_exists(name) for name in (target, f"{module}.{target}", f"tagging.{target}")):
+    module, cls = node.get("py:module") or "tagging", node.get("py:class")
+    if any(_exists(name) for name in (target, f"{module}.{target}", f"{module}.{cls}.{target}", f"tagging.{target}")):
         return content
     # text that napoleon took for a type: the shape or the dtype of an array
-    return content if " " in target or target in NUMBERS else None
+    return content if " " in target or target in NUMBERS or target.startswith(UNLISTED) else None
 
 
 def _exists(name: str) -> bool:
@@ -108,6 +117,8 @@ def _exists(name: str) -> bool:
         except ImportError:
             continue
         for part in parts[split:]:
+            if part in getattr(value, "__annotations__", {}):
+                return True
             if not hasattr(value, part):
                 return False
             value = getattr(value, part)
@@ -118,6 +129,7 @@ def _exists(name: str) -> bool:
 def setup(app: Sphinx) -> dict[str, object]:
     # before napoleon, which has the default priority of 500
     app.connect("autodoc-process-docstring", one_entry_each, priority=400)
+    app.connect("autodoc-process-docstring", no_type_from_prose, priority=400)
     app.connect("autodoc-process-docstring", link_pages, priority=401)
     app.connect("missing-reference", resolve, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,10 +1,9 @@
-"""Execute the book's notebooks, some at once, where the build will look for them.
+"""Execute the book's notebooks, several at once, into the cache that the build reads.
 
     python book/_tools/execute_notebooks.py _build/.jupyter_cache
 
-Each runs alone in an empty folder, which it has to leave empty: a page needs nothing beside it. What was executed before is not
-executed again, unless it or what it rests on has changed. Exits with 1 and what went wrong if a notebook fails; the others are
-executed all the same.
+Each notebook runs in an empty folder and must leave it empty. A notebook runs again only if its code, the package or an
+installed library has changed. If one fails, the others still run; the script then exits with 1 and lists the problems.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def is_executed(path: Path, cache: JupyterCacheAbstract) -> bool:
 
 
 def execute(path: Path) -> tuple[ExecutionResult, str]:
-    """The executed notebook, and what is wrong with its folder afterwards."""
+    """The executed notebook, and the problem with its folder afterwards or an empty text."""
     notebook = nbformat.read(path, as_version=4)
     with TemporaryDirectory() as folder:
         try:

@@ -23,7 +23,7 @@ def python_page(name: str) -> str:
 
 
 def numpy_page(name: str) -> str:
-    return f"reference/generated/{name}.html#{name}"
+    return NUMPY_PAGES.get(name) or f"reference/generated/{name}.html#{name}"
 
 
 def torch_page(name: str) -> str:
@@ -52,10 +52,12 @@ BUILTIN_PAGES = {
     "Exception": "library/exceptions.html#Exception",
     "ValueError": "library/exceptions.html#ValueError",
 }
+NUMPY_PAGES = {"numpy.floating": "reference/arrays.scalars.html#numpy.floating"}
 TORCH_PAGES = {
     "torch.Tensor": "tensors.html#torch.Tensor",
     "torch.device": "tensor_attributes.html#torch.device",
     "torch.nn.modules.module.Module": "generated/torch.nn.Module.html#torch.nn.Module",
+    "torch.nn.modules.conv.Conv2d": "generated/torch.nn.Conv2d.html#torch.nn.Conv2d",
 }
 
 Rule = Callable[[str], str]
@@ -79,7 +81,7 @@ NAMES: dict[str, tuple[Rule, dict[str, str]]] = {
             "collections.abc.Sequence": "py:class",
         },
     ),
-    "numpy": (numpy_page, {"numpy.ndarray": "py:class"}),
+    "numpy": (numpy_page, {"numpy.ndarray": "py:class", "numpy.floating": "py:class"}),
     "torch": (
         torch_page,
         {
@@ -87,6 +89,7 @@ NAMES: dict[str, tuple[Rule, dict[str, str]]] = {
             "torch.device": "py:class",
             "torch.nn.Module": "py:class",
             "torch.nn.modules.module.Module": "py:class",
+            "torch.nn.modules.conv.Conv2d": "py:class",
         },
     ),
     "matplotlib": (matplotlib_page, {"matplotlib.figure.Figure": "py:class", "matplotlib.axes.Axes": "py:class"}),
