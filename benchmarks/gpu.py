@@ -126,10 +126,10 @@ def rate(
         wait()
         return time.perf_counter() - start, done
 
-    warm_up, _ = timed(first)
+    warmup_seconds, _ = timed(first)
     once, _ = timed(1)
     spent, done = timed(max(1, round(seconds / once)))
-    return done / spent, warm_up
+    return done / spent, warmup_seconds
 
 
 def rendering(settings: Any, seconds: float) -> dict[str, float]:
@@ -268,8 +268,8 @@ def training(settings: Any, tricks: tuple[str, ...], options: argparse.Namespace
     measured: dict[str, Any] = {"batch_size": size, "precision": settings.runtime.precision, "tricks": list(tricks)}
     bandwidth = next((speed for part, speed in BANDWIDTH.items() if part in name), None)
     for kind, (models, once) in work.items():
-        speed, warm_up = rate(once, options.seconds, wait=wait)
-        measured[kind] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warm_up, 1)}
+        speed, warmup_seconds = rate(once, options.seconds, wait=wait)
+        measured[kind] = entry = {"clips_per_second": round(speed, 1), "warm_up_seconds": round(warmup_seconds, 1)}
         if bandwidth and settings.model.width == 1:
             # bf16 halves the bytes
             bytes_a_clip = sum(TRAFFIC[model] for model in models) / (2 if settings.runtime.precision == "bf16" else 1)

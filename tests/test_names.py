@@ -52,9 +52,10 @@ SOURCES = sources()
 @pytest.mark.parametrize("path", list(SOURCES))
 def test_no_old_name_is_left(path):
     tokens = tokenize.generate_tokens(io.StringIO(SOURCES[path]).readline)
+    allowed = {"Field"} if path == "tagging/training/settings.py" else set()  # pydantic's
     old = {
         f"{token.string} (line {token.start[0]})"
         for token in tokens
-        if token.type == tokenize.NAME and token.string in OLD
+        if token.type == tokenize.NAME and token.string in OLD.keys() - allowed
     }
     assert old == set(), f"say instead: {', '.join(sorted({OLD[name.split()[0]] for name in old}))}"

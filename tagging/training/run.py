@@ -217,10 +217,10 @@ class Run:
 
     def error(self, reason: str) -> TrainingError:
         """The error of a run that cannot continue."""
-        kept = f"the last good checkpoint is kept in {self.folder}"
+        hint = f"the last good checkpoint is kept in {self.folder}"
         if not any(self.folder.glob("state-*")):
-            kept = "there is no checkpoint yet"
-        return TrainingError(f"{reason}; {kept}. Try a lower optimization.learning_rate, or runtime.precision=no.")
+            hint = "there is no checkpoint yet"
+        return TrainingError(f"{reason}; {hint}. Try a lower optimization.learning_rate, or runtime.precision=no.")
 
     def model_folders(self) -> list[Path]:
         """Where the results of each model are written."""

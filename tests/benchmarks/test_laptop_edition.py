@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tagging.book.runs import BUNDLED_RUNS, list_predictions
 from tagging.training import Settings
-from tagging.training.results import run_name
+from tagging.training.naming import run_name
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "laptop_edition.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="a source distribution has no benchmarks")
@@ -24,21 +23,22 @@ def script(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("laptop_edition", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "SHIPPED", tmp_path / "records")
+    monkeypatch.setattr(module, "BUNDLED_RUNS", tmp_path / "records")
     monkeypatch.setattr(module, "UNDER_WAY", tmp_path / "under_way")
     return module
 
 
-def state(folder: Path, update: int) -> None:
-    """What a run leaves that was stopped after an update."""
+def state(folder: Path, step: int) -> None:
+    """What a run leaves that was stopped after a step."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text("{}")
-    (folder / f"state-{update:08d}.safetensors").write_bytes(str(update).encode())
+    (folder / f"state-{step:08d}.safetensors").write_bytes(str(step).encode())
 
 
-def ship(script, settings: Settings, **changes: object) -> None:
+def ship(script, settings: Settings, changes: dict | None = None) -> None:
+    """Records of a run, as if it had been made with some other settings."""
     for model in settings.models:
-        record = {"date": "today", "settings": {**settings.to_dict(), **changes}}
+        record = {"date": "today", "settings": settings.override(changes or {}).to_dict()}
         script.BUNDLED_RUNS.mkdir(exist_ok=True)
         (script.BUNDLED_RUNS / f"{run_name(settings, model)}.json").write_text(json.dumps(record))
 
@@ -50,7 +50,7 @@ def test_no_two_runs_of_the_studies_share_a_name(script):
 
 def test_records_that_ship_are_those_of_its_studies(script, monkeypatch):
     """What ``tagging report`` prints is what this script makes: the same runs, with the same settings."""
-    monkeypatch.setattr(script, "SHIPPED", BUNDLED_RUNS)
+    monkeypatch.setattr(script, "BUNDLED_RUNS", BUNDLED_RUNS)
     shipped = {path.stem for path in BUNDLED_RUNS.glob("laptop-*.json")}
     assert len(shipped) > 20
     done = [settings for study in script.STUDIES.values() for settings in study if script.is_shipped(settings)]
@@ -62,10 +62,10 @@ def test_a_run_is_done_when_all_its_models_have_records_of_these_very_settings(s
     assert not script.is_shipped(settings)
     ship(script, settings)
     assert script.is_shipped(settings)
-    # how it was computed does not count, and an older record is read as it was meant
-    ship(script, settings, workers=7, onednn=False)
+    # how it was computed does not count
+    ship(script, settings, {"runtime.num_workers": 7, "runtime.cpu_acceleration": False})
     assert script.is_shipped(settings)
-    ship(script, settings, dropout=0.25)
+    ship(script, settings, {"model.dropout": 0.25})
     assert not script.is_shipped(settings)
     ship(script, settings)
     (script.BUNDLED_RUNS / f"{run_name(settings, 'spectrogram')}.json").unlink()
@@ -73,41 +73,41 @@ def test_a_run_is_done_when_all_its_models_have_records_of_these_very_settings(s
 
 
 def test_what_is_under_way_is_kept_and_taken_up_elsewhere(script, tmp_path):
-    settings, here, there = script.plan("waveform", 1_000), tmp_path / "here", tmp_path / "there"
+    settings, here, elsewhere = script.plan("waveform", 1_000), tmp_path / "here", tmp_path / "elsewhere"
     script.keep(settings, here)
     assert not script.UNDER_WAY.exists()  # nothing was begun
-    place = script.place_of(settings, here)
-    for update in (100, 900, 1100):
-        state(place, update)
+    folder = script.folder_of(settings, here)
+    for step in (100, 900, 1100):
+        state(folder, step)
         script.keep(settings, here)
-    kept = script.place_of(settings, script.UNDER_WAY)
-    assert sorted(path.name for path in kept.iterdir()) == ["settings.json", "state-00001100.safetensors"]
-    script.take_up(settings, there)
-    assert (script.place_of(settings, there) / "state-00001100.safetensors").read_bytes() == b"1100"
+    target = script.folder_of(settings, script.UNDER_WAY)
+    assert sorted(path.name for path in target.iterdir()) == ["settings.json", "state-00001100.safetensors"]
+    script.take_up(settings, elsewhere)
+    assert (script.folder_of(settings, elsewhere) / "state-00001100.safetensors").read_bytes() == b"1100"
 
 
 def test_what_has_come_further_is_not_overwritten(script, tmp_path):
-    settings, here, there = script.plan("waveform", 1_000), tmp_path / "here", tmp_path / "there"
-    state(script.place_of(settings, here), 300)
-    state(script.place_of(settings, there), 500)
-    script.keep(settings, there)
+    settings, here, elsewhere = script.plan("waveform", 1_000), tmp_path / "here", tmp_path / "elsewhere"
+    state(script.folder_of(settings, here), 300)
+    state(script.folder_of(settings, elsewhere), 500)
+    script.keep(settings, elsewhere)
     script.keep(settings, here)
-    assert script.newest_state(script.place_of(settings, script.UNDER_WAY)) == "state-00000500.safetensors"
-    state(script.place_of(settings, here), 700)
+    assert script.newest_state(script.folder_of(settings, script.UNDER_WAY)) == "state-00000500.safetensors"
+    state(script.folder_of(settings, here), 700)
     script.take_up(settings, here)
-    assert not (script.place_of(settings, here) / "state-00000500.safetensors").exists()
+    assert not (script.folder_of(settings, here) / "state-00000500.safetensors").exists()
     ship(script, settings)
     shutil.rmtree(script.UNDER_WAY)
-    script.keep(settings, here)  # done: there is nothing to carry on
+    script.keep(settings, here)  # done: elsewhere is nothing to carry on
     assert not script.UNDER_WAY.exists()
 
 
 def test_of_trees_all_finished_tags_are_kept(script, tmp_path):
-    settings, here, there = script.plan("gbt", 1_000), tmp_path / "here", tmp_path / "there"
-    for runs, tags in ((here, (0, 3)), (there, (0, 1))):
-        folder = script.place_of(settings, runs) / "gbt" / "tags-0123"
+    settings, here, elsewhere = script.plan("gbt", 1_000), tmp_path / "here", tmp_path / "elsewhere"
+    for runs, tags in ((here, (0, 3)), (elsewhere, (0, 1))):
+        folder = script.folder_of(settings, runs) / "gbt" / "tags-0123"
         folder.mkdir(parents=True)
-        (script.place_of(settings, runs) / "settings.json").write_text("{}")
+        (script.folder_of(settings, runs) / "settings.json").write_text("{}")
         for tag in tags:
             (folder / f"{tag:03d}.npz").write_bytes(str(tag).encode())
         script.keep(settings, runs)
@@ -126,7 +126,7 @@ def test_predictions_ship_of_one_seed_each():
 
 
 @pytest.mark.parametrize(
-    ("model", "clips", "seen", "seed", "name"),
+    ("model", "clips", "segments", "seed", "name"),
     [
         ("waveform", 100_000, 102_400, 0, "laptop-waveform-100k"),
         ("spectrogram", 500_000, 512_000, 0, "laptop-spectrogram-500k"),
@@ -137,11 +137,12 @@ def test_predictions_ship_of_one_seed_each():
     ],
 )
 def test_weights_ship_of_the_pair_where_each_clip_passed_once(
-    script, tmp_path, monkeypatch, model, clips, seen, seed, name
+    script, tmp_path, monkeypatch, model, clips, segments, seed, name
 ):
-    monkeypatch.setattr(script, "own_path", lambda name: tmp_path / f"{name}.safetensors")
-    place = tmp_path / model
-    place.mkdir()
-    (place / "tagger.safetensors").write_bytes(b"weights")
-    script.ship_weights(place, replace(Settings(), models=(model,), clips=clips, clips_seen=seen, seed=seed))
+    monkeypatch.setattr(script, "bundled_path", lambda name: tmp_path / f"{name}.safetensors")
+    folder = tmp_path / model
+    folder.mkdir()
+    (folder / "tagger.safetensors").write_bytes(b"weights")
+    plan = script.plan(model, clips, seed, {"optimization.num_training_segments": segments})
+    script.ship_weights(folder, plan)
     assert [path.stem for path in tmp_path.glob("*.safetensors")] == ([name] if name else [])

@@ -41,7 +41,7 @@ def sitting(
 
 def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_path):
     first = sitting(tmp_path, 0.0)
-    assert "left off after update" in first
+    assert "stopped after step" in first
     assert "not done yet: give the same command again" in first
     out = sitting(tmp_path, 5.0)
     assert "goes on after update" in out
@@ -63,15 +63,15 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
         )
         assert tagger.card == whole.card == {**tagger.card, "record": name}
         sound = np.random.default_rng(0).uniform(-0.5, 0.5, 32000).astype(np.float32)
-        said, meant = (one.tag_waveform(sound, 16000).scores for one in (tagger, whole))
-        np.testing.assert_allclose(said, meant, atol=1e-3)
-        found, made = read_predictions(brought / f"{name}-test.npz"), read_run(run)
-        np.testing.assert_allclose(found.scores, made.scores, atol=1e-3)
-        assert len(found.scores) == 20
+        halved, single = (one.tag_waveform(sound, 16000).scores for one in (tagger, whole))
+        np.testing.assert_allclose(halved, single, atol=1e-3)
+        copied, original = read_predictions(brought / f"{name}-test.npz"), read_run(run)
+        np.testing.assert_allclose(copied.scores, original.scores, atol=1e-3)
+        assert len(copied.scores) == 20
 
     # then the next scale, whose first sitting shows the table so far
     out = sitting(tmp_path, 0.0, scales=["100000", "1000000", "500000"])
-    assert "left off after update" in out
+    assert "stopped after step" in out
     assert "not done yet: give the same command again" in out
     for model in ("waveform", "spectrogram"):
         (line,) = (line for line in out.splitlines() if re.match(rf"{model} +64 +256 +1 ", line))
@@ -117,19 +117,19 @@ def test_gpu_measures_its_choices_each_in_a_process_of_its_own(tmp_path):
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads((tmp_path / "gpu.json").read_text())
 
-    found = record()
-    assert found["device"] == "cpu"
-    assert found["rendering"]["clips_per_second"] > 0
-    assert all(speed > 0 for speed in found["host_to_device"].values())
-    assert list(found["choices"]) == choices
-    assert "compile=true is for a GPU" in found["choices"].pop("compiled, tries")["failed"]
-    for choice, said in found["choices"].items():
+    results = record()
+    assert results["device"] == "cpu"
+    assert results["rendering"]["clips_per_second"] > 0
+    assert all(speed > 0 for speed in results["host_to_device"].values())
+    assert list(results["choices"]) == choices
+    assert "compile=true needs a GPU" in results["choices"].pop("compiled, tries")["failed"]
+    for choice, measured in results["choices"].items():
         for kind in ("waveform", "spectrogram", "both", "both, from the host"):
-            assert said[kind]["clips_per_second"] > 0
-        assert said["precision"] == ("no" if "float32" in choice else "bf16")
-        assert said["edition_minutes"] >= 0
+            assert measured[kind]["clips_per_second"] > 0
+        assert measured["precision"] == ("no" if "float32" in choice else "bf16")
+        assert measured["edition_minutes"] >= 0
     hurried = record("--minutes", "0")
-    assert all("left out" in said for said in hurried["choices"].values())
+    assert all("left out" in measured for measured in hurried["choices"].values())
 
 
 def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
@@ -147,13 +147,13 @@ def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
         "PYTHONPATH": str(tmp_path / "bare"), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1",
         **{f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https")},
     }  # fmt: skip
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TAGGING_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGGING_")}
     for module in ("librosa", "tinysoundfont"):
-        missing = subprocess.run([sys.executable, "-c", f"import {module}"], env={**kept, **away}, capture_output=True)
+        missing = subprocess.run([sys.executable, "-c", f"import {module}"], env={**environment, **away}, capture_output=True)
         assert b"ModuleNotFoundError" in missing.stderr
     refused = subprocess.run(
         [sys.executable, str(SCRIPT), "--toy", "--carry", str(little)],
-        env={**kept, **away},
+        env={**environment, **away},
         capture_output=True,
         text=True,
     )
@@ -161,6 +161,6 @@ def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
     assert re.search(
         "numba, llvmlite, filelock, tqdm: cannot be imported here, nor from .*little; pack them", refused.stderr
     )
-    out = sitting(tmp_path, 5.0, "--carry", str(carry), environment={**kept, **away})
+    out = sitting(tmp_path, 5.0, "--carry", str(carry), environment={**environment, **away})
     assert "all is done" in out
     assert len(list((tmp_path / "records").glob("*.json"))) == 2

@@ -39,13 +39,13 @@ def test_the_newest_two_are_kept(tmp_path):
     torch.testing.assert_close(tensors["w"], torch.full((50,), 3.0))
 
 
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_flipped_bit_anywhere_is_noticed(tmp_path_factory, place, bit):
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path_factory, position, bit):
     folder = tmp_path_factory.mktemp("state")
     fill(folder)
     damaged = states(folder)[-1]
     content = bytearray(damaged.read_bytes())
-    content[int(place * len(content))] ^= 1 << bit
+    content[int(position * len(content))] ^= 1 << bit
     damaged.write_bytes(content)
     tensors, about, remarks = newest_checkpoint(folder)
     assert about == {"update": 2}

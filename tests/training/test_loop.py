@@ -332,7 +332,7 @@ def test_a_run_goes_on_with_another_number_of_processes(tones, tmp_path):
     assert run(settings, tmp_path / "two", minutes=1e-9) == []
     assert f"resumes after step 1 of {settings.num_steps}" in run_by_two(settings, tmp_path / "two")
     record = json.loads((tmp_path / "two" / "mel-statistics" / "record.json").read_text())
-    losses = [[entry["loss"] for entry in found["history"]] for found in (whole, record)]
+    losses = [[entry["loss"] for entry in one["history"]] for one in (whole, record)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-5)
 
 
@@ -341,8 +341,8 @@ def test_processes_that_do_not_share_a_folder_are_refused(tones, tmp_path):
     """As on two machines with a disk each, where the run was begun on one of them."""
     settings = tones(models=["mel-statistics"], num_training_segments=160)
     assert run(settings, tmp_path / "0", minutes=1e-9) == []
-    own = f"{tmp_path}/{{__import__('os').environ['RANK']}}"
-    done = by_two(settings, tmp_path / "script.py", f"f{own!r}")
+    folder = f"{tmp_path}/{{__import__('os').environ['RANK']}}"
+    done = by_two(settings, tmp_path / "script.py", f"f{folder!r}")
     assert done.returncode != 0
     assert "would resume after steps 5, 0" in done.stderr
 
@@ -392,8 +392,8 @@ def test_64_clips_can_be_memorised(tones, tmp_path, model):
     (record,) = run(settings, tmp_path)
     tagger = tagging.load_tagger(tmp_path / model / "tagger.safetensors")
     learnt = evaluate_tagger(tagger, settings, split="train", cpu_only=True)
-    for found, low, high in ((learnt, 0.95, 1.0), (record, 0.3, 0.7)):
-        scores = {tag["name"]: tag["roc_auc"]["value"] for tag in found["test"]["tags"] if "roc_auc" in tag}
+    for measured, low, high in ((learnt, 0.95, 1.0), (record, 0.3, 0.7)):
+        scores = {tag["name"]: tag["roc_auc"]["value"] for tag in measured["test"]["tags"] if "roc_auc" in tag}
         for tag in ("low", "high", "noisy"):
             assert low <= scores[tag] <= high, (tag, scores)
 
@@ -404,12 +404,12 @@ def test_a_loss_that_is_no_number_is_named_and_the_last_state_kept(tones, tmp_pa
     # as after a crash between the first checkpoint and the last
     (tmp_path / "spectrogram" / "record.json").unlink()
     sorted(tmp_path.glob("state-*"))[-1].unlink()
-    kept = {path.name: path.read_bytes() for path in tmp_path.glob("state-*")}
+    states = {path.name: path.read_bytes() for path in tmp_path.glob("state-*")}
     wild = settings.override({"optimization.learning_rate": 1e30})
     (tmp_path / "settings.json").write_text(json.dumps(wild.to_dict()))
     with pytest.raises(TrainingError, match=r"the loss of spectrogram is (nan|inf) at step 1[2-5]; the last good"):
         run(wild, tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.glob("state-*")} == kept
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("state-*")} == states
 
 
 @pytest.mark.parametrize(
@@ -515,9 +515,11 @@ def test_validation_measures_what_the_test_measures(tones, tmp_path):
     settings = tones(models=["spectrogram"], num_training_segments=80)
     (record,) = run(settings, tmp_path)
     checked = next(e["validation"] for e in record["history"] if e["step"] == record["best"]["step"])
-    out = read_run(tmp_path / "spectrogram", "validation")
-    found = evaluate(out.labels, out.scores, out.vocabulary, groups=out.groups, resamples=1)
-    assert checked == pytest.approx({name: mean.value for name, mean in found.means.items()}, abs=1e-5)
+    predictions = read_run(tmp_path / "spectrogram", "validation")
+    evaluation = evaluate(
+        predictions.labels, predictions.scores, predictions.vocabulary, groups=predictions.groups, resamples=1
+    )
+    assert checked == pytest.approx({name: mean.value for name, mean in evaluation.means.items()}, abs=1e-5)
 
 
 def test_outputs_start_at_the_share_of_each_tag(tones, tmp_path):
