@@ -149,7 +149,9 @@ def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
     }  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGGING_")}
     for module in ("librosa", "tinysoundfont"):
-        missing = subprocess.run([sys.executable, "-c", f"import {module}"], env={**environment, **away}, capture_output=True)
+        missing = subprocess.run(
+            [sys.executable, "-c", f"import {module}"], env={**environment, **away}, capture_output=True
+        )
         assert b"ModuleNotFoundError" in missing.stderr
     refused = subprocess.run(
         [sys.executable, str(SCRIPT), "--toy", "--carry", str(little)],
