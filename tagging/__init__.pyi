@@ -47,10 +47,10 @@ from .pretrained import load_tagger as load_tagger
 from .tags import Tag as Tag
 from .tags import TrackTags as TrackTags
 from .tags import Vocabulary as Vocabulary
+from .training.baselines import list_baselines as list_baselines
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
-from .training.models import list_baselines as list_baselines
 from .training.settings import Settings as Settings
 from .utils.extras import MissingPackageError as MissingPackageError
 

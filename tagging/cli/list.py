@@ -39,10 +39,9 @@ def all_names() -> dict[str, dict[str, str]]:
     from ..models.frontends import FRONTENDS
     from ..models.heads import HEADS
     from ..pretrained import list_pretrained, pretrained_card
+    from ..training.baselines import BASELINES
     from ..training.losses import LOSSES
-    from ..training.models import BASELINES, list_baselines
 
-    list_baselines()  # imports all of them
     cards = {name: pretrained_card(name) for name in list_pretrained()}
     return {
         "pretrained taggers": {

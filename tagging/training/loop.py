@@ -16,12 +16,12 @@ import torch
 
 from ..errors import ConfigError
 from ..evaluation.evaluate import evaluate
+from .baselines import BASELINES, list_baselines
 from .data import Augment, predict
 from .distributed import on_device
 from .failures import Failures
 from .learner import learning_rate
 from .losses import LOSSES, count_labelled
-from .models import BASELINES, list_baselines
 from .records import finished_records
 from .results import write_results
 from .run import Event, Run, TrainingError

@@ -21,13 +21,6 @@ from .settings import ModelSettings, Settings
 BASELINES = Registry("baseline")
 
 
-def list_baselines() -> list[str]:
-    """Names of the baselines, which :func:`tagging.train` takes as models."""
-    from . import tree_run  # noqa: F401  (registers itself)
-
-    return BASELINES.names()
-
-
 @BASELINES.register("mel-statistics")
 def build_mel_statistics(
     settings: ModelSettings, vocabulary: Vocabulary, sample_rate: int, head: str = "linear"
