@@ -162,7 +162,10 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
             "speeds": {key: {name: renamed(row, RECORD_FIELDS) for name, row in rows.items()} for key, rows in speeds},
         }
     if "trials" in record:
-        return {**record, "trials": [renamed(trial, RECORD_FIELDS) for trial in record["trials"]]}
+        trials = [renamed(trial, RECORD_FIELDS) for trial in record["trials"]]
+        if "base" in record:  # trials of settings; others are of trees
+            trials = [trial | {"changes": renamed(trial["changes"], SETTINGS)} for trial in trials]
+        return {**record, "trials": trials}
     if record.get("kind") not in ("training", "evaluation"):
         return dict(record)
     record = renamed(record, RECORD_FIELDS)
