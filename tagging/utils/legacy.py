@@ -162,10 +162,7 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
             "speeds": {key: {name: renamed(row, RECORD_FIELDS) for name, row in rows.items()} for key, rows in speeds},
         }
     if "trials" in record:
-        trials = [renamed(trial, RECORD_FIELDS) for trial in record["trials"]]
-        if "base" in record:  # trials of settings; others are of trees
-            trials = [trial | {"changes": renamed(trial["changes"], SETTINGS)} for trial in trials]
-        return {**record, "trials": trials}
+        return {**record, "trials": [_current_trial(trial) for trial in record["trials"]]}
     if record.get("kind") not in ("training", "evaluation"):
         return dict(record)
     record = renamed(record, RECORD_FIELDS)
@@ -181,6 +178,11 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     if "best" in record:
         record["best"] = renamed(record["best"], STEP_FIELDS)
     return record
+
+
+def _current_trial(trial: Mapping[str, Any]) -> dict[str, Any]:
+    changes = renamed(trial["changes"], SETTINGS) if "model" in trial else trial["changes"]  # the others are of trees
+    return renamed(trial, RECORD_FIELDS) | {"changes": changes}
 
 
 def current_checkpoint(about: Mapping[str, Any]) -> dict[str, Any]:
