@@ -31,7 +31,7 @@ from tagging.evaluation.bias.common import THRESHOLD, highest
 from tagging.evaluation.bias.report import plain
 from tagging.evaluation.bootstrap import Resampling, interval_of
 from tagging.evaluation.evaluate import evaluate
-from tagging.pretrained import list_pretrained, load_tagger
+from tagging.pretrained import list_musicnn, load_tagger
 from tagging.tags import Vocabulary
 
 TOP_K = 10
@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     corpus = open_corpus("sheet-music", split="test", clips=options.clips)
-    taggers = {name: load_tagger(name) for name in list_pretrained()}
+    taggers = {name: load_tagger(name) for name in list_musicnn()}
     scores, seconds = scores_of(corpus, taggers)
     choir = corpus.labels_of(np.arange(len(corpus)))[:, corpus.vocabulary.position(CHOIR)]
     groups = corpus.groups()
