@@ -48,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(1)
     corpus = open_corpus("sheet-music", split="test", clips=options.clips)
     taggers = {name: load_tagger(name) for name in list_musicnn()}
-    scores, seconds = hear(corpus, taggers)
+    scores, seconds = scores_of(corpus, taggers)
     choir = corpus.labels_of(np.arange(len(corpus)))[:, corpus.vocabulary.position(CHOIR)]
     groups = corpus.groups()
     resampling = Resampling(len(corpus), groups, resamples=options.resamples)
@@ -73,7 +73,7 @@ def main() -> None:
     records.write("self-consistency", record, options.record)
 
 
-def hear(corpus, taggers):
+def scores_of(corpus, taggers):
     """Song-level scores, float64 [clips, tags] for each tagger; and the CPU seconds each took."""
     scores = {name: np.empty((len(corpus), len(tagger.vocabulary))) for name, tagger in taggers.items()}
     seconds = dict.fromkeys(taggers, 0.0)

@@ -72,7 +72,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 def _train(options: argparse.Namespace) -> int:
     from ..training.distributed import is_main_process
     from ..training.loop import train
-    from ..training.naming import run_name
+    from ..training.run_names import run_name
     from ..training.records import model_folder
 
     settings = settings_of(options)
@@ -101,7 +101,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _check_same_records(folder: Path, settings: Settings) -> None:
     """Raise ConfigError where the folder has a record of this name that was made with other settings."""
-    from ..training.naming import run_name
+    from ..training.run_names import run_name
     from ..training.records import read_record
     from ..training.settings import Settings
 

@@ -14,7 +14,7 @@ from ..tags import CLASSIFICATION, REGRESSION, Tag, Vocabulary
 from ..utils.legacy import current_evaluation, legacy_kind
 from .bootstrap import Interval, Resampling, interval, interval_of
 from .metrics import METRICS, Ranking, mean_squares, squared_errors
-from .validation import check_arrays
+from .checks import check_arrays
 
 if TYPE_CHECKING:
     import pandas

@@ -22,7 +22,7 @@ from .data import Split, predict
 from .distributed import build_accelerator
 from .failures import Failures
 from .learner import num_parameters
-from .naming import run_name
+from .run_names import run_name
 from .records import write_record
 from .run import Run
 from .settings import Settings

@@ -11,7 +11,7 @@ import pytest
 
 from tagging.book.runs import BUNDLED_RUNS, list_predictions
 from tagging.training import Settings
-from tagging.training.naming import run_name
+from tagging.training.run_names import run_name
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "laptop_edition.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="a source distribution has no benchmarks")

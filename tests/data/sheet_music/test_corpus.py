@@ -92,16 +92,16 @@ def test_reverb_is_unknown_for_dry_clips(cache: Path):
 
 
 def test_order_and_process_do_not_matter(corpus: SheetMusic, cache: Path):
-    forward = [digest(corpus, index) for index in range(20)]
-    backward = [digest(corpus, index) for index in reversed(range(20))]
+    forward = [digest(corpus, index) for index in range(8)]
+    backward = [digest(corpus, index) for index in reversed(range(8))]
     code = (
         "import hashlib, tagging; corpus = tagging.open_corpus('scores', clips=2000)\n"
-        "for index in range(20): print(hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest())\n"
+        "for index in range(8): print(hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest())\n"
     )
     run = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True)
     assert backward[::-1] == forward
     assert run.stdout.split() == forward
-    assert len(set(forward)) == 20
+    assert len(set(forward)) == 8
 
 
 def test_opening_prints_nothing(cache: Path):
@@ -206,7 +206,7 @@ def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_cl
         "importlib.metadata.version = version\n"
         "import tagging; from tagging.data import stream; from tagging.data.sheet_music.degradations import Degradations\n"
         "corpus = tagging.open_corpus('scores', clips=2000)\n"
-        "for batch in stream(corpus, range(4), batch_size=2, seconds=15.0, workers=1, starts=[0] * 4):\n"
+        "for batch in stream(corpus, range(2), batch_size=1, seconds=15.0, workers=1, starts=[0] * 2):\n"
         "    for sound in batch.audio: print(hashlib.sha256(sound.tobytes()).hexdigest())\n"
     )
     assert len(corpus.bank.first) > 0  # built where the synthesizer is
@@ -214,4 +214,4 @@ def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_cl
         [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == [digest(corpus, index) for index in range(4)]
+    assert run.stdout.split() == [digest(corpus, index) for index in range(2)]
