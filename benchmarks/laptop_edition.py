@@ -29,8 +29,8 @@ from typing import Any
 from tagging.book.runs import BUNDLED_RUNS, ship_predictions
 from tagging.pretrained.bundled import bundled_path
 from tagging.training import Settings
-from tagging.training.run_names import run_name
 from tagging.training.records import read_record
+from tagging.training.run_names import run_name
 from tagging.training.settings import setting_names
 from tagging.utils.files import atomic_write
 from tagging.utils.legacy import RUN_NAMES

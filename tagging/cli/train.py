@@ -72,8 +72,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
 def _train(options: argparse.Namespace) -> int:
     from ..training.distributed import is_main_process
     from ..training.loop import train
-    from ..training.run_names import run_name
     from ..training.records import model_folder
+    from ..training.run_names import run_name
 
     settings = settings_of(options)
     if options.records:
@@ -101,8 +101,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _check_same_records(folder: Path, settings: Settings) -> None:
     """Raise ConfigError where the folder has a record of this name that was made with other settings."""
-    from ..training.run_names import run_name
     from ..training.records import read_record
+    from ..training.run_names import run_name
     from ..training.settings import Settings
 
     for model in settings.models:

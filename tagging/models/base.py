@@ -21,6 +21,7 @@ from ..utils.registry import Registry
 FRONTENDS = Registry("front-end")
 BACKENDS = Registry("back-end")
 HEADS = Registry("head")
+MODE_LOCK = threading.Lock()  # held while a model enters or leaves evaluation mode
 
 
 class ReceptiveField(NamedTuple):
@@ -161,6 +162,8 @@ class TaggerNetwork(nn.Module):
     def __init__(self, frontend: Frontend, backend: Backend, head: Head) -> None:
         super().__init__()
         self.frontend, self.backend, self.head = frontend, backend, head
+        self._num_evaluating = 0  # threads inside of evaluating()
+        self._was_training: list[nn.Module] = []
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Compute the logits of a batch of segments.
@@ -197,16 +200,22 @@ class TaggerNetwork(nn.Module):
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Context manager: evaluation mode without gradients."""
-        # module by module: parts that were frozen during training come back frozen
-        training = [module for module in self.modules() if module.training]
+        """Context manager: evaluation mode without gradients; several threads may be inside at once."""
+        with MODE_LOCK:
+            if not self._num_evaluating:
+                # module by module: parts that were frozen during training come back frozen
+                self._was_training = [module for module in self.modules() if module.training]
+                self.eval()
+            self._num_evaluating += 1
         try:
-            self.eval()
             with torch.inference_mode():
                 yield
         finally:
-            for module in training:
-                module.training = True
+            with MODE_LOCK:
+                self._num_evaluating -= 1
+                if not self._num_evaluating:
+                    for module in self._was_training:
+                        module.training = True
 
     @property
     def device(self) -> torch.device:

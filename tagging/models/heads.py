@@ -32,7 +32,7 @@ class LinearHead(Head):
         vocabulary: the tags, in the order of the outputs.
         dropout: on the feature vector.
 
-    Source: Pons et al. 2018, section 3 (the last layer). Book: ``book/putting_together``.
+    Source: Pons et al. 2018, section 3 (the last layer).
     """
 
     order: Tensor
@@ -71,8 +71,6 @@ class SoftmaxGroupHead(LinearHead):
         in_features: length of the feature vector.
         vocabulary: the tags, in the order of the outputs, with their exclusive groups.
         dropout: on the feature vector.
-
-    Book: ``book/putting_together``.
     """
 
     def __init__(self, in_features: int, vocabulary: Vocabulary, *, dropout: float = 0.5) -> None:
@@ -97,8 +95,6 @@ def exclusive_logits(logits: Tensor, groups: Iterable[Sequence[int]]) -> Tensor:
     Args:
         logits: float [..., tags].
         groups: indices of tags that exclude each other; all other logits stay as they are.
-
-    Book: ``book/putting_together``.
     """
     logits = logits.clone()
     for members in map(list, groups):
@@ -113,7 +109,7 @@ def exclusive_logits(logits: Tensor, groups: Iterable[Sequence[int]]) -> Tensor:
 class GroupedMLPHead(Head):
     """One small network for each set of tags: features -> ``hidden`` units -> the tags of the set.
 
-    Base class of the heads ``per-tag`` and ``per-group``. Book: ``book/putting_together``.
+    Base class of the heads ``per-tag`` and ``per-group``.
     """
 
     set_index: Tensor
@@ -152,7 +148,7 @@ class PerTagHead(GroupedMLPHead):
         hidden: units of each small network.
         dropout: on the hidden units.
 
-    Source: the poster, "predicting each tag independently". Book: ``book/putting_together``.
+    Source: the poster, "predicting each tag independently".
     """
 
     def __init__(self, in_features: int, vocabulary: Vocabulary, *, hidden: int = 32, dropout: float = 0.5) -> None:
@@ -169,7 +165,7 @@ class PerGroupHead(GroupedMLPHead):
         hidden: units of each small network.
         dropout: on the hidden units.
 
-    Source: the poster, "predicting all tags together". Book: ``book/putting_together``.
+    Source: the poster, "predicting all tags together".
     """
 
     def __init__(self, in_features: int, vocabulary: Vocabulary, *, hidden: int = 32, dropout: float = 0.5) -> None:

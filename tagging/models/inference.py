@@ -112,7 +112,7 @@ def taggram(
         ConfigError: a batch size, length or hop below 1.
         AudioError: a stream without samples.
 
-    Source: Pons et al. 2018, section 3 (song-level scores). Book: ``book/tag_a_song``.
+    Source: Pons et al. 2018, section 3 (song-level scores).
     """
     if batch_size < 1:
         raise ConfigError(f"a batch of {batch_size} segments: it must hold at least 1")
@@ -136,8 +136,6 @@ class SongTagger(ABC):
         segment_samples: length of a segment.
         hop_samples: from the start of one segment of a song to the next.
         song_padding: zeros added at each end of a song, in samples.
-
-    Book: ``book/tag_a_song``.
     """
 
     vocabulary: Vocabulary

@@ -104,8 +104,6 @@ def summarise(network: TaggerNetwork, segment_samples: int, sample_rate: int) ->
         network: the tagger.
         segment_samples: length of the segment.
         sample_rate: Hz.
-
-    Source: Pons et al. 2018, section 3 (the models). Book: ``book/putting_together``.
     """
     frontend_fields = network.frontend.receptive_fields()
     frames_field = list(frontend_fields.values())[-1]

@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parent / "weights"
 
 
 def list_bundled() -> list[str]:
-    """Names of the taggers that were trained with this package. Book: ``book/scales``."""
+    """Names of the taggers that were trained with this package."""
     return sorted(path.stem for path in _FOLDER.glob("*.safetensors"))
 
 

@@ -22,53 +22,9 @@ from .data import Split, predict
 from .distributed import build_accelerator
 from .failures import Failures
 from .learner import num_parameters
-from .run_names import run_name
-from .records import write_record
+from .records import describe_corpus, training_record, write_record
 from .run import Run
 from .settings import Settings
-
-
-def training_record(
-    settings: Settings,
-    model: str,
-    train: Split,
-    test: Split,
-    evaluation: Evaluation,
-    tag_prior: np.ndarray,
-    environment: dict[str, Any],
-    **measured: Any,
-) -> dict[str, Any]:
-    """The record of a trained model, a network or trees.
-
-    Args:
-        settings: of the run.
-        model: which of its models.
-        train, test: the clips.
-        evaluation: of the test predictions.
-        tag_prior: float [tags], share of training clips with each tag; NaN where unknown.
-        environment: versions, commit and date at the start of the run.
-        measured: further fields, such as ``seconds`` and ``history``.
-    """
-    return {
-        "kind": "training",
-        "name": run_name(settings, model),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "edition": settings.edition,
-        "model": model,
-        "num_clips": len(train),
-        "seed": settings.seed,
-        "settings": settings.to_dict(),
-        "corpus": describe_corpus(train.corpus, test.corpus),
-        **measured,
-        "tag_prior": [None if np.isnan(value) else round(float(value), 5) for value in tag_prior],
-        "test": evaluation.to_dict(),
-        **environment,
-    }
-
-
-def describe_corpus(train: Corpus, test: Corpus) -> dict[str, Any]:
-    """Name and versions of the training and test clips."""
-    return {"name": train.name, "train": train.version, "test": test.version, **train.provenance()}
 
 
 def write_results(run: Run) -> list[dict[str, Any]]:

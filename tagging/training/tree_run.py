@@ -21,8 +21,8 @@ from ..utils.provenance import cpu, environment_info
 from .data import Split
 from .failures import Failures
 from .models import BASELINES
-from .records import finished_records, model_folder, write_record
-from .results import evaluate_predictions, train_positives, training_record
+from .records import finished_records, model_folder, training_record, write_record
+from .results import evaluate_predictions, train_positives
 from .run_directory import check_same_run, create_run_dir
 from .settings import Settings
 

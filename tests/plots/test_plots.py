@@ -105,7 +105,7 @@ def test_waveform_refuses_other_shapes():
 )
 def test_log_mel_frequency_axis_points_at_the_right_band(spec):
     """A sine at a labelled frequency lights up the band that the label stands beside."""
-    figure = plots.log_mel(np.zeros((spec.bands, 10)), spec)
+    figure = plots.log_mel(np.zeros((spec.n_mels, 10)), spec)
     ticks = dict(zip(labels(figure.axes[0].get_yticklabels()), figure.axes[0].get_yticks(), strict=True))
     assert "4000" in ticks
     for name in set(ticks) & {"1000", "2000", "4000"}:

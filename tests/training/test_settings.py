@@ -12,8 +12,8 @@ from tagging.cli.train import settings_of
 from tagging.errors import ConfigError
 from tagging.training import EDITIONS, Settings, edition
 from tagging.training.learner import learning_rate
-from tagging.training.run_names import run_name
 from tagging.training.records import read_record
+from tagging.training.run_names import run_name
 from tagging.training.settings import EDITION_NAMES, ModelSettings, parse_overrides, read_settings, setting_names
 from tagging.utils.legacy import RUN_NAMES
 

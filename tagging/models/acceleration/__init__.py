@@ -35,7 +35,5 @@ def accelerate_cpu_training(model: M) -> M:
 
     Returns:
         The same model.
-
-    Book: ``book/recipe``.
     """
     return replace_modules(model, lambda module: with_onednn(with_toeplitz(module)))

@@ -166,21 +166,15 @@ def _fused(module: nn.Module) -> nn.Module:
 
 
 class FusedTagger(TaggerNetwork, SongTagger):
-    """A tagger for inference only: its forward pass and its songs, but no training, files, features or summary.
-
-    Made by :func:`fuse`. Book: ``book/putting_together``.
-    """
+    """A tagger for inference only: its forward pass and its songs, but no training, files, features or summary."""
 
     def __init__(self, tagger: Tagger) -> None:
         with torch.no_grad():
             frontend = replace_modules(copy.deepcopy(tagger.frontend), _fused)
             super().__init__(frontend, copy.deepcopy(tagger.backend), copy.deepcopy(tagger.head))
-        self.vocabulary, self.sample_rate, self.song_padding = (
-            tagger.vocabulary,
-            tagger.sample_rate,
-            tagger.song_padding,
-        )
+        self.vocabulary, self.sample_rate = tagger.vocabulary, tagger.sample_rate
         self.segment_samples, self.hop_samples = tagger.segment_samples, tagger.hop_samples
+        self.song_padding = tagger.song_padding
         self.eval()
 
     def train(self, mode: bool = True) -> FusedTagger:
