@@ -77,9 +77,9 @@ def main() -> None:
         unpack(Path(options.carry))
     sys.path.insert(0, str(ROOT))  # the package need not be installed
 
-    from tagging.book.poster_table import text_table
-    from tagging.book.runs import training_records
     from tagging.training import edition, train
+    from tagging.training.records import read_training_records
+    from tagging.training.results_table import text_table
     from tagging.training.settings import parse_overrides
 
     output = Path(options.output)
@@ -96,7 +96,7 @@ def main() -> None:
         complete = complete and bool(records)
         if options.records:  # whatever happens to the next one
             bring_back(output / str(clips), Path(options.records))
-    if finished := training_records([output]):
+    if finished := read_training_records([output]):
         print(text_table(finished, "poster"))
     print("all is done" if complete else "not done yet: give the same command again", flush=True)
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, unknown_name
+from ..errors import ConfigError
 from ..utils.files import atomic_write
 from .base import Run, command
 
@@ -24,9 +24,9 @@ def bias(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging bias``."""
     parser.add_argument(
         "scores",
-        metavar="SCORES.csv|RUN",
+        metavar="SCORES.csv|RUN|PREDICTIONS.npz",
         help="a CSV table: a header of tags, then a row per song with its id and its scores in [0, 1]; or the folder of a "
-        "training run; or the name of a run whose predictions are bundled",
+        "model of a training run; or a file of predictions",
     )
     parser.add_argument(
         "--labels", metavar="LABELS.csv", help="labels of the same songs and tags: 1, 0, or an empty cell where unknown"
@@ -52,21 +52,17 @@ def bias(parser: argparse.ArgumentParser) -> Run:
 
 
 def _bias(options: argparse.Namespace) -> int:
-    from ..book.runs import list_predictions, load_predictions
     from ..evaluation.bias import bias_report, text
-    from ..evaluation.predictions import read_run
+    from ..evaluation.predictions import read_predictions, read_run
     from ..evaluation.tables import read_groups, read_tables
 
     source = Path(options.scores)
-    bundled = options.scores in list_predictions()
     output = Path("bias-report")
-    if source.is_dir() or bundled:
+    if source.is_dir() or source.suffix == ".npz":
         if options.labels or options.exclusive:
             raise ConfigError("--labels and --exclusive belong to a table of scores; a run has its own")
-        predictions = load_predictions(options.scores) if bundled else read_run(source)
-        output = output if bundled else source / "bias"
-    elif not source.exists() and not source.suffix:
-        raise unknown_name("table of scores, folder or run", options.scores, list_predictions())
+        predictions = read_run(source) if source.is_dir() else read_predictions(source)
+        output = source / "bias" if source.is_dir() else output
     else:
         labels, exclusive = (Path(path) if path else None for path in (options.labels, options.exclusive))
         predictions = read_tables(source, labels, exclusive)

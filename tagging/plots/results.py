@@ -16,7 +16,7 @@ from .style import CYCLE, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES, PAPER,
 
 
 class Result(Protocol):
-    """A model at one scale: a :class:`~tagging.book.poster_table.Row`, a published result, or anything alike."""
+    """A model at one scale: a :class:`~tagging.training.results_table.Row`, a published result, or anything alike."""
 
     @property
     def model(self) -> str:

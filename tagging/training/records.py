@@ -6,20 +6,23 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import Corpus
 from ..errors import TaggingError
-from ..evaluation.evaluate import Evaluation
 from ..utils.files import atomic_write
 from ..utils.legacy import current_record
-from .data import Split
 from .run_names import run_name
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..data import Corpus
+    from ..evaluation.evaluate import Evaluation
+    from .data import Split
 
 _NUMBERS = re.compile(r"\[(?:\s*(?:-?[\d.]+(?:e[-+]?\d+)?|null),?)+\s*\]")
 
@@ -93,6 +96,24 @@ def read_record(path: Path) -> dict[str, Any]:
         return current_record(record)
     except (AttributeError, KeyError, TypeError) as error:
         raise TaggingError(f"{path}: damaged run record ({type(error).__name__}: {error})") from error
+
+
+def read_training_records(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """All records of training runs below some folders, sorted by name.
+
+    A damaged file is skipped with a warning that names it.
+    """
+    records = []
+    for path in (path for folder in folders for path in sorted(Path(folder).rglob("*.json"))):
+        try:
+            record = read_record(path)
+        except TaggingError as error:
+            if error.__cause__:  # without a cause it is valid JSON of another kind, such as the settings of a run
+                warnings.warn(f"skipped: {error}", stacklevel=2)
+            continue
+        if record.get("kind") == "training":
+            records.append(record)
+    return sorted(records, key=lambda record: record["name"])
 
 
 def model_folder(run_folder: Path, model: str) -> Path:

@@ -14,13 +14,13 @@ from matplotlib.colors import to_hex
 
 from tagging import plots
 from tagging.audio.mel import LogMel, MelSpec
-from tagging.book.poster_table import rows_of
 from tagging.book.published import list_published, published_results
 from tagging.book.runs import training_records
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval
 from tagging.evaluation.metrics import METRICS
 from tagging.tags import TrackTags, Vocabulary
+from tagging.training.results_table import rows_of
 
 
 @pytest.fixture(autouse=True)

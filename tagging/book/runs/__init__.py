@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import TaggingError, unknown_name
+from ...errors import unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
 from ...tags import Vocabulary
-from ...training.records import read_record
+from ...training.records import read_record, read_training_records
 from ...utils.legacy import current_parts
 
 BUNDLED_RUNS = Path(__file__).parent
@@ -21,23 +19,9 @@ _PREDICTIONS = BUNDLED_RUNS / "predictions"
 SPLITS = ("test", "validation")
 
 
-def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, Any]]:
-    """All records of training runs below some folders, sorted by name; by default the bundled ones.
-
-    A damaged file is skipped with a warning that names it.
-    """
-    paths = [path for folder in folders or [BUNDLED_RUNS] for path in sorted(Path(folder).rglob("*.json"))]
-    records = []
-    for path in paths:
-        try:
-            record = read_record(path)
-        except TaggingError as error:
-            if error.__cause__:  # without a cause it is valid JSON of another kind, such as the settings of a run
-                warnings.warn(f"skipped: {error}", stacklevel=2)
-            continue
-        if record.get("kind") == "training":
-            records.append(record)
-    return sorted(records, key=lambda record: record["name"])
+def training_records() -> list[dict[str, Any]]:
+    """The records of all bundled training runs, sorted by name."""
+    return read_training_records([BUNDLED_RUNS])
 
 
 def bundled_record(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The poster's table from run records, beside the published ones. Book: ``book/results``."""
+"""A table of runs from their records: one row per model and scale, with intervals. Book: ``book/results``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval, interval
 from ..evaluation.metrics import METRICS
 from ..utils.text import duration
-from .published import list_published, published_gaps, published_results
 
 if TYPE_CHECKING:
     import pandas
@@ -253,7 +252,7 @@ def table(rows: Sequence[Row], spec: str = ".3f") -> pandas.DataFrame:
 
 
 def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) -> str:
-    """The poster's table as plain text: our rows with 95 % intervals, then both published versions; needs pandas.
+    """The table as plain text: rows with 95 % intervals, paired differences, ranges over seeds; needs pandas.
 
     Args:
         records: of training runs.
@@ -286,20 +285,6 @@ def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) ->
             for row in repeated
         ]
         sections.append(("runs that differ in their seed only, lowest to highest", _frame(ranges)))
-    for version in list_published():
-        published, leads = published_results(version), published_gaps(version)
-        results = [
-            {
-                "model": row.model,
-                "songs": f"{row.num_clips:,}",
-                **_formatted(row.scores, ".4f"),
-                "time": row.training_time,
-            }
-            for row in published.rows
-        ]
-        lead = [{"songs": f"{songs:,}", **_formatted(values, "+.4f")} for songs, values in leads.items()]
-        sections.append((f"{published.title} ({published.corpus})", _frame(results)))
-        sections.append((f"{published.title}: spectrogram minus waveform", _frame(lead)))
     return "\n\n".join(f"{title}\n{frame.to_string(index=False)}" for title, frame in sections)
 
 
@@ -307,7 +292,7 @@ def _scale(row: Row) -> dict[str, str]:
     return {"clips": f"{row.num_clips:,}", "segments": f"{row.num_training_segments:,}"}
 
 
-def _formatted(scores: Mapping[str, Interval | float], spec: str) -> dict[str, str]:
+def _formatted(scores: Mapping[str, Interval], spec: str) -> dict[str, str]:
     return {METRICS[metric].title: f"{value:{spec}}" for metric, value in scores.items()}
 
 
