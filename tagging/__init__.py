@@ -11,7 +11,7 @@ from typing import Any
 
 import lazy_loader
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 _attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

@@ -1,4 +1,4 @@
-"""What all tests share: one thread, fixed seeds, no display, and small real sound files."""
+"""What all tests share: one thread unless OMP_NUM_THREADS says otherwise, fixed seeds, no display, and small real sound files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ settings.register_profile("fixed", deadline=None, derandomize=True, max_examples
 settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 pytest_plugins = ["sheet_music_fixtures"]
 REFERENCE = Path(__file__).parent / "reference"

@@ -21,7 +21,7 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffi
 
 # Folders, lowest first: a file imports from its own folder and from those before it.
 FOLDERS = [
-    "errors", "utils", "tags", "audio", "models", "pretrained", "data", "evaluation", "baselines", "training", "plots",
+    "errors", "version", "utils", "tags", "audio", "models", "pretrained", "data", "evaluation", "baselines", "training", "plots",
     "cli", "extend", "book",
 ]  # fmt: skip
 

@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .. import __version__
 from ..errors import TaggingError
 from ..utils.extras import missing_package
+from ..version import __version__
 from . import bias, corpus, evaluate, info, list, prepare, report, tag, train  # noqa: F401  (they register themselves)
 from .base import COMMANDS, OK, WRONG
 from .plugins import load_plugins

@@ -33,8 +33,8 @@ def describe_installation() -> dict[str, str]:
     """Name -> value of each fact that ``tagging info`` prints."""
     import torch
 
-    from .. import __version__
     from ..utils.provenance import cpu, environment_info
+    from ..version import __version__
 
     environment = environment_info(PACKAGES)
     versions = environment["versions"]

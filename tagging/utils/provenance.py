@@ -49,7 +49,7 @@ def commit() -> str:
 
     Outside a checkout: the environment variable ``TAGGING_COMMIT``, or else the version.
     """
-    from .. import __version__
+    from ..version import __version__
 
     folder = Path(__file__).parent
 
