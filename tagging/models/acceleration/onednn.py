@@ -21,14 +21,14 @@ from ..layers import Conv1dBlock
 def usable(module: nn.Module, x: Tensor) -> bool:
     """Whether a module can compute ``x`` in this layout: all of it in training, single precision, on a CPU with oneDNN."""
     return (
-        all(part.training for part in module.modules())  # a frozen normalisation stays frozen
+        not torch.compiler.is_compiling()  # first: the compiler cannot trace the rest
+        and all(part.training for part in module.modules())  # a frozen normalisation stays frozen
         and not any(_is_observed(part) for child in module.children() for part in child.modules())
         and torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype == torch.float32
         and torch.backends.mkldnn.is_available()
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
     )
 
 

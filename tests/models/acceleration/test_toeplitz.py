@@ -69,3 +69,13 @@ def test_an_accelerated_tagger_is_saved_as_a_plain_one(frontend, tmp_path):
     with torch.inference_mode():
         assert torch.equal(again(waveform), tagger.eval()(waveform))
         assert (tagging.fuse(tagger)(waveform) - again(waveform)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("frontend", ["waveform", "spectrogram"])
+def test_an_accelerated_tagger_compiles_to_one_graph(frontend):
+    plain = tagging.build_tagger(frontend, "temporal-pooling", ["a"], 1.0, width=0.1, dropout=0.0)
+    tagger = accelerate_cpu_training(copy.deepcopy(plain))
+    waveform = 0.1 * torch.randn(4, 16_000)
+    logits = torch.compile(tagger, backend="eager", fullgraph=True)(waveform)
+    logits.sum().backward()
+    assert (logits - plain(waveform)).abs().max() < 1e-3
