@@ -68,7 +68,7 @@ def test_wrong_names_are_refused():
 def test_what_ships_is_whole(name, split):
     """All songs that its record speaks of, the first of them the same for every model, with labels to judge them by."""
     predictions, other = load_predictions(name, split), load_predictions(list_predictions()[0], split)
-    songs = read_record(BUNDLED_RUNS / f"{name}.json")["settings"][f"{split}_clips"]
+    songs = read_record(BUNDLED_RUNS / f"{name}.json")["settings"]["evaluation"][f"num_{split}_clips"]
     assert predictions.scores.shape == predictions.labels.shape == (songs, len(predictions.vocabulary))
     shared = min(songs, len(other.labels))
     np.testing.assert_array_equal(predictions.labels[:shared], other.labels[:shared])
