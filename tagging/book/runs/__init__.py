@@ -14,7 +14,7 @@ from ...errors import TaggingError, unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
 from ...tags import Vocabulary
 from ...training.records import read_record
-from ...utils.legacy import current_parts
+from ...utils.legacy import current_evaluation, current_parts
 
 BUNDLED_RUNS = Path(__file__).parent
 _PREDICTIONS = BUNDLED_RUNS / "predictions"
@@ -36,7 +36,7 @@ def training_records(folders: Iterable[Path] | None = None) -> list[dict[str, An
                 warnings.warn(f"skipped: {error}", stacklevel=2)
             continue
         if record.get("kind") == "training":
-            records.append(record)
+            records.append(record | {"test": current_evaluation(record["test"])})
     return sorted(records, key=lambda record: record["name"])
 
 
