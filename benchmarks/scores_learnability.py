@@ -21,41 +21,43 @@ import torch
 from accelerate import Accelerator
 
 from tagging.data import stream
-from tagging.evaluation.evaluate import evaluate
+from tagging.evaluation.predictions import Predictions
 from tagging.training import edition
-from tagging.training.data import first_tracks, open_split, predict
+from tagging.training.data import Split, predict
 from tagging.training.learner import learning_rate
 from tagging.training.losses import tag_loss
 from tagging.training.models import build_model
+from tagging.training.records import describe_corpus
+from tagging.training.results import evaluate_predictions
 
 
 def main() -> None:
     options = arguments()
-    settings = edition("laptop").changed(
-        {"clips": options.clips, "seed": options.seed, "test_clips": options.test_clips}
+    settings = edition("laptop").override(
+        {"data.num_clips": options.clips, "seed": options.seed, "evaluation.num_test_clips": options.test_clips}
     )
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    train, test = open_split(settings, "train"), open_split(settings, "test")
+    train, test = Split(settings, "train"), Split(settings, "test")
 
     start = time.perf_counter()
     sound, labels = collect(train, settings)
     rendering = time.perf_counter() - start
     print(f"{len(sound)} training segments made in {rendering:.0f} s", flush=True)
 
-    tagger = build_model("spectrogram", settings, train.vocabulary, train.sample_rate)
+    tagger = build_model("spectrogram", settings.model, train.corpus.vocabulary, train.corpus.sample_rate)
     tagger.init_output_bias(np.nanmean(labels, axis=0))
     limit = 60 * options.minutes * options.cores
     seen, core, wall = fit(tagger, sound, labels, settings, limit)
     print(
-        f"{seen} segments, {seen // settings.batch} updates in {core:.0f} core-seconds, {wall:.0f} s by the wall",
+        f"{seen} segments, {seen // settings.optimization.batch_size} steps in {core:.0f} core-seconds, {wall:.0f} s by the wall",
         flush=True,
     )
 
-    tracks = first_tracks(test, settings.test_clips, "test_clips")
-    scores = predict({"tagger": tagger}, test, tracks, settings, Accelerator(cpu=True))["tagger"]
-    labels = test.labels_of(tracks)
-    result = evaluate(labels, scores, test.vocabulary, groups=test.groups()[tracks], resamples=settings.resamples)
+    scores = predict({"tagger": tagger}, test, settings, Accelerator(cpu=True))["tagger"]
+    result = evaluate_predictions(
+        Predictions(scores, test.corpus.vocabulary, test.labels, groups=test.groups), test, settings
+    )
     record = {
         "model": "spectrogram",
         "minutes": options.minutes,
@@ -63,18 +65,20 @@ def main() -> None:
         "threads": 1,
         "settings": settings.to_dict(),
         "parameters": sum(parameter.numel() for parameter in tagger.parameters()),
-        "corpus": {"train": train.version, "test": test.version, "bank": train.bank.version},
-        "clips_seen": seen,
-        "updates": seen // settings.batch,
+        "corpus": describe_corpus(train.corpus, test.corpus),
+        "num_training_segments": seen,
+        "num_steps": seen // settings.optimization.batch_size,
         "seconds": {"making segments": round(rendering, 1), "training": round(wall, 1)},
         "core_seconds": {"training": round(core, 1)},
-        "clips_per_core_second": round(seen / core, 1),
+        "segments_per_core_second": round(seen / core, 1),
         "test": result.to_dict(),
-        "spread": dict(zip(test.vocabulary.names, np.nanstd(labels, axis=0).round(4).tolist(), strict=True)),
+        "spread": dict(
+            zip(test.corpus.vocabulary.names, np.nanstd(test.labels, axis=0).round(4).tolist(), strict=True)
+        ),
     }
     records.write("scores-learnability", record, options.record)
     for part, means in result.parts.items():
-        print(f"{part} tags: ROC-AUC {means['roc_auc']:.3f}")
+        print(f"{part} tags: ROC-AUC {means['roc_auc'].value:.3f}")
 
 
 def arguments() -> argparse.Namespace:
@@ -88,13 +92,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def collect(corpus, settings):
+def collect(split, settings):
     """One segment of each training clip in memory, degraded: int16 [segments, samples], and their labels."""
-    tracks = first_tracks(corpus, settings.clips, "clips")
-    sound = np.empty((len(tracks), round(settings.segment_seconds * corpus.sample_rate)), np.int16)
-    labels = np.empty((len(tracks), len(corpus.vocabulary)), np.float32)
+    corpus, seconds = split.corpus, settings.model.segment_seconds
+    sound = np.empty((len(split), round(seconds * corpus.sample_rate)), np.int16)
+    labels = np.empty((len(split), len(corpus.vocabulary)), np.float32)
     augment, done = corpus.augment(), 0
-    for batch in stream(corpus, tracks, batch_size=100, seconds=settings.segment_seconds, workers=1):
+    for batch in stream(corpus, split.indices, batch_size=100, seconds=seconds, workers=1):
         rows = slice(done, done + len(batch))
         with torch.inference_mode():
             degraded = augment(torch.from_numpy(batch.audio), torch.from_numpy(batch.augmentation_params))
@@ -106,7 +110,10 @@ def collect(corpus, settings):
 def fit(tagger, sound, labels, settings, limit):
     """Train until ``limit`` core-seconds are spent; returns the segments seen, core-seconds, and seconds."""
     optimizer = torch.optim.AdamW(
-        tagger.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        tagger.parameters(),
+        lr=settings.optimization.learning_rate,
+        weight_decay=settings.optimization.weight_decay,
+        fused=True,
     )
     shuffle = np.random.default_rng(settings.seed)
     tagger.train()
@@ -114,16 +121,16 @@ def fit(tagger, sound, labels, settings, limit):
     seen, order = 0, np.zeros(0, np.int64)
     while (done := (time.process_time() - core_start) / limit) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, max(1, round(done * settings.updates)))
-        if len(order) < settings.batch:
+            group["lr"] = learning_rate(settings, max(1, round(done * settings.num_steps)))
+        if len(order) < settings.optimization.batch_size:
             order = shuffle.permutation(len(sound))
-        chosen, order = order[: settings.batch], order[settings.batch :]
+        chosen, order = order[: settings.optimization.batch_size], order[settings.optimization.batch_size :]
         waveform = torch.from_numpy(sound[chosen]).float() / 32768
         loss = tag_loss(tagger(waveform), torch.from_numpy(labels[chosen]), tagger.vocabulary)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        seen += settings.batch
+        seen += settings.optimization.batch_size
     return seen, time.process_time() - core_start, time.perf_counter() - start
 
 

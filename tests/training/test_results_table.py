@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from tones import small
 
-from tagging.book.runs import BUNDLED_RUNS, training_records
+from tagging.book.runs import BUNDLED_RUNS, bundled_record, training_records
 from tagging.cli import main
+from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval
+from tagging.evaluation.metrics import METRICS
 from tagging.training import Settings, train
 from tagging.training.records import read_training_records, write_record
-from tagging.training.results_table import cell, gaps, rows_of, text_table
+from tagging.training.results_table import cell, gaps, rows_of, table, table_runs, text_table
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +172,46 @@ def test_cells_of_tables_break_before_the_interval_alone():
     assert cell(Interval(0.5, 0.25, 0.75)).split(" ") == ["0.500", "[0.250,\N{NO-BREAK SPACE}0.750]"]
     assert cell(Interval(0.5, 0.25, 0.75), "+.1f").startswith("+0.5")
     assert cell(None) == "-"
+
+
+def of_another_corpus(record):
+    """As a run on a folder of one's own, without regression tags and without parts, would leave it."""
+    other = copy.deepcopy(record)
+    other["corpus"]["name"] = other["settings"]["data"]["corpus"] = "folder"
+    other["settings"]["data"]["corpus_options"] = {"root": "music"}
+    other["test"]["parts"] = {"all": {metric: other["test"]["means"][metric] for metric in ("roc_auc", "pr_auc")}}
+    return other
+
+
+def test_a_run_of_another_corpus_prints():
+    record = bundled_record("laptop-waveform-1k-s0")
+    text = text_table([of_another_corpus(record)])
+    assert "laptop edition, folder" in text
+    (row,) = rows_of([of_another_corpus(record)])
+    assert f"{row.scores['roc_auc']:.4f}" in text
+    assert set(row.scores) == {"roc_auc", "pr_auc"}
+    assert rows_of([of_another_corpus(record)], "laptop") == []  # but it is not in the poster's table
+    with pytest.raises(ConfigError, match="laptop"):
+        text_table([of_another_corpus(record)], "laptop")
+
+
+def test_runs_of_two_corpora_are_told_apart():
+    record = bundled_record("laptop-waveform-1k-s0")
+    rows = rows_of([record, of_another_corpus(record)])
+    assert ["data.corpus=folder" in row.variant for row in rows] in ([True, False], [False, True])
+
+
+def test_a_table_has_a_row_for_each_model_and_scale():
+    records = training_records()
+    rows = rows_of(records, "laptop")
+    assert len(table_runs(records, "laptop")) > len(rows) > 15
+    frame = table(rows)
+    assert list(frame.columns) == ["model", "clips", "segments", "seeds", *(m.title for m in METRICS.values()), "time"]
+    assert list(frame["model"]) == [row.model for row in rows]
+    assert frame.loc[0, "ROC-AUC"] == f"{rows[0].scores['roc_auc']:.3f}"
+
+
+def test_parts_are_rows_of_their_own_without_resamples():
+    for part in ("composition", "instrument"):
+        rows = rows_of(training_records(), "laptop", part)
+        assert all(set(row.scores) == set(METRICS) and not row.resampled for row in rows)
