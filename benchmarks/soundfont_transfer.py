@@ -21,7 +21,7 @@ from tagging.evaluation.evaluate import difference, evaluate
 from tagging.pretrained import load_tagger
 from tagging.pretrained.bundled import list_bundled
 from tagging.training import Settings
-from tagging.training.data import open_split
+from tagging.training.data import Split
 from tagging.training.failures import Failures
 from tagging.training.results import predictions_of
 from tagging.utils.files import sha256
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("soundfont", type=Path, help="a General MIDI .sf2 file other than the one of training")
     parser.add_argument("--clips", type=int, default=2000, help="of the test split (default: %(default)s)")
     options = parser.parse_args()
-    settings = Settings(test_clips=options.clips)
+    settings = Settings().override({"evaluation.num_test_clips": options.clips})
     taggers = {name: load_tagger(name) for name in list_bundled()}
     fonts, predictions = {}, {}
     for role, font in (("own", None), ("other", options.soundfont)):
@@ -42,11 +42,10 @@ def main() -> None:
         if font is not None:
             os.environ["TAGGING_SOUNDFONT"] = str(font)
         used = soundfont_path()
-        test = open_split(settings, "test")
-        fonts[role] = {"file": used.name, "sha256": sha256(used), "bank": test.bank.version}
-        predictions[role] = predictions_of(
-            taggers, test, options.clips, settings, Accelerator(cpu=True), Failures(test, options.clips)
-        )
+        test = Split(settings, "test")
+        fonts[role] = {"file": used.name, "sha256": sha256(used), "bank": test.corpus.provenance()["bank"]}
+        failures = Failures(test.corpus, len(test))
+        predictions[role] = predictions_of(taggers, test, settings, Accelerator(cpu=True), failures)
         print(fonts[role], flush=True)
     models = {}
     for name in taggers:
