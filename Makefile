@@ -9,7 +9,7 @@ PORT ?= 8000
 BARE := tinysoundfont==0.3.7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cache notebooks book page test slow lint serve lock clean
+.PHONY: help setup cache notebooks book page test portable slow lint serve lock clean
 
 help:
 	@echo "make book    build the book into _build/html"
@@ -17,6 +17,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make serve   show the built book on http://127.0.0.1:$(PORT)"
 	@echo "make lint    ruff, codespell, nbstripout and mypy"
+	@echo "make portable  some of them, as on an older processor and with two threads"
 	@echo "make slow    the tests that take minutes"
 	@echo "make lock    pin the newest versions in constraints.txt"
 	@echo "make clean   remove everything that was built"
@@ -54,6 +55,14 @@ page: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
+
+# some of them again, as on an older processor and with two threads
+LOOP := tests/training/test_loop.py
+portable: $(READY)
+	OMP_NUM_THREADS=2 ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default \
+		$(BIN)/python -m pytest -m "not slow" tests/models/test_pairs.py tests/models/acceleration \
+		$(LOOP)::test_one_process_trains_in_several_precisions $(LOOP)::test_64_clips_can_be_memorised \
+		$(LOOP)::test_a_killed_run_ends_as_if_it_had_not_been
 
 slow: cache
 	$(BIN)/python -m pytest -m slow
