@@ -171,7 +171,7 @@ def test_it_is_opened_by_name(monkeypatch: pytest.MonkeyPatch):
     corpus = tagging.open_corpus("test-tones", split="test", level=0.5)
     assert (corpus.name, corpus.split, corpus.level) == ("test-tones", "test", 0.5)
     assert "test-tones" in tagging.list_corpora()
-    with pytest.raises(ConfigError, match="test-tones.*'levl'.*'level'"):
-        tagging.open_corpus("test-tones", levl=1)
+    with pytest.raises(ConfigError, match="test-tones.*'leveel'.*'level'"):
+        tagging.open_corpus("test-tones", leveel=1)
     with pytest.raises(ConfigError, match="'tset'.*'test'"):
         tagging.open_corpus("test-tones", split="tset")
