@@ -54,7 +54,7 @@ def test_names_alone_are_classification_tags():
         (lambda: Vocabulary([]), "at least one tag"),
         (lambda: Vocabulary(["b", "a", "b", "a", "c"]), "a, b$"),
         (lambda: Vocabulary(["a", ""]), "a tag needs a name"),
-        (lambda: Tag("x", kind="regressionn"), "'x'.*'regresion'.*'regression'"),
+        (lambda: Tag("x", kind="regressionn"), "'x'.*'regressionn'.*'regression'"),
         (lambda: Tag("x", source=""), "'x'.*source"),
         (lambda: Vocabulary(["rock", "pop"]).position("rok"), "'rok'.*'rock'"),
     ],
