@@ -1,6 +1,6 @@
 """Store the hashes that tests/corpora/test_scores_full.py compares with: to be run when the corpus is meant to change.
 
-python benchmarks/scores_hashes.py                       # writes tests/reference/scores_clips.json
+python benchmarks/sheet_music_hashes.py                       # writes tests/reference/scores_clips.json
 """
 
 from __future__ import annotations

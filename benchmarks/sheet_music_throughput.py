@@ -1,6 +1,6 @@
 """How fast clips are made: one core, two workers, the full synthesizer beside it, the first clip, the memory.
 
-    python benchmarks/scores_throughput.py                   # writes tagging/book/runs/scores-throughput.json
+    python benchmarks/sheet_music_throughput.py                   # writes tagging/book/runs/scores-throughput.json
 
 Rates of one core are clips per CPU second, taken in turn with the synthesizer's, so that a busy machine slows both alike.
 Two workers against one is a matter of wall time and says little on a machine with other work: the load is recorded.

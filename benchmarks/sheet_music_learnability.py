@@ -1,6 +1,6 @@
 """Can the tags of the scores corpus be learned? A quarter-width tagger, three minutes of training on two cores.
 
-    python benchmarks/scores_learnability.py                 # writes tagging/book/runs/scores-learnability.json
+    python benchmarks/sheet_music_learnability.py                 # writes tagging/book/runs/scores-learnability.json
 
 The clock counts core time: three minutes on two cores are 360 core-seconds, however busy the machine is with other work.
 Segments are rendered and degraded before the clock starts: two training threads beside a renderer lose half of their

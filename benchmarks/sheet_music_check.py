@@ -1,6 +1,6 @@
 """Does any clip come out silent, at full scale, or not at all?
 
-    python benchmarks/scores_check.py                        # 20,000 clips; writes tagging/book/runs/scores-check.json
+    python benchmarks/sheet_music_check.py                        # 20,000 clips; writes tagging/book/runs/scores-check.json
 
 Whole clips of 15 s before the degradations, from worker processes under the watchdog; then one 3 s segment of each after
 the degradations. A segment of a clip may be a rest: how many are silent is counted.

@@ -1,6 +1,6 @@
 """What a split that ignores tune families would have measured.
 
-    python benchmarks/scores_leaks.py                        # writes tagging/book/runs/scores-leaks.json
+    python benchmarks/sheet_music_leaks.py                        # writes tagging/book/runs/scores-leaks.json
 
 Three measurements, each with compositions split at random and by family, five random splits:
 

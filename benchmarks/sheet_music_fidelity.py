@@ -1,6 +1,6 @@
 """Is the note bank in tune, and how near are clips made from it to the full synthesizer?
 
-    python benchmarks/scores_fidelity.py           # writes tagging/book/runs/scores-fidelity.json and five pairs of sounds
+    python benchmarks/sheet_music_fidelity.py           # writes tagging/book/runs/scores-fidelity.json and five pairs of sounds
 
 Pitch: every note of every instrument, librosa's YIN over its first second, octaves folded. Clips: the same notes through
 the bank and through TinySoundFont; correlation of waveforms and of log-mel spectrograms. The five least alike are written
