@@ -6,6 +6,7 @@ tables. Tests read every such file that ships.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -65,6 +66,9 @@ STEP_FIELDS = {"update": "step", "rate": "learning_rate", "after_update": "after
 # Names of runs whose settings differ in what names did not mention.
 RUN_NAMES = {"laptop-gbt-100k-leaves-31-iterations-300-s0": "laptop-gbt-100k-s0"}
 CHECKPOINT_FIELDS = {**STEP_FIELDS, "waited": "seconds_waited", "sittings": "resumes", "failed": "failed_tracks"}
+
+
+_ASSIGNMENT = re.compile(r"(?<= )(\w+)((?:\.\w+)*=)")
 
 
 def renamed(values: Mapping[str, V], names: Mapping[str, str]) -> dict[str, V]:
@@ -155,6 +159,8 @@ def current_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """A run record with the names of now."""
+    if "command" in record:
+        record = {**record, "command": _current_command(record["command"])}
     if "speeds" in record:
         speeds = record["speeds"].items()
         return {
@@ -178,6 +184,13 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     if "best" in record:
         record["best"] = renamed(record["best"], STEP_FIELDS)
     return record
+
+
+def _current_command(command: str) -> str:
+    """A record's command as it can be given now."""
+    if not command.startswith("tagging "):
+        return command.replace("benchmarks/scores_", "benchmarks/sheet_music_")
+    return _ASSIGNMENT.sub(lambda match: SETTINGS.get(match[1], match[1]) + match[2], command)
 
 
 def _current_trial(trial: Mapping[str, Any]) -> dict[str, Any]:

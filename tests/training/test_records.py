@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from contextlib import nullcontext
 
 import numpy as np
@@ -13,8 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagging.book.runs import BUNDLED_RUNS, training_records
+from tagging.cli import _parser
+from tagging.cli.train import settings_of
 from tagging.errors import TaggingError
 from tagging.training.records import read_record, read_training_records, write_record
+from tagging.training.run_names import run_name
+from tagging.utils.legacy import RUN_NAMES
 from tagging.utils.provenance import cpu, environment_info
 
 numbers = st.none() | st.integers(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)
@@ -81,6 +86,15 @@ def test_shipped_records_say_how_they_were_made(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"/(?:home|root|tmp|work|Users)/", json.dumps(record["command"])), "a path of some machine"
     assert "NaN" not in text
+
+
+def test_the_command_of_a_record_asks_for_its_run():
+    """As the book shows it: settings that had other names are named as they are now."""
+    for record in training_records():
+        _, *arguments = shlex.split(record["command"])
+        asked = settings_of(_parser().parse_args(arguments))
+        name = run_name(asked, record["model"])
+        assert RUN_NAMES.get(name, name) == record["name"], record["command"]
 
 
 def test_controls_know_nothing():
