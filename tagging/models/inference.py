@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..audio.files import AudioFile, as_waveform, resample
-from ..errors import AudioError, ConfigError
+from ..errors import AudioError, ConfigError, TaggingError
 from ..tags import TrackTags, Vocabulary
 
 
@@ -36,7 +36,7 @@ class Taggram(NamedTuple):
 
 
 def in_samples(name: str, seconds: float, sample_rate: int) -> int:
-    """Convert seconds to samples, at least 1.
+    """Convert seconds to whole samples.
 
     Args:
         name: of the option, for the error message.
@@ -44,13 +44,15 @@ def in_samples(name: str, seconds: float, sample_rate: int) -> int:
         sample_rate: Hz.
 
     Raises:
-        ConfigError: the duration or the rate is not a positive, finite number.
+        ConfigError: the duration or the rate is not a positive, finite number, or the duration rounds to no sample.
     """
     if not 0 < seconds * sample_rate < float("inf"):
         raise ConfigError(
             f"{name}={seconds} at a sample rate of {sample_rate} Hz: both must be positive, finite numbers"
         )
-    return max(1, round(seconds * sample_rate))
+    if round(seconds * sample_rate) == 0:
+        raise ConfigError(f"{name}={seconds} s is less than one sample at {sample_rate} Hz")
+    return round(seconds * sample_rate)
 
 
 def cut_segments(
@@ -209,6 +211,9 @@ class SongTagger(ABC):
             hop_seconds: from the start of one segment to the next; None is the tagger's default, usually no overlap.
             batch_size: segments scored at once; it changes speed, not scores. None is 1 on a CPU and 32 on a GPU.
             progress: called after each block with its duration in seconds.
+
+        Raises:
+            TaggingError: the scores are not finite.
         """
         hop_samples = self.hop_samples
         if hop_seconds is not None:
@@ -228,6 +233,8 @@ class SongTagger(ABC):
             self.song_padding,
             self.default_batch_size if batch_size is None else batch_size,
         )
+        if not np.isfinite(song.scores).all():
+            raise TaggingError("the scores are NaN or infinite: the tagger's weights or running statistics are damaged")
         padded_seconds = song.padded / self.sample_rate
         note = f"shorter than one segment of {self.segment_seconds:.1f} s: {padded_seconds:.1f} s of silence were added"
         return TrackTags(

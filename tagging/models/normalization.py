@@ -36,7 +36,7 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
         batches: float32 [batch, samples] each, of at least 2 training waveforms; some hundreds of waveforms in all suffice.
 
     Raises:
-        ConfigError: no batches, or a batch of one waveform. The statistics are then as before.
+        ConfigError: no batches, a batch of one waveform, or samples that are not finite. The statistics are then as before.
 
     Book: ``book/recipe``.
     """
@@ -54,6 +54,8 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
             for count, batch in enumerate(batches, start=1):
                 if len(batch) < 2:
                     raise ConfigError(f"batch {count} has {len(batch)} waveforms: batch normalisation needs at least 2")
+                if not batch.isfinite().all():
+                    raise ConfigError(f"batch {count} holds NaN or infinite samples")
                 tagger(batch)
         if not count:
             raise ConfigError("no batches: running statistics need at least one batch of waveforms")

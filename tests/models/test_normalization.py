@@ -90,6 +90,7 @@ def test_everything_else_is_as_before():
         ([], "no batches"),
         ([torch.randn(2, 8000), torch.randn(1, 8000)], "batch 2 has 1"),
         ([torch.randn(2, 10)], "10 samples"),
+        ([torch.randn(2, 8000), torch.full((2, 8000), float("nan"))], "batch 2.*NaN"),
     ],
 )
 def test_batches_that_cannot_be_used_change_nothing(waveforms, message):

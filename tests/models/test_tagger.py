@@ -311,3 +311,17 @@ def test_features_are_those_of_the_calling_thread():
             for features, alone in zip(pool.map(tagger.features, inputs), expected, strict=True):
                 assert list(features) == list(alone)
                 assert all(torch.equal(features[name], alone[name]) for name in alone)
+
+
+def test_scores_that_are_no_numbers_are_no_result():
+    tagger = build_tagger("waveform", "dense", ["a"], 0.5, width=0.1).eval()
+    with torch.no_grad():
+        next(tagger.parameters()).fill_(float("nan"))
+    with pytest.raises(TaggingError, match="NaN"):
+        tagger.tag_waveform(np.zeros(16000, np.float32), 16000)
+
+
+def test_a_hop_of_less_than_a_sample_is_refused():
+    tagger = build_tagger("waveform", "dense", ["a"], 0.5, width=0.1).eval()
+    with pytest.raises(ConfigError, match="hop_seconds=1e-07.*one sample"):
+        tagger.tag_waveform(np.zeros(16000, np.float32), 16000, hop_seconds=1e-7)

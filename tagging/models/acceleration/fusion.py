@@ -194,6 +194,13 @@ def fuse(tagger: Tagger) -> FusedTagger:
     Args:
         tagger: is left as it is.
 
+    Raises:
+        ConfigError: what is given is no :class:`Tagger`.
+
     Book: ``book/putting_together``.
     """
+    if not isinstance(tagger, Tagger):
+        raise ConfigError(
+            f"a {type(tagger).__name__} cannot be fused: give a Tagger, as build_tagger and load_tagger return it"
+        )
     return FusedTagger(tagger)

@@ -76,3 +76,14 @@ def test_for_inference_only():
     assert not fused.eval().training
     for name in ("save", "features", "summary"):
         assert not hasattr(fused, name)
+
+
+def test_what_is_no_tagger_is_not_fused():
+    tagger = tagging.build_tagger("waveform", "dense", ["a"], 0.5, width=0.1)
+    for other, name in (
+        (tagging.fuse(tagger), "FusedTagger"),
+        ("mtt-musicnn", "str"),
+        (torch.nn.Linear(2, 2), "Linear"),
+    ):
+        with pytest.raises(ConfigError, match=name):
+            tagging.fuse(other)
