@@ -59,8 +59,8 @@ test: $(READY)
 # some of them again, as on an older processor and with two threads
 LOOP := tests/training/test_loop.py
 portable: $(READY)
-	OMP_NUM_THREADS=2 ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default \
-		$(BIN)/python -m pytest -m "not slow" tests/models/test_pairs.py tests/models/acceleration \
+	OMP_NUM_THREADS=2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=default \
+		$(BIN)/python -m pytest -m "not slow" tests/models/acceleration tests/audio \
 		$(LOOP)::test_one_process_trains_in_several_precisions $(LOOP)::test_64_clips_can_be_memorised \
 		$(LOOP)::test_a_killed_run_ends_as_if_it_had_not_been
 

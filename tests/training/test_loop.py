@@ -248,12 +248,14 @@ def killed_run_equals_whole(tones, tmp_path, kills, **changes):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+@pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_ends_as_if_it_had_not_been(tones, tmp_path):
     killed_run_equals_whole(tones, tmp_path, kills=2, num_training_segments=240, validation_interval=40)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+@pytest.mark.usefixtures("one_thread")
 def test_ten_kills(tones, tmp_path):
     # two models, whose best weights may be of different updates, and clips that another process makes
     killed_run_equals_whole(

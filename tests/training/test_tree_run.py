@@ -60,6 +60,7 @@ def test_trees_can_be_told_how_to_grow(tones, tmp_path, monkeypatch):
         train(settings.override({"models": ["spectrogram"]}), tmp_path / "refused", progress=False)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_resumes_with_the_tags_that_are_left(tones, tmp_path, monkeypatch, capsys):
     """Finished tags count, a damaged file is made again, and the rest is as in a run without a kill."""
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
@@ -80,6 +81,7 @@ def test_a_killed_run_resumes_with_the_tags_that_are_left(tones, tmp_path, monke
     assert record["seconds"] > 1e4 / 6  # those of the killed run are in it
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_tags_that_were_fitted_to_other_clips_do_not_count(tones, tmp_path, monkeypatch, capsys):
     """As when a track that could be read cannot be read any more."""
     settings = tones(models=["gbt"], num_clips=40, num_test_clips=40, tree_options={"iterations": 3})
