@@ -44,9 +44,9 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
     assert "stopped after step" in first
     assert "not done yet: give the same command again" in first
     out = sitting(tmp_path, 5.0)
-    assert "goes on after update" in out
+    assert "resumes after step" in out
     assert "all is done" in out
-    assert "poster edition, scores: " in out
+    assert "poster edition, sheet-music: " in out
     assert "spectrogram minus waveform, paired" in out
     records = [json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")]
     assert sorted(record["model"] for record in records) == ["spectrogram", "waveform"]
