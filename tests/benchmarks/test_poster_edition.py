@@ -74,7 +74,7 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
     assert "stopped after step" in out
     assert "not done yet: give the same command again" in out
     for model in ("waveform", "spectrogram"):
-        (line,) = (line for line in out.splitlines() if re.match(rf"{model} +64 +256 +1 ", line))
+        (line,) = (line for line in out.splitlines() if re.match(rf" *{model} +64 +256 +1 ", line))
         assert line.count("[") == 3
     assert sorted(path.name for path in (tmp_path / "runs").glob("*0/")) == ["100000", "1000000"]
 
