@@ -13,8 +13,8 @@ from ..errors import ConfigError, unknown_name
 from ..tags import CLASSIFICATION, REGRESSION, Tag, Vocabulary
 from ..utils.legacy import current_evaluation, legacy_kind
 from .bootstrap import Interval, Resampling, interval, interval_of
-from .checks import check_arrays
 from .metrics import METRICS, Ranking, mean_squares, squared_errors
+from .validation import check_arrays
 
 if TYPE_CHECKING:
     import pandas

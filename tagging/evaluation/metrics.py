@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..tags import CLASSIFICATION, REGRESSION
-from .checks import check_arrays, check_binary
+from .validation import check_arrays, check_binary
 
 
 class Metric(NamedTuple):

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def sitting(
+def run_for(
     folder: Path,
     minutes: float,
     *more: str,
@@ -40,10 +40,10 @@ def sitting(
 
 
 def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_path):
-    first = sitting(tmp_path, 0.0)
+    first = run_for(tmp_path, 0.0)
     assert "stopped after step" in first
     assert "not done yet: give the same command again" in first
-    out = sitting(tmp_path, 5.0)
+    out = run_for(tmp_path, 5.0)
     assert "resumes after step" in out
     assert "all is done" in out
     assert "poster edition, sheet-music: " in out
@@ -69,8 +69,8 @@ def test_it_goes_on_until_all_is_done_and_brings_home_records_and_weights(tmp_pa
         np.testing.assert_allclose(copied.scores, original.scores, atol=1e-3)
         assert len(copied.scores) == 20
 
-    # then the next scale, whose first sitting shows the table so far
-    out = sitting(tmp_path, 0.0, scales=["100000", "1000000", "500000"])
+    # then the next scale, whose first run shows the table so far
+    out = run_for(tmp_path, 0.0, scales=["100000", "1000000", "500000"])
     assert "stopped after step" in out
     assert "not done yet: give the same command again" in out
     for model in ("waveform", "spectrogram"):
@@ -163,6 +163,6 @@ def test_a_bare_machine_trains_with_what_was_packed(tmp_path):
     assert re.search(
         "numba, llvmlite, filelock, tqdm: cannot be imported here, nor from .*little; pack them", refused.stderr
     )
-    out = sitting(tmp_path, 5.0, "--carry", str(carry), environment={**environment, **away})
+    out = run_for(tmp_path, 5.0, "--carry", str(carry), environment={**environment, **away})
     assert "all is done" in out
     assert len(list((tmp_path / "records").glob("*.json"))) == 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ..bootstrap import Resampling
-from ..checks import check_arrays, check_binary, check_scores
+from ..validation import check_arrays, check_binary, check_scores
 
 # How often labels are drawn from the scores, to find what a measure shows for true probabilities on as few songs.
 DRAWS = 20

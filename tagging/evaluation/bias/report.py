@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import ConfigError
 from ...tags import Vocabulary
 from ..bootstrap import Interval, Resampling
-from ..checks import check_arrays, check_scores
+from ..validation import check_arrays, check_scores
 from .agreement import Agreements, agreement
 from .calibration import Calibration, calibration
 from .contradictions import Contradictions, contradictions
