@@ -160,8 +160,8 @@ def command_of(settings: Settings) -> str:
                 else value
             )
             changes.append(f"{name}={str(text).lower() if isinstance(text, bool) else text}")
-    words = ["tagging", "train", *settings.models, *(["--seed", str(settings.seed)] if settings.seed else [])]
-    return shlex.join([*words, *(["--set", *changes] if changes else [])])
+    arguments = ["tagging", "train", *settings.models, *(["--seed", str(settings.seed)] if settings.seed else [])]
+    return shlex.join([*arguments, *(["--set", *changes] if changes else [])])
 
 
 def names_of(settings: Settings) -> list[str]:

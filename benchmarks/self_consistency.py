@@ -90,12 +90,12 @@ def scores_of(corpus, taggers):
 
 def consistency(name, vocabulary, scores, resampling):
     """Agreement of synonyms and contradictions of opposites, by each rule."""
-    words, position = tag_synonyms(name), vocabulary.position
+    synonyms, position = tag_synonyms(name), vocabulary.position
     lists = {"top_k": TOP_K, "resampling": resampling}
     limits = {"threshold": THRESHOLD, "tenth": np.quantile(scores, 1 - TENTH, axis=0)}
     results = {"synonyms": {}, "related": {}, "opposites": {}}
     for kind in ("synonyms", "related"):
-        groups = {group: [position(word) for word in same] for group, same in getattr(words, kind).items()}
+        groups = {group: [position(word) for word in same] for group, same in getattr(synonyms, kind).items()}
         by = {rule: agreement(scores, groups, thresholds=limit, **lists) for rule, limit in limits.items()}
         usual = by["threshold"]
         results[kind] = {
@@ -117,8 +117,8 @@ def consistency(name, vocabulary, scores, resampling):
                 for pair, other in zip(usual.pairs, by["tenth"].pairs, strict=True)
             ],
         }
-    for group in words.opposites:
-        groups = {f"{one} + {other}": [position(one), position(other)] for one, other in words.opposed(group)}
+    for group in synonyms.opposites:
+        groups = {f"{one} + {other}": [position(one), position(other)] for one, other in synonyms.opposed(group)}
         by = {rule: contradictions(scores, groups, thresholds=limit, **lists) for rule, limit in limits.items()}
         usual = by["threshold"]
         results["opposites"][group] = {

@@ -26,6 +26,7 @@ OLD = {
     "refuse_folders_apart": "check_same_checkpoint", "circumstances": "environment_info", "BEFORE": "LEGACY_DEFAULTS",
     "SHIPPED": "BUNDLED_RUNS", "sittings": "resumes", "minus": "paired_difference", "headlines": "summary_metrics",
     "draws": "augmentation_params", "finish": "augment", "spread": "parallel_map, std", "Tick": "ProgressCallback",
+    "words": "tags, synonyms, arguments", "anew": "again", "deck": "sampling", "sitting": "run",
     "clips_seen": "num_training_segments", "warm_up": "warmup_ratio", "accumulate": "gradient_accumulation_steps",
     "bimodal": "classification", "BIMODAL": "CLASSIFICATION", "UNIFORM": "REGRESSION",
 }  # fmt: skip

@@ -93,8 +93,8 @@ def test_words_that_mean_the_same(run, example, tmp_path, capsys):
 def test_a_run(run, example, tmp_path, capsys):
     scores, labels = example
     folder = tmp_path / "run"
-    words = Vocabulary([Tag(name, exclusive_group="pace" if name in NAMES[:2] else None) for name in NAMES])
-    predictions = Predictions(scores, words, labels, np.array([4, 3, 2, 1]), np.arange(40) // 2)
+    vocabulary = Vocabulary([Tag(name, exclusive_group="pace" if name in NAMES[:2] else None) for name in NAMES])
+    predictions = Predictions(scores, vocabulary, labels, np.array([4, 3, 2, 1]), np.arange(40) // 2)
     write_predictions(folder / "predictions-test.npz", predictions)
     assert run("run", "--top-k", 2) == 0
     printed = capsys.readouterr().out

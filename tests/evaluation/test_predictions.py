@@ -55,8 +55,8 @@ def test_runs_that_are_damaged_are_refused(run, tmp_path):
     np.savez(path, vocabulary="[]")
     with pytest.raises(TaggingError, match="scores missing"):
         read_run(run)
-    for words in ("{", '[{"title": "slow"}]', "[]"):
-        np.savez(path, scores=PREDICTIONS.scores, vocabulary=words)
+    for damaged in ("{", '[{"title": "slow"}]', "[]"):
+        np.savez(path, scores=PREDICTIONS.scores, vocabulary=damaged)
         with pytest.raises(TaggingError, match="vocabulary"):
             read_run(run)
     path.unlink()

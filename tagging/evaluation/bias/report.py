@@ -126,7 +126,7 @@ def bias_report(
         name: [index[tag] for tag in tags if tag in index] for name, tags in vocabulary.exclusive_groups.items()
     }
     exclusive = {name: tags for name, tags in exclusive.items() if len(tags) > 1}
-    same = {name: [_index(tag, vocabulary, index) for tag in words] for name, words in (synonyms or {}).items()}
+    same = {name: [_index(tag, vocabulary, index) for tag in group] for name, group in (synonyms or {}).items()}
     resampling = Resampling(len(scores), groups, resamples=resamples, seed=seed)
     skipped = {}
     if labels is None:

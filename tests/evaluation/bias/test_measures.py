@@ -468,8 +468,8 @@ def test_a_report_without_annotations_says_what_it_lacks():
         bare.over_representation is bare.accuracy is bare.precision is bare.calibration is bare.contradictions is None
     )
     assert len(bare.skipped) == 3
-    for words in ("effective number", "Not measured: contradictions", "unknown"):
-        assert words in text(bare)
+    for phrase in ("effective number", "Not measured: contradictions", "unknown"):
+        assert phrase in text(bare)
     given = bias_report(scores, MIXED, train_positives=[1, 2, 3, 4, 5], top_k=2, resamples=5)
     assert given.over_representation is not None
     assert given.contradictions.thresholds == "score of 0.5 or more"
