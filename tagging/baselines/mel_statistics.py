@@ -5,9 +5,6 @@ Book: ``book/baseline``.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -54,7 +51,7 @@ class MelStatistics(nn.Module):
         segment_seconds: float = 3.0,
         *,
         sample_rate: int = 16000,
-        head: str = "together",
+        head: str = "linear",
         hidden: int = 256,
         dropout: float = 0.5,
     ) -> None:
@@ -128,18 +125,6 @@ class MelStatistics(nn.Module):
             tag_prior: float [tags] in [0, 1]; nan leaves a tag at 0.5.
         """
         self.head.init_output_bias(tag_prior)
-
-    @contextlib.contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Context of evaluation mode without gradients; restores the mode of every module."""
-        training = [module for module in self.modules() if module.training]
-        try:
-            self.eval()
-            with torch.inference_mode():
-                yield
-        finally:
-            for module in training:
-                module.training = True
 
 
 def autocorrelation(curves: Tensor) -> Tensor:

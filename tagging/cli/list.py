@@ -39,7 +39,7 @@ def all_names() -> dict[str, dict[str, str]]:
     from ..models.frontends import FRONTENDS
     from ..models.heads import HEADS
     from ..pretrained import list_pretrained, pretrained_card
-    from ..training.baselines import BASELINES
+    from ..training.baselines import BASELINES, WHOLE_TRACK_BASELINES
     from ..training.losses import LOSSES
 
     cards = {name: pretrained_card(name) for name in list_pretrained()}
@@ -53,7 +53,7 @@ def all_names() -> dict[str, dict[str, str]]:
         "heads": _entries(HEADS),
         "losses": _entries(LOSSES),
         "corpora": _entries(CORPORA),
-        "baselines": _entries(BASELINES),
+        "baselines": _entries(WHOLE_TRACK_BASELINES) | _entries(BASELINES),
     }
 
 

@@ -53,7 +53,7 @@ class Batch:
         indices: int64 [batch]: index of each track.
         starts: float64 [batch]: where the segments begin, in seconds.
         audio: int16 [batch, samples].
-        labels: float32 [batch, tags], nan where unknstate.
+        labels: float32 [batch, tags], nan where unknown.
         augmentation_params: float32 [batch, params]: for ``Corpus.augment``; of width 0 where it takes none.
         failed: track -> message, for tracks that could not be read. Their rows repeat the audio of a readable row, so that
             batch statistics stay sound, and their labels are all nan, so that they add nothing to a loss.

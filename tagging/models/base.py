@@ -148,6 +148,19 @@ class Head(nn.Module, ABC):
         """Set the output bias so that an untrained head scores tag t near ``tag_prior[t]``."""
 
 
+@contextlib.contextmanager
+def modes_restored(*models: nn.Module) -> Iterator[None]:
+    """Context manager that gives every module its training or evaluation mode back; what was frozen stays frozen."""
+    training = [module for model in models for module in model.modules() if module.training]
+    try:
+        yield
+    finally:
+        for model in models:
+            model.eval()
+        for module in training:
+            module.training = True
+
+
 class TaggerNetwork(nn.Module):
     """Front-end, back-end and head in sequence: the network of a plain and of a fused tagger.
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from .base import modes_restored
 
 
 def _norms(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -42,15 +43,14 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
     """
     norms = _norms(tagger)
     before = [(copy.deepcopy(norm.state_dict()), norm.momentum) for norm in norms]
-    training = [module for module in tagger.modules() if module.training]
     count = 0
     try:
-        tagger.eval()
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # PyTorch's cumulative average
-            norm.train()
-        with torch.no_grad():
+        with modes_restored(tagger), torch.no_grad():
+            tagger.eval()
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # PyTorch's cumulative average
+                norm.train()
             for count, batch in enumerate(batches, start=1):
                 if len(batch) < 2:
                     raise ConfigError(f"batch {count} has {len(batch)} waveforms: batch normalisation needs at least 2")
@@ -64,8 +64,5 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
             norm.load_state_dict(state)
         raise
     finally:
-        tagger.eval()
-        for module in training:
-            module.training = True
         for norm, (_, momentum) in zip(norms, before, strict=True):
             norm.momentum = momentum

@@ -73,6 +73,9 @@ class Tagger(TaggerNetwork, SongTagger):
     """
 
     def __init__(self, config: TaggerConfig, vocabulary: Vocabulary, card: Mapping[str, Any] | None = None) -> None:
+        for kind, options in (("frontend", config.frontend_options), ("backend", config.backend_options)):
+            if shared := {"width", "sample_rate"} & options.keys():
+                raise ConfigError(f"{kind}_options: {min(shared)} belongs to the whole tagger; set it there")
         frontend = build_frontend(
             config.frontend, width=config.width, sample_rate=config.sample_rate, **config.frontend_options
         )

@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "loop": ["train"],
         "run": ["TrainingError"],
         "losses": ["LOSSES", "tag_loss"],
-        "baselines": ["BASELINES", "list_baselines"],
+        "baselines": ["BASELINES", "WHOLE_TRACK_BASELINES", "list_baselines"],
     },
 )

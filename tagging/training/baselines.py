@@ -1,9 +1,11 @@
-"""All baselines, those that learn from segments and those that are fitted to whole tracks; importing it registers them."""
+"""The baselines: networks that learn from segments, and those that are fitted to whole tracks."""
 
-from . import tree_run  # noqa: F401
 from .models import BASELINES
+from .tree_run import WHOLE_TRACK_BASELINES
+
+__all__ = ["BASELINES", "WHOLE_TRACK_BASELINES", "list_baselines"]
 
 
 def list_baselines() -> list[str]:
     """Names of the baselines, which :func:`tagging.train` takes as models."""
-    return BASELINES.names()
+    return [*WHOLE_TRACK_BASELINES.names(), *BASELINES.names()]

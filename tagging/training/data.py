@@ -13,9 +13,10 @@ from torch import nn
 from ..data import Batch, Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
 from ..evaluation.evaluate import song_scores
+from ..models.base import modes_restored
 from .distributed import on_device
 from .failures import Failures
-from .settings import Settings
+from .settings import Settings, flat
 
 # The setting that says how many tracks of a split a run uses.
 COUNT_SETTINGS = {
@@ -44,8 +45,7 @@ class Split:
         options = settings.data.corpus_options | (settings.data.train_options if name == "train" else {})
         self.corpus: Corpus = open_corpus(settings.data.corpus, split=name, **options)
         setting = COUNT_SETTINGS.get(name, COUNT_SETTINGS["test"])
-        table, _, field = setting.partition(".")
-        count = getattr(getattr(settings, table), field)
+        count = flat(settings)[setting]
         if len(self.corpus) == 0:
             raise ConfigError(f"the {name} split is empty; choose another split or corpus")
         if count is not None and count > len(self.corpus):
@@ -179,26 +179,20 @@ def predict(
         workers=settings.runtime.num_workers,
     )
     augment = Augment(split.corpus, device)
-    in_training = [module for model in models.values() for module in model.modules() if module.training]
     first = 0
-    try:
+    with modes_restored(*models.values()), failures.listed(), torch.inference_mode(), accelerator.autocast():
         for model in models.values():
             model.eval()
-        with failures.listed(), torch.inference_mode(), accelerator.autocast():
-            for batch in batches:
-                waveform = augment(batch)
-                songs = np.arange(len(batch)) // count
-                rows = rows_here[first : first + songs[-1] + 1]
-                first += len(rows)
-                failures.add(batch.failed)
-                unreadable = np.isin(split.indices[rows], list(batch.failed))
-                for name, model in models.items():
-                    song = song_scores(model(waveform).float().sigmoid().cpu().numpy(), songs)
-                    song[unreadable] = np.nan
-                    scores[name][rows] = torch.from_numpy(song).to(device)
-    finally:
-        # module by module: what was frozen before stays frozen
-        for module in in_training:
-            module.training = True
+        for batch in batches:
+            waveform = augment(batch)
+            songs = np.arange(len(batch)) // count
+            rows = rows_here[first : first + songs[-1] + 1]
+            first += len(rows)
+            failures.add(batch.failed)
+            unreadable = np.isin(split.indices[rows], list(batch.failed))
+            for name, model in models.items():
+                song = song_scores(model(waveform).float().sigmoid().cpu().numpy(), songs)
+                song[unreadable] = np.nan
+                scores[name][rows] = torch.from_numpy(song).to(device)
     failures.check(len(split))
     return {name: accelerator.reduce(rows, "sum").cpu().numpy() for name, rows in scores.items()}

@@ -16,7 +16,7 @@ import torch
 
 from ..errors import ConfigError
 from ..evaluation.evaluate import evaluate
-from .baselines import BASELINES, list_baselines
+from .baselines import WHOLE_TRACK_BASELINES
 from .data import Augment, predict
 from .distributed import on_device
 from .failures import Failures
@@ -176,16 +176,14 @@ def _validate(run: Run) -> dict[str, dict[str, float]]:
 
 def _whole_track_baseline(settings: Settings, minutes: float | None) -> Callable[..., dict[str, Any]] | None:
     """The function that fits a baseline to whole tracks, if that is what the run is about."""
-    fits = {
-        name: BASELINES.get(name)
-        for name in settings.models
-        if name in list_baselines() and getattr(BASELINES.get(name), "fits_whole_tracks", False)
-    }
-    if not fits:
+    fitted = [model for model in settings.models if model.partition(":")[0] in WHOLE_TRACK_BASELINES]
+    if not fitted:
         if settings.model.tree_options:
             raise ConfigError(f"model.tree_options: {', '.join(settings.models)} grow no trees; only gbt does")
         return None
-    name, fit = next(iter(fits.items()))
+    fit = WHOLE_TRACK_BASELINES.get(name := fitted[0].partition(":")[0])
+    if name != fitted[0]:
+        raise ConfigError(f"model {fitted[0]!r}: {name} has no back-end and no head; write {name}")
     if len(settings.models) > 1:
         raise ConfigError(f"{name} cannot share a run with other models; train it separately")
     if minutes is not None:

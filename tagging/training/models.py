@@ -12,13 +12,17 @@ from ..errors import ConfigError
 from ..models.base import BACKENDS, FRONTENDS
 from ..models.build import build_tagger
 from ..models.heads import HEADS
+from ..models.normalization import set_momentum
 from ..tags import Vocabulary
 from ..utils.registry import Registry
 from .settings import ModelSettings, Settings
 
-# Baselines by name. A network is registered as (model settings, vocabulary, sample rate, head) -> module. What is fitted to
-# whole tracks instead, as trees are, is a function (settings, folder, progress) -> record with `fits_whole_tracks = True`.
+# Baseline networks by name: (model settings, vocabulary, sample rate, head) -> module.
 BASELINES = Registry("baseline")
+
+# The parts of other models, with how many arguments each is given by position.
+_PARTS = {"frontend": (FRONTENDS, 0), "backend": (BACKENDS, 2), "head": (HEADS, 2)}
+_USUAL_PARTS = ("", "temporal-pooling", "linear")
 
 
 @BASELINES.register("mel-statistics")
@@ -29,9 +33,7 @@ def build_mel_statistics(
     model = MelStatistics(
         vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head, dropout=settings.dropout
     )
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = settings.norm_momentum
+    set_momentum(model, settings.norm_momentum)
     return model
 
 
@@ -49,15 +51,13 @@ def build_model(name: str, settings: ModelSettings, vocabulary: Vocabulary, samp
         ConfigError: unknown parts.
     """
     first, *others = name.split(":")
-    if first in BASELINES.names():
+    if first in BASELINES:
         if len(others) > 1:
             raise ConfigError(f"model {name!r}: write {first} or {first}:HEAD")
         return BASELINES.get(first)(settings, vocabulary, sample_rate, *others)
-    if len(others) > 2:
-        raise ConfigError(f"model {name!r}: write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD")
-    backend, head = (*others, *("temporal-pooling", "linear")[len(others) :])
+    frontend, backend, head = parts_of(name)
     return build_tagger(
-        first,
+        frontend,
         backend,
         vocabulary,
         settings.segment_seconds,
@@ -66,33 +66,47 @@ def build_model(name: str, settings: ModelSettings, vocabulary: Vocabulary, samp
         head=head,
         dropout=settings.dropout,
         norm_momentum=settings.norm_momentum,
-        frontend_options=options_for(FRONTENDS, first, settings.frontend_options),
-        backend_options=options_for(BACKENDS, backend, settings.backend_options),
-        head_options=options_for(HEADS, head, settings.head_options),
+        frontend_options=options_for("frontend", frontend, settings.frontend_options),
+        backend_options=options_for("backend", backend, settings.backend_options),
+        head_options=options_for("head", head, settings.head_options),
     )
 
 
-def options_for(registry: Registry, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options that a registered part takes."""
-    taken = registry.options(name)
+def _options(kind: str, name: str) -> set[str]:
+    """What a part takes by name, apart from the settings that all parts share."""
+    registry, num_positional = _PARTS[kind]
+    return set(registry.options(name, num_positional)) - {"width", "sample_rate"}
+
+
+def options_for(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that a part takes; ``kind`` is ``"frontend"``, ``"backend"`` or ``"head"``."""
+    taken = _options(kind, name)
     return {option: value for option, value in options.items() if option in taken}
+
+
+def parts_of(model: str) -> tuple[str, str, str]:
+    """Front-end, back-end and head of ``"FRONTEND"``, ``"FRONTEND:BACKEND"`` or ``"FRONTEND:BACKEND:HEAD"``.
+
+    Raises:
+        ConfigError: more parts.
+    """
+    parts = model.split(":")
+    if len(parts) > 3:
+        raise ConfigError(f"model {model!r}: write FRONTEND, FRONTEND:BACKEND or FRONTEND:BACKEND:HEAD")
+    return (*parts, *_USUAL_PARTS[len(parts) :])  # type: ignore[return-value]
 
 
 def check_options(settings: Settings) -> None:
     """Raise ConfigError for an option of a part that none of the models of a run takes."""
-    names = [name.split(":") for name in settings.models if name.split(":")[0] not in BASELINES.names()]
-    parts = {
-        "frontend": (FRONTENDS, {name[0] for name in names}),
-        "backend": (BACKENDS, {name[1] if len(name) > 1 else "temporal-pooling" for name in names}),
-        "head": (HEADS, {name[2] if len(name) > 2 else "linear" for name in names}),
-    }
+    models = [parts_of(model) for model in settings.models if model.partition(":")[0] not in BASELINES]
     usual = Settings().model
-    for kind, (registry, used) in parts.items():
-        taken = {option for name in used for option in registry.options(name)}
+    for position, kind in enumerate(_PARTS):
+        used = sorted({parts[position] for parts in models})
+        taken = set().union(*(_options(kind, name) for name in used))
         for option in getattr(settings.model, f"{kind}_options"):
             # the log-mel that an edition sets for spectrograms may stand beside other models
             if option not in taken and option not in getattr(usual, f"{kind}_options"):
                 raise ConfigError(
-                    f"model.{kind}_options.{option}: none of {', '.join(sorted(used)) or 'the models'} takes it; "
+                    f"model.{kind}_options.{option}: none of {', '.join(used) or 'the models'} takes it; "
                     f"they take {', '.join(sorted(taken)) or 'none'}"
                 )

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from ..errors import ConfigError
 from ..utils.files import atomic_write
-from .settings import Settings, setting_names
+from .settings import Settings, flat
 
 
 def create_run_dir(folder: Path, settings: Settings) -> None:
@@ -35,23 +35,15 @@ def check_same_run(folder: Path, settings: Settings) -> None:
     if not path.exists():
         return
     try:
-        existing = Settings.from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
+        existing = flat(Settings.from_dict(json.loads(path.read_text(encoding="utf-8"))))
     except ValueError as error:  # a ConfigError, too
         raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
-    wanted = settings.to_dict()
-    for name in setting_names():
-        values = [_value(tables, name) for tables in (existing, wanted)]
-        if name != "runtime.num_workers" and values[0] != values[1]:
+    for name, value in flat(settings).items():
+        if name != "runtime.num_workers" and value != existing[name]:
             raise ConfigError(
-                f"{folder} holds a run with other settings ({name}: {values[0]} in the folder, {values[1]} here); "
+                f"{folder} holds a run with other settings ({name}: {existing[name]} in the folder, {value} here); "
                 "choose another folder, or remove this one"
             )
-
-
-def _value(tables: dict, name: str) -> object:
-    for part in name.split("."):
-        tables = tables[part]
-    return tables
 
 
 def check_same_checkpoint(folder: Path, step: int, accelerator: Accelerator) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..utils.text import short_count
-from .settings import EDITIONS, Settings, setting_names
+from .settings import EDITIONS, Settings, flat
 
 # Settings that have a place of their own in a name.
 _NAMED_APART = {
@@ -21,14 +21,13 @@ _MAX_LENGTH = 120
 
 def run_name(settings: Settings, model: str) -> str:
     """``laptop-spectrogram-10k-s0``: edition, model, training clips, every setting that differs from the edition's, seed."""
-    usual, wanted = EDITIONS[settings.edition], settings
+    usual, defaults = EDITIONS[settings.edition], flat(EDITIONS[settings.edition])
     options = {**settings.data.corpus_options, **settings.data.train_options}
     extras = _flattened("", options, {})
-    for name in setting_names():
+    for name, value in flat(settings).items():
         table, _, last = name.rpartition(".")
-        before, value = (getattr(getattr(tables, table) if table else tables, last) for tables in (usual, wanted))
-        if name not in _NAMED_APART and table not in ("runtime", "evaluation") and value != before:
-            extras += [value] if name == "data.corpus" else _flattened(last, value, before)
+        if name not in _NAMED_APART and table not in ("runtime", "evaluation") and value != defaults[name]:
+            extras += [value] if name == "data.corpus" else _flattened(last, value, defaults[name])
     optimization, count = settings.optimization, settings.data.num_clips
     if optimization.num_training_segments != usual.optimization.num_training_segments:
         extras.append(f"seen-{short_count(optimization.num_training_segments)}")
@@ -46,8 +45,8 @@ def _flattened(name: str, value: Any, before: Any) -> list[str]:
     """``name-value`` for each changed entry of nested options; a path is shortened to its last part and a hash."""
     if isinstance(value, Mapping):
         before = before if isinstance(before, Mapping) else {}
-        pairs = [(key, inner) for key, inner in value.items() if before.get(key) != inner]
-        return [text for key, inner in pairs for text in _flattened(key, inner, before.get(key))]
+        changed = [key for key in {**before, **value} if before.get(key) != value.get(key)]
+        return [text for key in changed for text in _flattened(key, value.get(key), before.get(key))]
     text = str(value)
     if "/" in text or "\\" in text:
         last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]

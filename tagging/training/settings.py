@@ -198,14 +198,15 @@ class Settings:
 
         Args:
             values: nested, or with dotted names such as ``"optimization.learning_rate"``. Options of parts are added to those
-                that are set; another value of one replaces it.
+                that are set; another value of one replaces it, and ``{}`` removes all.
 
         Raises:
             ConfigError: an unknown setting, or a value outside what is allowed.
         """
         merged = self.to_dict()
         for name, value in values.items():
-            _merge(merged, name.split("."), value)
+            if value != {} or name not in merged or "." in name:  # a table without entries changes nothing
+                _merge(merged, name.split("."), value)
         return self.from_dict(merged)
 
 
@@ -278,29 +279,32 @@ def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
     return settings
 
 
-def setting_names() -> list[str]:
-    """Every setting by its dotted name."""
-    return list(_names(Settings, ""))
-
-
-def _names(cls: type, prefix: str) -> Iterable[str]:
-    for field in dataclasses.fields(cls):
-        default = getattr(EDITIONS["laptop"] if cls is Settings else None, field.name, None)
-        if dataclasses.is_dataclass(default):
-            yield from _names(type(default), f"{field.name}.")
+def flat(settings: Any) -> dict[str, Any]:
+    """Every setting by its dotted name; options of parts and of corpora stay mappings."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            values |= {f"{field.name}.{name}": inner for name, inner in flat(value).items()}
         else:
-            yield f"{prefix}{field.name}"
+            values[field.name] = value
+    return values
+
+
+def setting_names() -> list[str]:
+    """The dotted names of all settings."""
+    return list(flat(Settings()))
 
 
 def _merge(values: dict[str, Any], path: list[str], value: Any) -> None:
-    """Put a value at a path of nested mappings; a mapping is merged into the one that is there."""
+    """Put a value at a path of nested mappings; a mapping is merged into the one that is there, an empty one replaces it."""
     *parents, last = path
     for name in parents:
         inner = values.setdefault(name, {})
         if not isinstance(inner, dict):
             raise ConfigError(f"{'.'.join(path)}: {name} is a single value, not a table")
         values = inner
-    if isinstance(value, Mapping) and isinstance(values.get(last), dict):
+    if value and isinstance(value, Mapping) and isinstance(values.get(last), dict):
         for name, inner in value.items():
             _merge(values[last], [name], inner)
     else:

@@ -18,9 +18,9 @@ from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
 from ..utils.files import atomic_write, locked
 from ..utils.provenance import cpu, environment_info
+from ..utils.registry import Registry
 from .data import Split
 from .failures import Failures
-from .models import BASELINES
 from .records import finished_records, model_folder, training_record, write_record
 from .results import evaluate_predictions, train_positives
 from .run_directory import check_same_run, create_run_dir
@@ -28,9 +28,11 @@ from .settings import Settings
 
 TREES = "gbt"
 PREDICTED = ("test", "validation")
+# Baselines that are fitted to whole tracks: (settings, folder, progress) -> record.
+WHOLE_TRACK_BASELINES = Registry("baseline")
 
 
-@BASELINES.register(TREES)
+@WHOLE_TRACK_BASELINES.register(TREES)
 def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True) -> dict[str, Any]:
     """Fit trees to hand-made features of whole tracks, each tag independently, and test them on the networks' test songs.
 
@@ -63,9 +65,6 @@ def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True
         for finished in model_folder(folder, TREES).glob("tags-*"):
             shutil.rmtree(finished, ignore_errors=True)
     return record
-
-
-train_trees.fits_whole_tracks = True  # type: ignore[attr-defined]
 
 
 def _tree_settings(settings: Settings) -> TreeSettings:

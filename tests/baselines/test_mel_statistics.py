@@ -8,6 +8,7 @@ import torch
 
 from tagging.baselines.mel_statistics import GROUPS, MelStatistics, autocorrelation
 from tagging.errors import ConfigError
+from tagging.models.base import modes_restored
 from tagging.tags import Tag, Vocabulary
 from tagging.training.losses import tag_loss
 
@@ -94,16 +95,18 @@ def test_it_starts_at_the_prior_of_each_tag(model):
     with torch.no_grad():
         for layer in model.head.kinds.values():
             layer.weight.zero_()
-    with model.evaluating():
+    model.eval()
+    with torch.inference_mode():
         scores = model(noise(2)).sigmoid()
     np.testing.assert_allclose(scores.numpy(), [[0.02, 0.7, 0.5]] * 2, atol=1e-6)
 
 
-def test_evaluating_restores_every_module(model):
+def test_modes_are_restored_module_by_module(model):
     model.train()
     model.standardise.eval()
     mean = model.standardise.running_mean.clone()
-    with model.evaluating():
+    with modes_restored(model), torch.inference_mode():
+        model.eval()
         assert not any(module.training for module in model.modules())
         scores = model(noise(1, 2.0))
         assert not scores.requires_grad
@@ -140,7 +143,8 @@ def test_it_learns_what_its_statistics_describe():
             loss.backward()
             optimizer.step()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
-    with model.evaluating():
+    model.eval()
+    with torch.inference_mode():
         scores = model(x[192:]).sigmoid().numpy()
     expected = y[192:].numpy()
     assert loss.item() < 0.3 * first

@@ -105,7 +105,7 @@ def test_a_split_that_cannot_be_read_at_all_is_listed_too(tones, tmp_path, split
     assert len((tmp_path / f"failed-{split}.txt").read_text().splitlines()) == 50
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_trees_are_as_strict(tones, tmp_path, monkeypatch, capsys, split):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
     counts = {

@@ -220,7 +220,7 @@ def kill_and_resume(settings, folder, kills):
     for killed in range(kills):
         before = set(folder.glob("*"))
         process = forked.start(run, settings, folder)
-        if not forked.wait_until(lambda before=before: set(folder.glob("*.*")) - before, process):
+        if not forked.wait_until(lambda before=before: set(folder.glob("s*.*")) - before, process):
             return killed
         time.sleep(moments.random() * 0.2 * len(settings.models))
         is_alive = process.is_alive()

@@ -39,7 +39,7 @@ def test_loss_is_the_obvious_one(vocabulary, batch, seed, unknown):
     assert loss.item() == pytest.approx(obvious_loss(logits, labels, vocabulary), rel=1e-5, abs=1e-6)
 
 
-def test_uncount_labelled_add_nothing():
+def test_unknown_labels_add_nothing():
     logits = torch.randn(3, 6, requires_grad=True)
     labels = torch.rand(3, 6).round()
     labels[1, 2] = labels[0, 1] = float("nan")

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tagging
 from tagging.book.runs import BUNDLED_RUNS
 from tagging.cli import _parser
 from tagging.cli.train import settings_of
 from tagging.errors import ConfigError
-from tagging.training import EDITIONS, Settings, edition
+from tagging.training import EDITIONS, Settings, edition, train
 from tagging.training.learner import learning_rate
 from tagging.training.records import read_record
 from tagging.training.run_names import run_name
-from tagging.training.settings import EDITION_NAMES, ModelSettings, parse_overrides, read_settings, setting_names
+from tagging.training.settings import EDITION_NAMES, ModelSettings, flat, parse_overrides, read_settings
 from tagging.utils.legacy import RUN_NAMES
 
 
@@ -58,6 +59,35 @@ def test_wrong_settings_are_named(values, facts):
 def test_a_wrong_value_of_a_table_is_a_config_error_too():
     with pytest.raises(ConfigError, match="width=-1.0"):
         ModelSettings(width=-1.0)
+
+
+def test_an_empty_table_of_options_removes_what_was_there(tmp_path):
+    usual = Settings()
+    emptied = parse_overrides(["model.frontend_options={}"], usual)
+    assert emptied.model.frontend_options == {}
+    assert parse_overrides(["model.frontend_options.mel={}"], usual).model.frontend_options == {"mel": {}}
+    assert run_name(emptied, "spectrogram") != run_name(usual, "spectrogram")
+    (tmp_path / "settings.toml").write_text("[data]\n[model.frontend_options]\n")
+    assert read_settings(tmp_path / "settings.toml", usual) == emptied  # but a table without settings changes none
+    with pytest.raises(ConfigError, match=r"frontend_options.mel.hop_length.*mel is a single value"):
+        parse_overrides(["model.frontend_options.mel=3", "model.frontend_options.mel.hop_length=4"], usual)
+
+
+@pytest.mark.parametrize("kind", ["frontend", "backend"])
+@pytest.mark.parametrize("option", ["width", "sample_rate", "in_channels"])
+def test_what_the_whole_tagger_has_is_no_option_of_a_part(kind, option, tmp_path):
+    settings = Settings(models=("spectrogram",)).override({f"model.{kind}_options.{option}": 1})
+    with pytest.raises(ConfigError, match=f"model.{kind}_options.{option}: none of .* takes it"):
+        train(settings, tmp_path, cpu_only=True, progress=False)
+    assert not list(tmp_path.iterdir())
+    if option != "in_channels":
+        with pytest.raises(ConfigError, match=f"{kind}_options: {option}"):
+            tagging.build_tagger("spectrogram", "attention", ["a"], 3.0, **{f"{kind}_options": {option: 1}})
+
+
+def test_trees_take_no_head(tmp_path):
+    with pytest.raises(ConfigError, match="'gbt:linear'.*write gbt"):
+        train(Settings(models=("gbt:linear",)), tmp_path, cpu_only=True, progress=False)
 
 
 def test_an_unknown_edition_suggests_one():
@@ -128,14 +158,9 @@ def test_overrides_are_what_was_asked_for(name, values):
     settings = edition(name).override(values)
     assert Settings.from_dict(settings.to_dict()) == settings
     assert settings.override(values) == settings
-    changed = {other for other in setting_names() if _value(settings, other) != _value(edition(name), other)}
+    before = flat(edition(name))
+    changed = {other for other, value in flat(settings).items() if value != before[other]}
     assert all(any(asked.startswith(other) for asked in values) for other in changed)
-
-
-def _value(settings, name):
-    for part in name.split("."):
-        settings = getattr(settings, part)
-    return settings
 
 
 @pytest.mark.parametrize("path", sorted(BUNDLED_RUNS.glob("laptop-*.json")), ids=lambda path: path.stem)
