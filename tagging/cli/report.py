@@ -33,6 +33,9 @@ def _report(options: argparse.Namespace) -> int:
     folders = [Path(folder) for folder in options.folders]
     for folder in folders:
         if not folder.is_dir():
-            raise ConfigError(f"{folder}: no such folder")
+            raise ConfigError(
+                f"{folder}: {'a file; give the folder of runs or records' if folder.exists() else 'no such folder'}"
+                "; `tagging train` makes runs in the folder runs"
+            )
     print(text_table(read_training_records(folders), options.edition))
     return 0

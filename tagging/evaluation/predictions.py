@@ -59,7 +59,9 @@ def read_run(folder: Path, split: str = "test") -> Predictions:
     path = folder / f"predictions-{split}.npz"
     if not path.is_file():
         models = sorted(str(model.parent) for model in folder.glob(f"*/{path.name}"))
-        hint = f"; its models are in {', '.join(models)}" if models else ""
+        hint = (
+            f"; its models are in {', '.join(models)}" if models else "; give the folder of a model of a run, RUN/MODEL"
+        )
         raise TaggingError(f"{folder}: not a finished run: {path.name} is missing{hint}")
     return read_predictions(path)
 

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from ..errors import ConfigError, unknown_name
-from ..utils.legacy import current_settings
+from ..utils.legacy import SETTINGS, current_settings
 
 Class = TypeVar("Class", bound=type)
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -185,13 +185,7 @@ class Settings:
         Raises:
             ConfigError: an unknown setting, or a value outside what is allowed.
         """
-        try:
-            # as JSON, in which a list may be a tuple and a whole number a float, and nothing else is converted
-            return _ADAPTER.validate_json(json.dumps(current_settings(values)))
-        except ValidationError as error:
-            raise _config_error(error) from error
-        except TypeError as error:
-            raise ConfigError(f"settings: {error}; give plain numbers, strings, lists and tables") from error
+        return _checked(current_settings(values))
 
     def override(self, values: Mapping[str, Any]) -> Settings:
         """These settings with some replaced.
@@ -207,7 +201,7 @@ class Settings:
         for name, value in values.items():
             if value != {} or name not in merged or "." in name:  # a table without entries changes nothing
                 _merge(merged, name.split("."), value)
-        return self.from_dict(merged)
+        return _checked(merged)
 
 
 EDITION_NAMES = ("laptop", "poster")
@@ -311,6 +305,17 @@ def _merge(values: dict[str, Any], path: list[str], value: Any) -> None:
         values[last] = value
 
 
+def _checked(values: Mapping[str, Any]) -> Settings:
+    """Settings from nested plain values with the names of now."""
+    try:
+        # as JSON, in which a list may be a tuple and a whole number a float, and nothing else is converted
+        return _ADAPTER.validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise _config_error(error) from error
+    except TypeError as error:
+        raise ConfigError(f"settings: {error}; give plain numbers, strings, lists and tables") from error
+
+
 def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -323,6 +328,8 @@ def _config_error(error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "unexpected_keyword_argument":
+        if name in SETTINGS and not SETTINGS[name].endswith(f".{name}"):
+            return ConfigError(f"unknown setting {name!r}: it is called {SETTINGS[name]} now")
         return unknown_name("setting", name, setting_names())
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return cause

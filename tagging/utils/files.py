@@ -75,8 +75,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise TaggingError(
-            f"cannot lock {lock.lock_file}: {error.strerror or error}; remove it, or choose another folder "
-            "(the cache folder is set by TAGGING_CACHE)"
+            f"cannot lock {lock.lock_file}: {error.strerror or error}; {path.parent} must be a folder that may be written to "
+            "(TAGGING_CACHE sets the one of the cache)"
         ) from error
     try:
         yield

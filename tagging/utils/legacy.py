@@ -41,7 +41,6 @@ STATE_KEYS = {"head.kinds.bi-modal.": "head.kinds.classification.", "head.kinds.
 
 # Settings were one flat table. What they were called -> where they are now.
 SETTINGS = {
-    "edition": "edition", "models": "models", "seed": "seed",
     "corpus": "data.corpus", "corpus_options": "data.corpus_options", "train_options": "data.train_options",
     "clips": "data.num_clips", "shuffled_labels": "data.shuffle_labels",
     "width": "model.width", "segment_seconds": "model.segment_seconds", "dropout": "model.dropout",

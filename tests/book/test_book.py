@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 import tagging
+from tagging.cli import _parser
+from tagging.cli.train import settings_of
 
 BOOK = Path(__file__).parents[2] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -85,3 +87,15 @@ def test_the_api_page_lists_every_public_name_and_its_module():
     stub = ast.parse(Path(tagging.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     modules = {f"tagging.{node.module}" for node in stub.body if isinstance(node, ast.ImportFrom)}
     assert modules - set(documented) == set()
+
+
+@pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, *BOOK.glob("*.md"), BOOK.parent / "README.md"], ids=lambda path: path.stem
+)
+def test_training_commands_on_a_page_can_be_given(path):
+    notebook = path.suffix == ".ipynb"
+    text = "\n".join(map(source, cells(path, "markdown"))) if notebook else path.read_text(encoding="utf-8")
+    for command in re.findall(r"tagging(?:\.cli)? train ([a-z][^`\n#]*)", text.replace("\\\n", " ")):
+        arguments = command.split()
+        if "--settings" not in arguments:
+            assert settings_of(_parser().parse_args(["train", *arguments])), command

@@ -85,6 +85,21 @@ def test_what_the_whole_tagger_has_is_no_option_of_a_part(kind, option, tmp_path
             tagging.build_tagger("spectrogram", "attention", ["a"], 3.0, **{f"{kind}_options": {option: 1}})
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clips_seen = 1000", "called optimization.num_training_segments now"),
+        ('corpus = "scores"', "did you mean 'data.corpus'"),
+    ],
+)
+def test_names_of_earlier_versions_are_not_settings(text, message, tmp_path):
+    (tmp_path / "old.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_settings(tmp_path / "old.toml", Settings())
+    with pytest.raises(ConfigError, match=message):
+        parse_overrides([text.replace(" ", "")], Settings())
+
+
 def test_trees_take_no_head(tmp_path):
     with pytest.raises(ConfigError, match="'gbt:linear'.*write gbt"):
         train(Settings(models=("gbt:linear",)), tmp_path, cpu_only=True, progress=False)
