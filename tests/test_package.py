@@ -145,7 +145,7 @@ def test_every_public_name_is_there():
     assert not {"np", "torch", "nn"} & set(tagging.__all__)
 
 
-BLOCKED = ["soundfile", "librosa", "matplotlib", "sklearn", "music21", "platformdirs", "soxr", "tqdm"]
+BLOCKED = ["av", "soundfile", "librosa", "matplotlib", "sklearn", "music21", "platformdirs", "soxr", "tqdm"]
 
 
 def test_a_training_step_needs_little(tmp_path):

@@ -12,7 +12,18 @@ from .base import OK, Run, command
 from .plugins import PLUGINS
 
 PACKAGES = (
-    *("numpy", "torch", "torchaudio", "safetensors", "soundfile", "soxr", "accelerate", "librosa", "scikit-learn"),
+    *(
+        "numpy",
+        "torch",
+        "torchaudio",
+        "safetensors",
+        "av",
+        "soundfile",
+        "soxr",
+        "accelerate",
+        "librosa",
+        "scikit-learn",
+    ),
     *("music21", "symusic", "verovio", "numba", "tinysoundfont", "jupyter-book"),
 )
 

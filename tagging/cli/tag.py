@@ -83,7 +83,14 @@ def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags
 
     with (
         AudioFile(path) as file,
-        tqdm(total=round(file.seconds), unit="s", desc=Path(path).name[:30], delay=1, leave=False, disable=None) as bar,
+        tqdm(
+            total=round(file.seconds or 0) or None,
+            unit="s",
+            desc=Path(path).name[:30],
+            delay=1,
+            leave=False,
+            disable=None,
+        ) as bar,
     ):
 
         def advance(seconds: float) -> None:

@@ -7,7 +7,6 @@ Book: ``book/tag_a_song``.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..audio.files import AudioFile, as_waveform, resample
+from ..audio.files import AudioFile, AudioSource
+from ..audio.waveform import read_array, resample
 from ..errors import AudioError, ConfigError, TaggingError
 from ..tags import TrackTags, Vocabulary
 
@@ -160,11 +160,12 @@ class SongTagger(ABC):
         """Length of a segment in seconds."""
         return self.segment_samples / self.sample_rate
 
-    def tag(self, path: str | os.PathLike[str], **options: Any) -> TrackTags:
+    def tag(self, source: AudioSource, **options: Any) -> TrackTags:
         """Tag a sound file, read in blocks: a song of any length needs the memory of a few seconds.
 
         Args:
-            path: wav, flac, ogg, opus, mp3 or aiff.
+            source: the path of a file, or its content as bytes or an open binary file; see :func:`tagging.load_audio` for what
+                can be read.
             options: see :meth:`tag_blocks`.
 
         Raises:
@@ -172,7 +173,7 @@ class SongTagger(ABC):
 
         Book: ``book/tag_a_song``.
         """
-        with AudioFile(path) as file:
+        with AudioFile(source) as file:
             result = self.tag_blocks(file.blocks(self.sample_rate), **options)
             return replace(result, notes=(*file.notes, *result.notes))
 
@@ -188,8 +189,9 @@ class SongTagger(ABC):
         Raises:
             AudioError: a shape, type or value that is not a sound.
         """
-        mono = as_waveform(waveform)
+        mono, notes = read_array(waveform)
         result = self.tag_blocks([resample(mono, sample_rate, self.sample_rate)], **options)
+        result = replace(result, notes=(*notes, *result.notes))
         channels = len(waveform) if np.ndim(waveform) == 2 else 1
         if channels > 2:
             note = f"the {channels} channels were averaged; if they are {channels} songs, tag them one by one"
