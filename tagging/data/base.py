@@ -146,7 +146,7 @@ class Corpus(Sequence[Track], abc.ABC):
             raise ConfigError(f"segments of {seconds:g} s: give a positive length")
         samples = round(seconds * self.sample_rate)
         audio = np.zeros(samples, np.int16)
-        sound = _as_int16(track.read(start, min(seconds, available)), track.id)[:samples]
+        sound = as_int16(track.read(start, min(seconds, available)), track.id)[:samples]
         audio[: len(sound)] = sound
         return Segment(audio, np.asarray(track.labels, np.float32), np.zeros(0, np.float32))
 
@@ -179,6 +179,14 @@ class Corpus(Sequence[Track], abc.ABC):
         """What a run record names besides the version. By default nothing."""
         return {}
 
+    def unreadable(self) -> dict[str, str]:
+        """Tracks of all splits that opening the corpus has left out, because they are missing or cannot be read: id -> why."""
+        return {}
+
+    def remarks(self) -> list[str]:
+        """Lines that a run prints before it trains: what a user should know about these tracks. By default none."""
+        return []
+
     def summary(self) -> list[str]:
         """Lines for ``tagging corpus info``."""
         groups = len(np.unique(self.groups())) if len(self) else 0
@@ -202,7 +210,7 @@ class Corpus(Sequence[Track], abc.ABC):
         return split
 
 
-def _as_int16(audio: np.ndarray, name: str) -> np.ndarray:
+def as_int16(audio: np.ndarray, name: str) -> np.ndarray:
     """int16 [samples] of what ``Track.read`` returns."""
     if audio.dtype == np.int16:
         return audio
