@@ -179,9 +179,8 @@ class Corpus(Sequence[Track], abc.ABC):
         """What a run record names besides the version. By default nothing."""
         return {}
 
-    def unreadable(self) -> dict[str, str]:
-        """Tracks of all splits that opening the corpus has left out, because they are missing or cannot be read: id -> why."""
-        return {}
+    def check_readable(self, max_unreadable: float) -> None:
+        """Raise CorpusError if more than this share of the tracks of all splits is known to be unreadable. By default none is."""
 
     def remarks(self) -> list[str]:
         """Lines that a run prints before it trains: what a user should know about these tracks. By default none."""

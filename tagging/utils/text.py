@@ -1,6 +1,8 @@
-"""Numbers as short text."""
+"""Numbers and lists as short text."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
@@ -16,3 +18,9 @@ def short_count(count: int) -> str:
         if count >= size and count % (size // 10) == 0:
             return f"{count / size:g}{letter}"
     return str(count)
+
+
+def some(names: Sequence[str], count: int = 5) -> str:
+    """The first names, and how many more there are: ``a, b, c and 12 more``."""
+    rest = len(names) - count
+    return ", ".join(names[:count]) + (f" and {rest:,} more" if rest > 0 else "")
