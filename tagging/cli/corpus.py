@@ -32,8 +32,34 @@ def corpus(parser: argparse.ArgumentParser) -> Run:
     return lambda options: options.action(options)
 
 
+def add_corpus_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--corpus``, ``--root`` and ``--labels`` to a command that works on a corpus.
+
+    Args:
+        parser: of the command.
+        default: what it works on without them, for its help.
+    """
+    parser.add_argument("--corpus", metavar="NAME", help=f"a corpus, see `tagging list` (default: {default})")
+    parser.add_argument("--root", metavar="FOLDER", help="where the sound files of the corpus are")
+    parser.add_argument("--labels", metavar="FILE", help="table of their tags: CSV, TSV, Parquet or JSON lines")
+
+
+def corpus_name(options: argparse.Namespace) -> str | None:
+    """The corpus a command line asks for: with --root and without --corpus it is ``folder``; None for the default."""
+    return options.corpus or ("folder" if options.root else None)
+
+
+def corpus_options_of(options: argparse.Namespace) -> dict[str, str]:
+    """Options of the corpus on the command line."""
+    return {name: value for name in ("root", "labels") if (value := getattr(options, name)) is not None}
+
+
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", default="sheet-music", help="a corpus (default: %(default)s)")
+    parser.add_argument(
+        "name", nargs="?", help="a corpus, see `tagging list` (default: sheet-music; with --root: folder)"
+    )
+    parser.add_argument("--root", metavar="FOLDER", help="where the sound files of the corpus are")
+    parser.add_argument("--labels", metavar="FILE", help="table of their tags: CSV, TSV, Parquet or JSON lines")
     parser.add_argument("--licence", help="for corpora with a choice, such as 'open' for sheet-music (default: all)")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="other options of the corpus, such as root=music"
@@ -51,7 +77,8 @@ def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
             chosen[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             chosen[name] = value
-    chosen |= {"licence": options.licence} | more
+    options.name = options.name or ("folder" if options.root else "sheet-music")
+    chosen |= {"licence": options.licence} | corpus_options_of(options) | more
     return {name: value for name, value in chosen.items() if value is not None}
 
 

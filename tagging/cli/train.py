@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..utils.files import atomic_write
 from ..utils.text import duration
 from .base import Run, command
+from .corpus import add_corpus_arguments, corpus_name, corpus_options_of
 from .evaluate import print_means, print_undefined
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def train(parser: argparse.ArgumentParser) -> Run:
         metavar="MODEL",
         help="FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline, see `tagging list` (default: those of --settings)",
     )
+    add_corpus_arguments(parser, "sheet-music, or what the settings say; with --root: folder")
     parser.add_argument("--edition", choices=("laptop", "poster"), default="laptop", help="(default: %(default)s)")
     parser.add_argument("--clips", type=int, metavar="N", help="training clips (default: the edition's)")
     parser.add_argument("--seed", type=int, metavar="N", help="(default: 0)")
@@ -51,12 +53,15 @@ def train(parser: argparse.ArgumentParser) -> Run:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The settings a command line asks for: edition, then file, then arguments."""
-    from ..training.settings import edition, parse_overrides, read_settings
+    """The settings a command line asks for: edition, then what follows the data, then file, then arguments."""
+    from ..training.defaults import follow_data, names_in
+    from ..training.settings import edition, parse_overrides, read_settings, read_toml
 
     settings = edition(options.edition)
+    chosen = {text.partition("=")[0].strip() for text in options.set}
     if options.settings:
         settings = read_settings(options.settings, settings)
+        chosen |= names_in(read_toml(options.settings))
     elif not options.models:
         raise ConfigError("name at least one model, e.g. `tagging train spectrogram`, or a file with --settings")
     arguments = {
@@ -64,9 +69,12 @@ def settings_of(options: argparse.Namespace) -> Settings:
         "data.num_clips": options.clips,
         "seed": options.seed,
         "runtime.precision": options.precision,
+        "data.corpus": corpus_name(options),
     }
-    settings = settings.override({name: value for name, value in arguments.items() if value is not None})
-    return parse_overrides(options.set, settings)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    corpus_options = {f"data.corpus_options.{name}": value for name, value in corpus_options_of(options).items()}
+    settings = parse_overrides(options.set, settings.override(given | corpus_options))
+    return follow_data(settings, chosen | set(given))
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -39,7 +39,7 @@ def write_results(run: Run) -> list[dict[str, Any]]:
     positives = train_positives(run.tag_prior, len(run.train))
     predictions, failed = {}, {"train": len(run.failures.messages)}
     for split in (run.validation, run.test):
-        failures = Failures(split.corpus, len(split), run.folder, accelerator)
+        failures = Failures(split.corpus, len(split), run.folder, accelerator, split.max_unreadable)
         predictions[split.name] = predictions_of(models, split, settings, accelerator, failures, positives)
         failed[split.name] = len(failures.messages)
     records = []
@@ -154,7 +154,7 @@ def evaluate_tagger(
             f"this tagger takes {tagger.sample_rate} Hz, the corpus {settings.data.corpus!r} has {corpus.sample_rate} Hz: "
             "evaluate a tagger that was built for the corpus's sample rate"
         )
-    failures = Failures(corpus, len(clips), accelerator=accelerator)
+    failures = Failures(corpus, len(clips), accelerator=accelerator, max_share=clips.max_unreadable)
     models: dict[str, nn.Module] = {"tagger": tagger.to(accelerator.device)}
     predictions = predictions_of(models, clips, settings, accelerator, failures)["tagger"]
     return {

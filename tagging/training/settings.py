@@ -21,6 +21,7 @@ Class = TypeVar("Class", bound=type)
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Options = dict[str, Any]
 
 
@@ -51,6 +52,8 @@ class DataSettings:
     train_options: Options = Field(default_factory=dict)
     # The first so many clips of the training split; None takes all.
     num_clips: PositiveInt | None = 10_000
+    # With a larger share of unreadable files a run would be about another corpus than its record says.
+    max_unreadable: Share = 0.05
     # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.
     shuffle_labels: bool = False
 
@@ -105,8 +108,8 @@ class EvaluationSettings:
     # Training segments between two validations; each also writes a checkpoint.
     validation_interval: PositiveInt = 10_240
     # Ten validations on 500 clips cost a quarter of a run's segments; 2,000 test clips leave a mean ROC-AUC within 0.02.
-    num_validation_clips: PositiveInt = 500
-    num_test_clips: PositiveInt = 2_000
+    num_validation_clips: PositiveInt | None = 500
+    num_test_clips: PositiveInt | None = 2_000
     # Five of 3 s cover a clip of 15 s.
     segments_per_clip: PositiveInt = 5
     num_resamples: PositiveInt = 1000
@@ -236,25 +239,34 @@ def edition(name: str) -> Settings:
 
 
 def read_settings(path: str | os.PathLike[str], settings: Settings) -> Settings:
-    """Settings overridden by a TOML file with the tables ``[data]``, ``[model]``, ``[optimization]``, ...
+    """Settings overridden by a TOML file with ``models``, and the tables ``[data]``, ``[model]``, ``[optimization]``, ...
 
     A file that names an ``edition`` starts from that edition instead of ``settings``.
 
     Raises:
         ConfigError: no such file, not TOML, an unknown setting, or a value outside what is allowed.
     """
+    values = read_toml(path)
+    if "edition" in values:
+        settings = edition(values["edition"])
+    return settings.override(values)
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The tables of a file of settings, as it has them.
+
+    Raises:
+        ConfigError: no such file, or not TOML.
+    """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: not TOML ({error}); write one setting a line, e.g. optimization.learning_rate = 0.004"
         ) from error
-    if "edition" in values:
-        settings = edition(values["edition"])
-    return settings.override(values)
 
 
 def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:

@@ -138,7 +138,7 @@ def _train_trees(
 def _extract(split: Split, folder: Path, progress: bool) -> Features:
     """Features of the tracks of a split; too many unreadable ones are an error."""
     features = extract(split.corpus, split.indices, progress=progress)
-    failures = Failures(split.corpus, len(split), folder)
+    failures = Failures(split.corpus, len(split), folder, max_share=split.max_unreadable)
     failures.add(features.failed)
     failures.check(len(split))
     if remark := failures.remark():
