@@ -1,4 +1,4 @@
-"""The ``folder`` corpus: your own sound files with a table of tags, or in a subfolder for each tag. Book: ``book/own_folder``."""
+"""The ``folder`` corpus: your own sound files with a table of tags, or in a subfolder for each tag. Book: ``book/recipe``."""
 
 from __future__ import annotations
 

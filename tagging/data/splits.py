@@ -42,9 +42,9 @@ def split_by_group(groups: Sequence[str], labels: np.ndarray, shares: Mapping[st
             f"{len(kinds)} groups cannot be split into {', '.join(names)}: songs of one group (artist or album) stay together. "
             "Name another column with group=NAME, or group='none' if every song may stand for itself"
         )
-    # per group: its songs, and its positives of every tag; a tag counts as much as all songs together
-    counts = np.zeros((len(kinds), 1 + labels.shape[1]))
-    np.add.at(counts, members, np.column_stack([np.ones(len(members)), labels == 1]))
+    # of each group: its share of all songs, and of the positives and the negatives of every tag
+    counts = np.zeros((len(kinds), 1 + 2 * labels.shape[1]))
+    np.add.at(counts, members, np.column_stack([np.ones(len(members)), labels == 1, labels == 0]))
     counts /= np.maximum(counts.sum(axis=0), 1)
     lacking = np.outer(sizes / sizes.sum(), np.minimum(counts.sum(axis=0), 1))
     shuffled = np.random.default_rng(seed).permutation(len(kinds))
@@ -56,7 +56,7 @@ def split_by_group(groups: Sequence[str], labels: np.ndarray, shares: Mapping[st
         choices = sorted(empty) if len(order) - position <= len(empty) else list(range(len(names)))
         # songs weigh as much as all tags together, so that sizes are met
         weights = counts[group].copy()
-        weights[1:] /= max(1, labels.shape[1])
+        weights[0] *= 2 * labels.shape[1]
         gains = lacking[choices] @ weights / (sizes[choices] / sizes.sum())
         best = choices[int(np.argmax(gains))]
         assigned[group] = best

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, CorpusError, unknown_name
 from ..utils.extras import MissingPackageError
+from .scan import AUDIO_SUFFIXES
 
 NONE = "none"  # as the name of a column: there is none
 
@@ -85,6 +86,10 @@ def _read_csv(path: Path) -> Table:
     if not numbered:
         return Table(str(path), (), [], [])
     columns = tuple(name.strip() for name in numbered[0][1])
+    if any(Path(name).suffix.lower() in AUDIO_SUFFIXES for name in columns):
+        raise ConfigError(
+            f"{path}: the first line must name the columns, e.g. path,rock,slow; it is {delimiter.join(columns)}"
+        )
     if not all(columns):
         raise ConfigError(
             f"{path}: column {columns.index('') + 1} of the header has no name; the first line must name every column"

@@ -47,7 +47,7 @@ def settings_for(
     >>> settings = settings_for("folder", root="music", labels="tags.csv")  # doctest: +SKIP
     >>> tagging.train(settings, "runs/mine")  # doctest: +SKIP
 
-    Book: ``book/own_folder``.
+    Book: ``book/recipe``.
     """
     chosen = {"models": list(models), "data.corpus": corpus, **(settings or {})}
     chosen |= {f"data.corpus_options.{name}": value for name, value in options.items()}
