@@ -186,6 +186,19 @@ class TrackTags:
         order = indices[np.argsort(-self.scores[indices], kind="stable")[:count]]
         return [(self.tags[i], float(self.scores[i])) for i in order]
 
+    def present(self, thresholds: Mapping[str, float]) -> list[str]:
+        """The tags whose score reaches their threshold, in the order of the vocabulary.
+
+        Args:
+            thresholds: tag -> the score from which on it counts as present, such as ``tagger.thresholds``; tags without one are
+                left out.
+        """
+        return [
+            tag
+            for tag, score in zip(self.tags, self.scores, strict=True)
+            if tag in thresholds and score >= thresholds[tag]
+        ]
+
     def __getitem__(self, tag: str) -> float:
         """The song-level score of one tag or attribute."""
         return float(self.scores[self.vocabulary.position(tag)])

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigError
 from .base import Run, command
+from .corpus import add_corpus_arguments, corpus_name, corpus_options_of
+
+if TYPE_CHECKING:
+    from ..training.settings import Settings
 
 
 @command(
@@ -19,9 +25,9 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
         "tagger", metavar="TAGGER", help="a pretrained or saved tagger, or the folder of a model of a run"
     )
-    parser.add_argument("--corpus", default="sheet-music", help="(default: %(default)s)")
+    add_corpus_arguments(parser, "that of the run; sheet-music for other taggers")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
-    parser.add_argument("--clips", type=int, default=2000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--clips", type=int, metavar="N", help="(default: as many as the run; 2,000 for other taggers)")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. evaluation.segments_per_clip=1"
     )
@@ -32,6 +38,7 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ..pretrained import load_tagger
+    from ..training.defaults import follow_data
     from ..training.distributed import is_main_process
     from ..training.records import write_record
     from ..training.results import evaluate_tagger
@@ -39,8 +46,17 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     path = Path(options.tagger)
     tagger = load_tagger(str(path / "tagger.safetensors") if path.is_dir() else options.tagger)
-    settings = Settings().override({"data.corpus": options.corpus, "evaluation.num_test_clips": options.clips})
-    settings = parse_overrides(options.set, settings).override({"model.segment_seconds": tagger.segment_seconds})
+    corpus = {"data.corpus": corpus_name(options), "evaluation.num_test_clips": options.clips}
+    given = {name: value for name, value in corpus.items() if value is not None}
+    run = _settings_of_run(path)
+    settings = (Settings() if run is None or "data.corpus" in given else run).override(given)
+    settings = settings.override(
+        {f"data.corpus_options.{name}": text for name, text in corpus_options_of(options).items()}
+    )
+    settings = parse_overrides(options.set, settings)
+    if run is None or "data.corpus" in given:
+        settings = follow_data(settings, {*given, *(text.partition("=")[0].strip() for text in options.set)})
+    settings = settings.override({"model.segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
     if not is_main_process():
         return 0
@@ -50,6 +66,19 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.output:
         write_record(Path(options.output), record)
     return 0
+
+
+def _settings_of_run(model: Path) -> Settings | None:
+    """The settings of the run that the folder of a model belongs to; None for other taggers."""
+    from ..training.settings import Settings
+
+    path = model.resolve().parent / "settings.json"
+    if not model.is_dir() or not path.is_file():
+        return None
+    try:
+        return Settings.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{path}: damaged ({error}); name the corpus with --corpus") from error
 
 
 def print_means(name: str, means: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,10 @@ def _tag(options: argparse.Namespace) -> int:
         try:
             result = _tag_file(tagger, path, options.hop)
             # printed before the picture is drawn: one that cannot be written must not lose the tags
-            print(_json(path, options.model, result) if options.json else _table(path, result, options.top), flush=True)
+            if options.json:
+                print(_json(path, options.model, result, tagger.thresholds), flush=True)
+            else:
+                print(_table(path, result, options.top, tagger.thresholds), flush=True)
             if picture:
                 _draw(result, path, picture)
         except ConfigError:
@@ -101,14 +105,21 @@ def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags
         return replace(result, notes=(*file.notes, *result.notes))
 
 
-def _json(path: str, model: str, result: TrackTags) -> str:
-    return json.dumps({"file": path, "model": model, **result.to_dict()}, ensure_ascii=False)
+def _json(path: str, model: str, result: TrackTags, thresholds: Mapping[str, float]) -> str:
+    present = {"present": result.present(thresholds)} if thresholds else {}
+    return json.dumps({"file": path, "model": model, **result.to_dict(), **present}, ensure_ascii=False)
 
 
-def _table(path: str, result: TrackTags, top: int) -> str:
+def _table(path: str, result: TrackTags, top: int, thresholds: Mapping[str, float]) -> str:
+    """The best tags with their scores; with yes or no where the tagger comes with thresholds."""
     rows = result.top(top)
     width = max((len(tag) for tag, _ in rows), default=0)
-    lines = [path, *(f"  {tag:<{width}}  {score:4.2f}  {'#' * round(20 * score)}".rstrip() for tag, score in rows)]
+    present = set(result.present(thresholds))
+    answers = {tag: f"  {'yes' if tag in present else 'no ' if tag in thresholds else '   '}" for tag, _ in rows}
+    lines = [path]
+    for tag, score in rows:
+        answer = answers[tag] if thresholds else ""
+        lines.append(f"  {tag:<{width}}  {score:4.2f}{answer}  {'#' * round(20 * score)}".rstrip())
     return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])
 
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from ..audio.waveform import as_waveform
 from ..errors import ConfigError, unknown_name
 from ..tags import Vocabulary
 from ..utils.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.utils.data import Dataset
 
 CORPORA = Registry("corpus")
 # Of a larger corpus the default version hashes so many tracks, evenly spaced.
@@ -170,6 +174,25 @@ class Corpus(Sequence[Track], abc.ABC):
         float32 [batch, samples]. It may be a ``torch.nn.Module``. By default it scales the audio to [-1, 1].
         """
         return lambda audio, augmentation_params: audio.float() / 32768
+
+    def as_dataset(self, seconds: float, *, start: float | None = None) -> Dataset[tuple[Tensor, Tensor]]:
+        """The corpus as a ``torch.utils.data.Dataset``, for a ``DataLoader`` and a loop of your own.
+
+        Item ``i`` is one segment of track ``i``: its waveform, float32 [samples] in [-1, 1], and its labels, float32 [tags] in
+        [0, 1], nan where unknown; :func:`tagging.tag_loss` takes them as they are. A shorter track is padded with silence. One
+        that cannot be read is silence with unknown labels, and a warning.
+
+        Args:
+            seconds: length of a segment.
+            start: where segments begin, in seconds, or as late as the track allows; None draws a start at random each time, from
+                PyTorch's generator, so that ``torch.manual_seed`` repeats an epoch.
+
+        >>> loader = torch.utils.data.DataLoader(corpus.as_dataset(3.0), batch_size=16, shuffle=True)  # doctest: +SKIP
+        >>> waveforms, labels = next(iter(loader))   # [16, 48000] and [16, tags]  # doctest: +SKIP
+        """
+        from .torch_dataset import SegmentDataset
+
+        return SegmentDataset(self, seconds, start=start)
 
     def parts(self) -> dict[str, np.ndarray]:
         """Parts of the vocabulary that an evaluation reports on their own: name -> bool [tags]. By default none."""

@@ -16,6 +16,7 @@ from ..data import Corpus
 from ..errors import ConfigError, TaggingError
 from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
+from ..evaluation.thresholds import fit_thresholds
 from ..models.tagger import Tagger
 from ..utils.provenance import cpu, environment_info
 from .data import Split, predict
@@ -64,7 +65,9 @@ def write_results(run: Run) -> list[dict[str, Any]]:
             for name, by_model in predictions.items():
                 write_predictions(folder / f"predictions-{name}.npz", by_model[learner.name])
             if isinstance(learner.module, Tagger):
-                learner.module.card = card(record, evaluation, run.train.corpus)
+                learner.module.card = card(record, evaluation, run.train.corpus) | {
+                    "thresholds": _thresholds(predictions["validation"][learner.name], settings)
+                }
                 learner.module.save(folder / "tagger.safetensors")
             write_record(folder / "record.json", record)  # last: where there is a record, the rest is complete
         records.append(record)
@@ -183,6 +186,18 @@ def _history_of(event: dict[str, Any], name: str) -> dict[str, Any]:
     """The part of an entry of the shared history that is about one model."""
     entry = {"step": event["step"], "learning_rate": event["learning_rate"], "loss": event["loss"][name]}
     return entry | {"validation": event["validation"][name]} if "validation" in event else entry
+
+
+def _thresholds(predictions: Predictions, settings: Settings) -> dict[str, float]:
+    """Tag -> threshold, for the classification tags that have both classes among the readable validation clips."""
+    assert predictions.labels is not None
+    fitted = fit_thresholds(predictions.labels, predictions.scores, settings.evaluation.thresholds)
+    vocabulary = predictions.vocabulary
+    return {
+        name: float(value)
+        for name, value, is_class in zip(vocabulary.names, fitted, vocabulary.classification, strict=True)
+        if is_class and not np.isnan(value)
+    }
 
 
 def card(record: dict[str, Any], evaluation: Evaluation, corpus: Corpus) -> dict[str, Any]:

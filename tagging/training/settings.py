@@ -112,6 +112,8 @@ class EvaluationSettings:
     num_test_clips: PositiveInt | None = 2_000
     # Five of 3 s cover a clip of 15 s.
     segments_per_clip: PositiveInt = 5
+    # Thresholds that a tagger is saved with, from the validation clips: the best F1 of each tag, or as many songs as have it.
+    thresholds: Literal["f1", "rate"] = "f1"
     num_resamples: PositiveInt = 1000
 
 

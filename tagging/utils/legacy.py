@@ -57,7 +57,7 @@ SETTINGS = {
 }  # fmt: skip
 CORPORA = {"scores": "sheet-music"}
 # Settings that came later, with what earlier runs did.
-LEGACY_DEFAULTS = {"data": {"max_unreadable": 0.05}}
+LEGACY_DEFAULTS: dict[str, dict[str, Any]] = {"data": {"max_unreadable": 0.05}, "evaluation": {"thresholds": "f1"}}
 RECORD_FIELDS = {
     "clips": "num_clips", "clips_seen": "num_training_segments", "updates": "num_steps", "processes": "num_processes",
     "clips_per_second": "segments_per_second", "share_waiting_for_clips": "data_wait_ratio", "sittings": "resumes",

@@ -31,7 +31,9 @@ def test_one_bad_file_of_few_does_not_stop_and_one_in_twenty_of_many_does(tones)
     failures.check(200)
     assert failures.remark() == "10 of 200 train tracks cannot be read (5.0%)"
     failures.add({10: "gone"})
-    message = "11 of 200 train tracks cannot be read (5.5%), more than 5% (data.max_unreadable); the first: train-0: gone"
+    message = (
+        "11 of 200 train tracks cannot be read (5.5%), more than 5% (data.max_unreadable); the first: train-0: gone"
+    )
     with pytest.raises(CorpusError, match=re.escape(message)):
         failures.check(2000)  # passes over the tracks do not make them more
 
