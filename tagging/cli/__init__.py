@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..errors import TaggingError
 from ..utils.extras import missing_package
 from ..version import __version__
-from . import bias, corpus, evaluate, info, list, prepare, report, tag, train  # noqa: F401  (they register themselves)
+from . import bias, compare, corpus, evaluate, info, list, prepare, report, sweep, tag, train  # noqa: F401  (they register themselves)
 from .base import COMMANDS, OK, WRONG
 from .plugins import load_plugins
 

@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 )
 def train(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging train``."""
+    add_train_arguments(parser)
+    parser.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
+    parser.add_argument(
+        "--curves",
+        nargs="+",
+        default=[],
+        choices=("csv", "tensorboard"),
+        help="write learning curves into the folder of the run: curves.csv, files for TensorBoard",
+    )
+    return _train
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what all commands that train take: models, corpus, settings, where and how long."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -45,11 +59,9 @@ def train(parser: argparse.ArgumentParser) -> Run:
         help="further settings, e.g. optimization.learning_rate=0.004 model.frontend_options.mel.hop_length=256",
     )
     parser.add_argument("--output", metavar="FOLDER", help="where the run lives (default: runs/NAME)")
-    parser.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command resumes")
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return _train
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -78,6 +90,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from ..training.curves import loggers
     from ..training.distributed import is_main_process
     from ..training.loop import train
     from ..training.records import model_folder
@@ -88,7 +101,10 @@ def _train(options: argparse.Namespace) -> int:
         _check_same_records(Path(options.records), settings)
     name = run_name(settings, "+".join(settings.models).replace(":", "+"))
     folder = Path(options.output or Path("runs") / name)
-    records = train(settings, folder, cpu_only=options.cpu, progress=not options.quiet, minutes=options.minutes)
+    on_event = loggers(options.curves, folder) if options.curves else None
+    records = train(
+        settings, folder, cpu_only=options.cpu, progress=not options.quiet, on_event=on_event, minutes=options.minutes
+    )
     if not is_main_process():
         return 0  # the main process prints and copies what all of them computed
     for record in records:

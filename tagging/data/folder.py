@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -88,38 +88,55 @@ class Folder(Recordings):
             )
             rows = match_files(annotations.ids, names, folder, table.source)
         self.findings = [*annotations.remarks]
-        matched = np.flatnonzero(rows >= 0)
         self._report_matching(annotations.ids, names, rows, str(labels))
+        matched = np.flatnonzero(rows >= 0)
+        paths = {int(song): files[rows[song]] for song in matched}
+        self._take(
+            split, annotations, {song: names[rows[song]] for song in paths}, paths, folder, shares, seed, sample_rate
+        )
 
-        chosen = rows[matched]
-        paths = [files[row] for row in chosen]
-        facts = scan(folder, paths)
-        self.unreadable = {names[row]: fact.error for row, fact in zip(chosen, facts, strict=True) if fact.error}
-        self._report_unreadable(len(chosen))
+    def _take(
+        self,
+        split: str,
+        annotations: Annotations,
+        names: Mapping[int, str],
+        paths: Mapping[int, Path],
+        folder: Path,
+        shares: Sequence[float],
+        seed: int,
+        sample_rate: int,
+    ) -> None:
+        """Become one split of annotated songs, of those that have a file and can be read; song -> name, and path of its file."""
+        songs = list(paths)
+        facts = scan(folder, list(paths.values()))
+        self._num_files = len(songs)
+        self.unreadable = {names[song]: fact.error for song, fact in zip(songs, facts, strict=True) if fact.error}
+        if self.unreadable:
+            share = len(self.unreadable) / len(songs)
+            self.findings.append(
+                f"unreadable: {len(self.unreadable):,} files are left out ({share:.1%}): {some(list(self.unreadable))}"
+            )
         readable = np.array([not fact.error for fact in facts])
-        single = [f"song {names[row]}" for row in chosen]
-        groups = single if annotations.groups is None else [
-            annotations.groups[song] or alone for song, alone in zip(matched, single, strict=True)
-        ]  # fmt: skip
-        given = None if annotations.splits is None else np.array([annotations.splits[song] for song in matched])
-        groups = self._join_duplicates([names[row] for row in chosen], paths, facts, groups, given)
-        values = annotations.labels[matched]
-        self.findings += check_classes(values[readable], annotations.vocabulary)
-        assigned, remarks = assign_splits(groups, values, given, shares, seed, readable)
+        groups = [(annotations.groups[song] if annotations.groups else "") or f"song {names[song]}" for song in songs]
+        given = None if annotations.splits is None else np.array([annotations.splits[song] for song in songs])
+        groups = self._join_duplicates([names[song] for song in songs], list(paths.values()), facts, groups, given)
+        labels = annotations.labels[songs]
+        self.findings += check_classes(labels[readable], annotations.vocabulary)
+        assigned, remarks = assign_splits(groups, labels, given, shares, seed, readable)
         self.findings += remarks
-        inside = np.flatnonzero((assigned == split) & readable)
-        self._digests = [facts[song].digest for song in inside]
+        # shuffled, so that the first ones are a fair sample though files stand in the order of their names
+        inside = np.random.default_rng(seed).permutation(np.flatnonzero((assigned == split) & readable))
+        self._digests = [facts[position].digest for position in inside]
         super().__init__(
             split,
             annotations.vocabulary,
-            [names[chosen[song]] for song in inside],
-            [paths[song] for song in inside],
-            [groups[song] for song in inside],
-            values[inside],
-            durations=np.array([facts[song].seconds for song in inside]),
+            [names[songs[position]] for position in inside],
+            [paths[songs[position]] for position in inside],
+            [groups[position] for position in inside],
+            labels[inside],
+            durations=np.array([facts[position].seconds for position in inside]),
             sample_rate=sample_rate,
         )
-        self._num_files = len(chosen)
 
     @property
     def description(self) -> str:
@@ -160,13 +177,6 @@ class Folder(Recordings):
         if unused:
             self.findings.append(
                 f"without labels: {len(unused):,} files are left out: {some([names[row] for row in sorted(unused)])}"
-            )
-
-    def _report_unreadable(self, num_files: int) -> None:
-        if self.unreadable:
-            share = len(self.unreadable) / num_files
-            self.findings.append(
-                f"unreadable: {len(self.unreadable):,} files are left out ({share:.1%}): {some(list(self.unreadable))}"
             )
 
     def _join_duplicates(

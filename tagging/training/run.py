@@ -174,6 +174,12 @@ class Run:
                 self.failures.add(batch.failed)
                 yield batch
 
+    def positions(self) -> np.ndarray:
+        """int64 [batch]: which segments of the whole run this process has in the batch of this step."""
+        batch_size, accelerator = self.settings.optimization.batch_size, self.accelerator
+        share = batch_size // accelerator.num_processes
+        return (self.step - 1) * batch_size + accelerator.process_index * share + np.arange(share)
+
     def is_over(self) -> bool:
         """Whether all steps are done, or the models have stopped getting better."""
         patience = self.settings.optimization.early_stopping_patience

@@ -22,6 +22,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Options = dict[str, Any]
 
 
@@ -56,6 +57,31 @@ class DataSettings:
     max_unreadable: Share = 0.05
     # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.
     shuffle_labels: bool = False
+
+
+@table
+class AugmentationSettings:
+    """What is changed in training segments, each at random. Validation and test are never changed.
+
+    All are off: ``sheet-music`` brings its own degradations, and each can remove what a tag is about. They are for recordings,
+    above all for few of them.
+    """
+
+    # Louder or softer by up to so many dB. Off: loudness may be what a tag is about.
+    gain_db: NonNegative = 0.0
+    # White noise, from this signal-to-noise ratio to 20 dB above it. Off: some tags are about noise.
+    noise_snr_db: float | None = None
+    # Up or down by a whole number of semitones up to this. Off: it moves keys and registers, and costs the most time.
+    pitch_semitones: Annotated[int, Field(ge=0, le=12)] = 0
+    # Faster or slower by a factor of up to 1 + this. Off: it moves tempo and metre.
+    tempo_change: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    # SpecAugment, on the waveform, so that every front-end can have it: two stretches of up to so long are silenced ...
+    time_mask_seconds: NonNegative = 0.0
+    # ... and two bands of up to so many octaves removed. Off: a short segment has little to spare.
+    frequency_mask_octaves: NonNegative = 0.0
+    # Pairs of segments are added, with their labels, by weights from Beta(alpha, alpha). Off: where one of the two is louder, the
+    # mean of the labels is not what one hears.
+    mixup_alpha: NonNegative = 0.0
 
 
 @table
@@ -134,7 +160,7 @@ class RuntimeSettings:
 
 @table
 class Settings:
-    """Settings of one run, in five tables. The defaults are those of the laptop edition.
+    """Settings of one run, in six tables. The defaults are those of the laptop edition.
 
     >>> settings = Settings(models=("waveform",)).override({"optimization.learning_rate": 0.004})
     >>> settings.optimization.learning_rate, settings.num_steps
@@ -151,6 +177,7 @@ class Settings:
     models: tuple[str, ...] = ("spectrogram",)
     seed: Annotated[int, Field(ge=0)] = 0
     data: DataSettings = Field(default_factory=DataSettings)
+    augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     optimization: OptimizationSettings = Field(default_factory=OptimizationSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)

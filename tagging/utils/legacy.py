@@ -57,7 +57,14 @@ SETTINGS = {
 }  # fmt: skip
 CORPORA = {"scores": "sheet-music"}
 # Settings that came later, with what earlier runs did.
-LEGACY_DEFAULTS: dict[str, dict[str, Any]] = {"data": {"max_unreadable": 0.05}, "evaluation": {"thresholds": "f1"}}
+LEGACY_DEFAULTS: dict[str, dict[str, Any]] = {
+    "data": {"max_unreadable": 0.05},
+    "evaluation": {"thresholds": "f1"},
+    "augmentation": {
+        "gain_db": 0.0, "noise_snr_db": None, "pitch_semitones": 0, "tempo_change": 0.0, "time_mask_seconds": 0.0,
+        "frequency_mask_octaves": 0.0, "mixup_alpha": 0.0,
+    },
+}  # fmt: skip
 RECORD_FIELDS = {
     "clips": "num_clips", "clips_seen": "num_training_segments", "updates": "num_steps", "processes": "num_processes",
     "clips_per_second": "segments_per_second", "share_waiting_for_clips": "data_wait_ratio", "sittings": "resumes",

@@ -22,7 +22,7 @@ TINY = [
     "model.width=0.1", "model.segment_seconds=0.5", "model.frontend_options.mel={n_fft = 512, hop_length = 256}",
     "optimization.num_training_segments=320", "optimization.batch_size=16", "evaluation.validation_interval=160",
     "evaluation.segments_per_clip=2", "evaluation.num_resamples=50", "runtime.num_workers=0", "runtime.log_interval=5",
-    "data.max_unreadable=0.1",
+    "data.max_unreadable=0.1", "augmentation.gain_db=3.0", "augmentation.time_mask_seconds=0.05",
 ]  # fmt: skip
 
 
