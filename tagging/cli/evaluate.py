@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from .base import Run, command
 from .corpus import add_corpus_arguments, corpus_name, corpus_options_of
+from .evaluate_scores import TABLES, evaluate_scores
 
 if TYPE_CHECKING:
     from ..training.settings import Settings
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 
 @command(
     "evaluate",
-    help="song-level scores of a trained tagger on a split",
+    help="song-level scores of a trained tagger on a split, or of a table of scores",
     description="Scores with 95% intervals. For sheet-music, TAGGING_SOUNDFONT names another SoundFont to render with.",
 )
 def evaluate(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging evaluate``."""
     parser.add_argument(
-        "tagger", metavar="TAGGER", help="a pretrained or saved tagger, or the folder of a model of a run"
+        "tagger",
+        metavar="TAGGER|SCORES.csv",
+        help="a pretrained or saved tagger, the folder of a model of a run, or a table of scores of any model (with --labels): a "
+        "header of tags, then a row per song with its id and its scores in [0, 1]",
     )
     add_corpus_arguments(parser, "that of the run; sheet-music for other taggers")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
@@ -31,7 +35,13 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. evaluation.segments_per_clip=1"
     )
-    parser.add_argument("--output", metavar="FILE", help="write a record (.json) there")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write a record (.json) there; for a table of scores the folder of tags.csv and curves.png (default: "
+        "evaluation-report)",
+    )
+    parser.add_argument("--groups", metavar="ARTISTS.csv", help="of a table of scores: songs and their artists")
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     return _evaluate
 
@@ -45,6 +55,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     from ..training.settings import Settings, parse_overrides
 
     path = Path(options.tagger)
+    if path.suffix.lower() in TABLES:
+        return evaluate_scores(options)
+    if options.groups:
+        raise ConfigError("--groups belongs to a table of scores; a corpus has its own groups")
     tagger = load_tagger(str(path / "tagger.safetensors") if path.is_dir() else options.tagger)
     corpus = {"data.corpus": corpus_name(options), "evaluation.num_test_clips": options.clips}
     given = {name: value for name, value in corpus.items() if value is not None}
