@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,7 @@ def annotate(
     if tag_column is not None:
         listed, values, mark = _listed_tags(table, tag_column, separator)
         remark += f" separated by {mark!r}" if mark else ""
+        remark += ", one for each song: they exclude each other" if listed and listed[0].exclusive_group else ""
         all_tags += listed
         labels.append(values)
         skipped = [name for name in table.columns if name not in {*used, tag_column, *wanted}]
@@ -158,6 +160,7 @@ def _number(value: Any) -> float | None:
             return math.nan
         if text in _BOOLEANS:
             return _BOOLEANS[text]
+        value = re.sub(r"^(-?\d*),(\d+)$", r"\1.\2", text)  # a decimal comma
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -140,7 +140,8 @@ def _read_cache(root: Path) -> dict[str, Facts]:
 def _write_cache(root: Path, keys: Iterable[tuple[str, int, int]]) -> None:
     try:
         with atomic_write(_cache_path(root)) as part:
-            text = json.dumps({_text(key): _KNOWN[key] for key in keys}, ensure_ascii=True)
-            part.write_text(text, encoding="utf-8")
+            # what cannot be read is tried again by the next process: another decoder may be installed by then
+            readable = {_text(key): facts for key in keys if not (facts := _KNOWN[key]).error}
+            part.write_text(json.dumps(readable), encoding="utf-8")
     except TaggingError:
         pass  # a cache that cannot be written to costs the next process another scan

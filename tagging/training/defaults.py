@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -50,7 +51,8 @@ def settings_for(
     Book: ``book/recipe``.
     """
     chosen = {"models": list(models), "data.corpus": corpus, **(settings or {})}
-    chosen |= {f"data.corpus_options.{name}": value for name, value in options.items()}
+    plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()}
+    chosen |= {f"data.corpus_options.{name}": value for name, value in plain.items()}
     return follow_data(_settings.edition(edition).override(chosen), chosen)
 
 

@@ -98,9 +98,10 @@ def test_files_are_opened_once_and_again_when_they_change(songs, tmp_path, monke
     version = folder(root / "music", root / "tags.csv").version
     scan._KNOWN.clear()  # as another process
     opened = []
-    monkeypatch.setattr(scan, "AudioFile", lambda path: opened.append(path) or pytest.fail("opened again"))
+    monkeypatch.setattr(scan, "AudioFile", lambda path, real=scan.AudioFile: opened.append(path.name) or real(path))
     corpus = folder(root / "music", root / "tags.csv")
-    assert corpus.version == version and not opened
+    assert corpus.version == version
+    assert sorted(opened) == ["001.flac", "028.flac"]  # the broken ones: another decoder may read them
     monkeypatch.undo()
     changed = root / "music" / corpus[0].id
     changed.write_bytes((root / "music" / corpus[1].id).read_bytes() + b"\0")
@@ -332,6 +333,14 @@ def test_settings_follow_the_data(songs):
     assert chosen.steps_per_validation == 2
     assert tagging.settings_for("sheet-music") == tagging.Settings()
     assert json.loads(json.dumps(settings.to_dict()))["data"]["corpus_options"] == options
+
+
+def test_attributes_may_have_decimal_commas(tmp_path):
+    root = tiny(tmp_path / "music", [f"{name}.wav" for name in "abcd"])
+    table = table_of(tmp_path / "t.csv", "file;rock;energy\na;1;0,25\nb;0;,5\nc;1;1\nd;0;\n")
+    labels, corpus = labels_by_name(root, table, **ALL)
+    np.testing.assert_array_equal([labels[name][1] for name in "abcd"], [0.25, 0.5, 1, np.nan])
+    assert corpus.vocabulary.regression.tolist() == [False, True]
 
 
 def test_an_option_it_does_not_have_is_refused(songs):

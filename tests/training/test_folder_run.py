@@ -132,7 +132,7 @@ def test_the_same_from_python(songs, tmp_path):
     changes = {name: json.loads(value) for name, value in changes.items()} | {"data.max_unreadable": 0.1}
     changes["model.frontend_options.mel"] = {"n_fft": 512, "hop_length": 256}
     settings = tagging.settings_for(
-        "folder", models=["mel-statistics"], settings=changes, root=str(songs / "music"), labels=str(songs / "tags.csv")
+        "folder", models=["mel-statistics"], settings=changes, root=songs / "music", labels=songs / "tags.csv"
     )
     (record,) = train(settings, tmp_path / "run", cpu_only=True, progress=False)
     assert record["num_training_segments"] == 320
