@@ -116,6 +116,8 @@ def _train(options: argparse.Namespace) -> int:
                 f"{record['num_training_segments']:,} training segments in {duration(record['seconds'])}, {speed:.0f} per second,"
                 f" {waiting:.1%} of the time waiting for data"
             )
+        if (saved := model_folder(folder, record["model"]) / "tagger.safetensors").exists():
+            print(f"saved: {saved}")
         if options.records:
             target = Path(options.records) / f"{record['name']}.json"
             with atomic_write(target) as part:
