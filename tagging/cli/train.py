@@ -67,7 +67,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings a command line asks for: edition, then what follows the data, then file, then arguments."""
     from ..training.defaults import follow_data, names_in
-    from ..training.settings import edition, parse_overrides, read_settings, read_toml
+    from ..training.settings import edition, parse_overrides
+    from ..training.settings_files import read_settings, read_toml
 
     settings = edition(options.edition)
     chosen = {text.partition("=")[0].strip() for text in options.set}

@@ -36,13 +36,13 @@ class Recording(Track):
 
     @cached_property
     def seconds(self) -> float:  # type: ignore[override]
-        """The duration that the header of the file declares.
+        """The duration that the header of the file declares, or else of the sound itself.
 
         Raises:
             AudioError: the file cannot be read.
         """
         with AudioFile(self.path) as file:
-            return file.seconds
+            return duration_of(file)
 
     def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
         """float32 [samples], mono; shorter than asked for where the file ends before.
@@ -51,6 +51,13 @@ class Recording(Track):
             AudioError: the file cannot be read, or ends before ``start``.
         """
         return load_audio(self.path, self.sample_rate, start, seconds)[0]
+
+
+def duration_of(file: AudioFile) -> float:
+    """The duration that the header of a file declares, in seconds; a file without one is decoded to its end."""
+    if file.seconds is not None:
+        return file.seconds
+    return sum(map(len, file.blocks())) / file.sample_rate
 
 
 class Recordings(Corpus):

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ..audio.files import AudioFile
 from ..errors import AudioError, TaggingError
 from ..utils.files import atomic_write, cache_dir
+from .recordings import duration_of
 
 # What the decoders read; other files of a folder are pictures, lyrics and the like.
 AUDIO_SUFFIXES = frozenset(
@@ -94,7 +95,7 @@ def _facts(path: Path) -> Facts:
         with AudioFile(path) as file:
             for _ in file.blocks(seconds=_CHECKED_SECONDS):
                 pass
-            return Facts(file.seconds, digest, "")
+            return Facts(duration_of(file), digest, "")
     except AudioError as error:
         return Facts(0.0, digest, str(error))
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ConfigError, TaggingError
-from .base import Corpus
+
+if TYPE_CHECKING:
+    from .base import Corpus
 
 
 class SegmentDataset(Dataset[tuple[Tensor, Tensor]]):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -61,10 +59,9 @@ class DataSettings:
 
 @table
 class AugmentationSettings:
-    """What is changed in training segments, each at random. Validation and test are never changed.
+    """What is changed in training segments, each at random; for recordings, above all for few of them.
 
-    All are off: ``sheet-music`` brings its own degradations, and each can remove what a tag is about. They are for recordings,
-    above all for few of them.
+    All are off: ``sheet-music`` brings its own degradations, and each can remove what a tag is about.
     """
 
     # Louder or softer by up to so many dB. Off: loudness may be what a tag is about.
@@ -265,37 +262,6 @@ def edition(name: str) -> Settings:
     if name not in EDITIONS:
         raise unknown_name("edition", name, EDITIONS)
     return EDITIONS[name]
-
-
-def read_settings(path: str | os.PathLike[str], settings: Settings) -> Settings:
-    """Settings overridden by a TOML file with ``models``, and the tables ``[data]``, ``[model]``, ``[optimization]``, ...
-
-    A file that names an ``edition`` starts from that edition instead of ``settings``.
-
-    Raises:
-        ConfigError: no such file, not TOML, an unknown setting, or a value outside what is allowed.
-    """
-    values = read_toml(path)
-    if "edition" in values:
-        settings = edition(values["edition"])
-    return settings.override(values)
-
-
-def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The tables of a file of settings, as it has them.
-
-    Raises:
-        ConfigError: no such file, or not TOML.
-    """
-    path = Path(path)
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: not TOML ({error}); write one setting a line, e.g. optimization.learning_rate = 0.004"
-        ) from error
 
 
 def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:

@@ -55,6 +55,19 @@ def test_a_start_beyond_what_the_file_holds_takes_its_end(recordings):
     np.testing.assert_array_equal(recordings.segment(0, 2.5, 1.0).audio, end)
 
 
+def test_a_file_that_declares_no_duration_is_measured(tmp_path):
+    """Raw AAC and streams of MP3 declare none; here, a FLAC with its number of samples set to 0."""
+    path = tmp_path / "stream.flac"
+    soundfile.write(path, tones(1.5, RATE), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the number of samples: the lower 4 bits of this byte and the next four bytes
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    corpus = Recordings("train", Vocabulary(["x"]), ["a"], [path], ["a"], np.ones((1, 1)))
+    np.testing.assert_allclose(corpus.durations(np.array([0])), [1.5], atol=0.01)
+    assert corpus.segment(0, 1.0, 0.5).audio.any()
+
+
 def test_a_missing_file_is_an_error_when_it_is_read(recordings):
     with pytest.raises(AudioError, match="no such file"):
         recordings.segment(2, 0.0, 1.0)

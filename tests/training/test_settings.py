@@ -15,7 +15,8 @@ from tagging.training import EDITIONS, Settings, edition, train
 from tagging.training.learner import learning_rate
 from tagging.training.records import read_record
 from tagging.training.run_names import run_name
-from tagging.training.settings import EDITION_NAMES, ModelSettings, flat, parse_overrides, read_settings
+from tagging.training.settings import EDITION_NAMES, ModelSettings, flat, parse_overrides
+from tagging.training.settings_files import read_settings
 from tagging.utils.legacy import RUN_NAMES
 
 
