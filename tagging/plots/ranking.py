@@ -34,7 +34,9 @@ def curves(labels: np.ndarray, scores: np.ndarray, tags: Sequence[str], axes: Se
     for column, tag in enumerate(tags):
         known = ~np.isnan(labels[:, column])
         if 0 < (labels[known, column] == 1).sum() < known.sum():
-            drawn[tag] = ranking_curve(labels[known, column], scores[known, column])
+            curve = ranking_curve(labels[known, column], scores[known, column])
+            complete = int(np.argmax(curve[1] >= 1)) + 1  # beyond it, precision alone falls
+            drawn[tag] = curve[0], curve[1], np.append(curve[2][:complete], np.full(len(curve[2]) - complete, np.nan))
     if not drawn:
         raise ConfigError("no tag has both positive and negative songs: there is no curve to draw")
     few = len(drawn) <= _NAMED
@@ -44,7 +46,8 @@ def curves(labels: np.ndarray, scores: np.ndarray, tags: Sequence[str], axes: Se
         right.plot(recall[1:], precision[1:], **style)
     if len(drawn) > 1:
         mean_recall = np.mean([np.interp(_GRID, curve[0], curve[1]) for curve in drawn.values()], axis=0)
-        mean_precision = np.mean([np.interp(_GRID, curve[1][1:], curve[2][1:]) for curve in drawn.values()], axis=0)
+        shown = [(recall[1:], precision[1:], ~np.isnan(precision[1:])) for _, recall, precision in drawn.values()]
+        mean_precision = np.mean([np.interp(_GRID, x[known], y[known]) for x, y, known in shown], axis=0)
         label = f"mean of {len(drawn)} tags"
         left.plot(_GRID, mean_recall, color=INK, lw=2.2, label=label)
         right.plot(_GRID, mean_precision, color=INK, lw=2.2, label=label)
