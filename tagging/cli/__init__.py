@@ -12,7 +12,7 @@ from ..version import __version__
 from . import bias, corpus, evaluate, info, list, prepare, report, tag, train  # noqa: F401  (they register themselves)
 from .base import COMMANDS, INTERRUPTED, OK, WRONG
 from .plugins import load_plugins
-from .terminal import OutputError, Parser, complain, discard, flush, forgiving, own_stdout
+from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush, forgiving, own_stdout
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,17 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             complain("interrupted")
             return INTERRUPTED
-        except OSError:
-            try:
-                flush()
-            except BrokenPipeError:
-                discard()  # the reader of the output has gone, e.g. `tagging tag ... | head`: that is no error
-                return OK
-            except OutputError as error:
-                discard()
-                complain(str(error))
-                return WRONG
-            raise  # of something else, such as the pipe of a worker process
+        except ReaderGone:
+            discard()
+            return OK
 
 
 def _main(arguments: Sequence[str] | None) -> int:

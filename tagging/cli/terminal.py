@@ -25,12 +25,38 @@ class OutputError(TaggingError):
     """Standard output that cannot be written to: closed, or on a full disk."""
 
 
+class ReaderGone(Exception):
+    """The reader of standard output has gone, e.g. ``tagging list | head -1``: there is nothing left to do."""
+
+
+@contextlib.contextmanager
+def _named_errors() -> Iterator[None]:
+    """What goes wrong with standard output, apart from the errors of all other files."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+    except OSError as error:
+        raise OutputError(
+            f"standard output cannot be written to ({error.strerror or error}); its text is lost: make room, or send it to "
+            "another file with > FILE"
+        ) from error
+
+
+class _Output(io.FileIO):
+    """The file behind standard output: whoever prints gets the errors above."""
+
+    def write(self, data: Any) -> int:
+        with _named_errors():
+            return super().write(data)
+
+
 def show(*lines: str) -> None:
     """Print lines on standard output at once; a newline inside one of them is escaped.
 
     Raises:
         OutputError: standard output is closed or cannot be written to.
-        BrokenPipeError: the reader of the output has gone.
+        ReaderGone: nobody reads it any more.
     """
     _write("".join(f"{printable(line)}\n" for line in lines))
 
@@ -39,7 +65,7 @@ def show_json(value: Any) -> None:
     """Print a value as one line of JSON, in ASCII: exact, whatever the encoding of the output.
 
     Raises:
-        OutputError, BrokenPipeError: as :func:`show`.
+        OutputError, ReaderGone: as :func:`show`.
     """
     _write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
 
@@ -53,40 +79,23 @@ def complain(text: str) -> None:
 
 def _write(text: str) -> None:
     output = sys.stdout
-    try:
+    with _named_errors():
         if output is None or output.closed:
             raise OSError(errno.EBADF, "it is closed")
         encoding = getattr(output, "encoding", None) or "utf-8"
         output.write(text.encode(encoding, "backslashreplace").decode(encoding))
         output.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise output_error(error) from error
-
-
-def output_error(error: OSError) -> OutputError:
-    """The error of a standard output that cannot be written to."""
-    return OutputError(
-        f"standard output cannot be written to ({error.strerror or error}); its text is lost: make room, or send it to another "
-        "file with > FILE"
-    )
 
 
 def flush() -> None:
     """Write what is left of standard output, so that nothing can fail when the interpreter ends.
 
     Raises:
-        OutputError, BrokenPipeError: as :func:`show`.
+        OutputError, ReaderGone: as :func:`show`.
     """
-    if sys.stdout is None or sys.stdout.closed:
-        return
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise output_error(error) from error
+    if sys.stdout is not None and not sys.stdout.closed:
+        with _named_errors():
+            sys.stdout.flush()
 
 
 def discard() -> None:
@@ -110,7 +119,7 @@ def own_stdout() -> None:
     output = os.dup(1)
     os.dup2(2, 1)
     sys.stdout = io.TextIOWrapper(
-        open(output, "wb"),  # noqa: SIM115 - as long as the process
+        io.BufferedWriter(_Output(output, "wb")),
         encoding=sys.stdout.encoding,
         errors="backslashreplace",
         line_buffering=sys.stdout.line_buffering,

@@ -20,8 +20,9 @@ from ..utils.legacy import SETTINGS, current_settings
 from ..utils.text import parse_assignment
 
 Class = TypeVar("Class", bound=type)
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# With upper limits, far above what is of use, so that a slip of the hand is refused rather than waited for.
+PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
+PositiveFloat = Annotated[float, Field(gt=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Options = dict[str, Any]
 EditionName = Literal["laptop", "poster"]
@@ -64,7 +65,7 @@ class ModelSettings:
 
     # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
     width: PositiveFloat = 0.25
-    segment_seconds: PositiveFloat = 3.0
+    segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 3.0
     # The paper's 0.5 is for weeks of training; in 400 steps even 0.1 costs the spectrogram 0.02 ROC-AUC.
     dropout: Fraction = 0.0
     # The paper's 0.01 is for tens of thousands of steps: in 400 the sqrt(MSE) is 0.005 worse, ROC-AUC the same.
@@ -84,9 +85,9 @@ class OptimizationSettings:
     """How long, in which steps, and towards what the models are trained."""
 
     # Repetitions count: the same budget for every model and every number of clips.
-    num_training_segments: PositiveInt = 102_400
+    num_training_segments: Annotated[int, Field(ge=1, le=10**12)] = 102_400
     # 16 with half the learning rate is no better, and costs the waveform 0.01 ROC-AUC.
-    batch_size: PositiveInt = 32
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     # Parts a batch is cut into, to fit into memory. Batch normalisation then sees one part at a time.
     gradient_accumulation_steps: PositiveInt = 1
     # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
@@ -94,7 +95,7 @@ class OptimizationSettings:
     # Share of the run in which the learning rate rises from 0; it then falls along a half cosine.
     warmup_ratio: Fraction = 0.1
     # Of AdamW; not compared with others.
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 1e-3
     # Weights of the loss terms: "plain" (the paper's), "balanced", "focal", or a registered one.
     loss: str = "plain"
     # Validations without a better score after which a run stops. None trains to the end.
@@ -111,8 +112,8 @@ class EvaluationSettings:
     num_validation_clips: PositiveInt = 500
     num_test_clips: PositiveInt = 2_000
     # Five of 3 s cover a clip of 15 s.
-    segments_per_clip: PositiveInt = 5
-    num_resamples: PositiveInt = 1000
+    segments_per_clip: Annotated[int, Field(ge=1, le=10_000)] = 5
+    num_resamples: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
 @table
@@ -125,7 +126,7 @@ class RuntimeSettings:
     # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram can write past the ends of its arrays.
     compile: bool = False
     # Processes that render or read segments beside the training.
-    num_workers: Annotated[int, Field(ge=0)] = 1
+    num_workers: Annotated[int, Field(ge=0, le=1000)] = 1
     # Steps between two entries of the history; each waits for the device.
     log_interval: PositiveInt = 20
 
@@ -317,7 +318,8 @@ def _unknown_setting(name: str) -> ConfigError:
     """The error for a name that no setting has, with those that are near: of all names, or of their last parts."""
     last_parts = {setting.rpartition(".")[2]: setting for setting in setting_names()}
     near = [last_parts[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last_parts, n=3)]
-    near += difflib.get_close_matches(name, setting_names(), n=3, cutoff=0.8)
+    tables = {setting.partition(".")[0] for setting in setting_names()}
+    near += difflib.get_close_matches(name, [*setting_names(), *tables], n=3, cutoff=0.8)
     hint = f"did you mean {' or '.join(dict.fromkeys(map(repr, near)))}? " if near else ""
     return ConfigError(f"unknown setting {name!r}: {hint}`tagging list` shows all settings")
 

@@ -94,7 +94,7 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         raise TaggingError(f"{path}: a header without songs")
     for line, row in lines[1:]:
         if len(row) != len(header):
-            hint = "; decimal commas need semicolons or tabs between the cells" if "," in text else ""
+            hint = "; decimal commas need semicolons or tabs between the cells" if len(row) > len(header) else ""
             raise TaggingError(f"{path}, line {line}: {len(row)} cells, but the header has {len(header)}{hint}")
     lines = _without_index(lines)
     _, header = lines[0]
@@ -120,8 +120,11 @@ def _read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
         encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
-        return data.decode(encoding)
-    except (OSError, UnicodeDecodeError) as error:
+        text = data.decode(encoding)
+        if "\0" in text:
+            raise ValueError("it contains null characters")
+        return text
+    except (OSError, ValueError) as error:
         raise TaggingError(
             f"{path}: cannot be read as a CSV file in UTF-8 ({error}); save it as CSV in UTF-8"
         ) from error
