@@ -54,7 +54,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise ConfigError(f"{text!r}: write it as NAME=VALUE, e.g. optimization.learning_rate=0.004")
+        raise ConfigError(f"{text!r}: write it as NAME=VALUE, without spaces around =")
     return name.strip(), _parse_value(value)
 
 

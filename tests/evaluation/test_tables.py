@@ -94,11 +94,11 @@ def test_labels_that_do_not_match_are_refused(write, text, message):
 
 
 def test_the_same_tag_in_another_unicode_form_is_the_same(write):
-    scores = write("scores.csv", "song,caf\u00e9,th\u00e9\na,0.1,0.2\n")
-    labels = write("labels.csv", "song;the\u0301;cafe\u0301\na;1;0\n")
-    exclusive = write("groups.json", json.dumps({"drinks": ["cafe\u0301", "th\u00e9"]}))
+    scores = write("scores.csv", "song,bl\u00e9,th\u00e9\na,0.1,0.2\n")
+    labels = write("labels.csv", "song;the\u0301;ble\u0301\na;1;0\n")
+    exclusive = write("groups.json", json.dumps({"drinks": ["ble\u0301", "th\u00e9"]}))
     predictions = read_tables(scores, labels, exclusive)
-    assert predictions.vocabulary.names == ("caf\u00e9", "th\u00e9")
+    assert predictions.vocabulary.names == ("bl\u00e9", "th\u00e9")
     np.testing.assert_array_equal(predictions.labels, [[0, 1]])
     assert predictions.vocabulary.exclusive_groups == {"drinks": (0, 1)}
 
