@@ -49,8 +49,8 @@ def tagger_path(name: str) -> str:
         models = sorted(str(model.parent) for model in path.glob("*/tagger.safetensors"))
         hint = f"its models are {', '.join(models)}: name one of them" if models else "give RUN/MODEL of a finished run"
         raise ConfigError(f"{name}: a folder without tagger.safetensors; {hint}")
-    # a name has no folders
-    if len(path.parts) > 1 and not path.exists():
+    # a name has no folders, not even the current one
+    if {"/", os.sep} & set(name) and not path.exists():
         raise ConfigError(f"{name}: no such file or folder; `tagging list` shows the names of pretrained taggers")
     return name
 
@@ -61,12 +61,16 @@ def check_output_folder(option: str, folder: Path) -> Path:
     Raises:
         ConfigError: it is a file, lies below a file, or may not be written to.
     """
+    _check_folder(f"{option} {folder}", folder)
+    return folder
+
+
+def _check_folder(subject: str, folder: Path) -> None:
     existing = next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
     if not existing.is_dir():
-        raise ConfigError(f"{option} {folder}: {existing} is a file, not a folder; choose another name")
+        raise ConfigError(f"{subject}: {existing} is a file, not a folder; choose another name")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option} {folder}: {existing} may not be written to; choose another folder")
-    return folder
+        raise ConfigError(f"{subject}: {existing} may not be written to; choose another folder")
 
 
 def check_output_file(option: str, path: Path, suffixes: Iterable[str] = ()) -> Path:
@@ -81,5 +85,5 @@ def check_output_file(option: str, path: Path, suffixes: Iterable[str] = ()) -> 
         raise ConfigError(f"{option} {path}: the name must end in {others}")
     if path.is_dir():
         raise ConfigError(f"{option} {path}: a folder; give the name of a file in it")
-    check_output_folder(option, path.parent)
+    _check_folder(f"{option} {path}", path.parent)
     return path

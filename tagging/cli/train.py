@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..training.settings import EDITIONS
 from ..utils.files import atomic_write
 from ..utils.text import duration
 from .base import OK, Run, command, number, whole_number
@@ -32,7 +33,7 @@ def train(parser: argparse.ArgumentParser) -> Run:
         metavar="MODEL",
         help="FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline, see `tagging list` (default: those of --settings)",
     )
-    parser.add_argument("--edition", choices=("laptop", "poster"), default="laptop", help="(default: %(default)s)")
+    parser.add_argument("--edition", choices=sorted(EDITIONS), default="laptop", help="(default: %(default)s)")
     parser.add_argument("--clips", type=whole_number(), metavar="N", help="training clips (default: the edition's)")
     parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), metavar="N", help="(default: 0)")
     parser.add_argument("--precision", choices=("no", "bf16"), help="of the arithmetic (default: the edition's)")

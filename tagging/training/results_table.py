@@ -29,12 +29,6 @@ _NOT_RECIPE = {
 }  # fmt: skip
 
 
-# By which records are sorted and grouped.
-_FIELDS = {
-    "model": str, "edition": str, "date": str, "seed": int, "num_clips": int, "num_training_segments": int, "device": str,
-}  # fmt: skip
-
-
 def _is_plain(record: Mapping[str, Any]) -> bool:
     """Whether a run is no control, and has no options of the corpus and no other loss."""
     data, loss = record["settings"]["data"], record["settings"]["optimization"]["loss"]
@@ -124,11 +118,15 @@ def complete_records(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     complete = []
     for record in records:
         try:
-            for field, kind in _FIELDS.items():
-                if not isinstance(record[field], kind):
-                    raise TypeError(f"{field}={record[field]!r}")
             (row,) = rows_of([record])
-            _ = _scale(row), _formatted(row.scores, ".4f"), row.time, _is_plain(record), record["corpus"]["name"]
+            _ = (
+                _scale(row),
+                _formatted(row.scores, ".4f"),
+                row.time,
+                _is_plain(record),
+                record["edition"],
+                record["corpus"]["name"],
+            )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             name = record.get("name") or "a record without a name"
             warnings.warn(f"skipped: {name}: incomplete record ({type(error).__name__}: {error})", stacklevel=2)

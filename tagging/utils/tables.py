@@ -124,7 +124,9 @@ def _read_text(path: Path) -> str:
         if "\0" in text:
             raise ValueError("it contains null characters")
         return text
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise TaggingError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
         raise TaggingError(
             f"{path}: cannot be read as a CSV file in UTF-8 ({error}); save it as CSV in UTF-8"
         ) from error

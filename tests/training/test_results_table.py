@@ -74,37 +74,30 @@ def fields_of(record, path=()):
             yield from fields_of(value, (*path, name))
 
 
-def test_a_record_that_lacks_a_field_stops_nothing(capsys):
+def test_a_record_that_lacks_a_field_stops_nothing():
     """It has its row all the same, or a warning names it; the others have theirs in any case."""
     whole, other = training_records()[:2]
     for record in (whole, other):  # what is large and not in the table
         record["history"], record["test"]["tags"], record["tag_prior"] = [], [], []
         record["test"]["resampled"] = {metric: means[:5] for metric, means in record["test"]["resampled"].items()}
     skipped = 0
-    for path in fields_of(whole):
-        for wrong in (None, "text"):
-            record = copy.deepcopy(whole)
-            *parents, last = path
-            inner = record
-            for name in parents:
-                inner = inner[name]
-            if wrong is None:
-                del inner[last]
-            else:
-                inner[last] = wrong
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                complete = complete_records([record, other])
-            assert other in complete
-            if record not in complete:
-                skipped += 1
-                (message,) = [str(warning.message) for warning in caught]
-                assert message.startswith(
-                    f"skipped: {record.get('name') or 'a record without a name'}: incomplete record"
-                )
-            elif parents == [] and wrong == "text":
-                text_table([record, other])
-    assert skipped > 30
+    for *parents, last in fields_of(whole):
+        record = copy.deepcopy(whole)
+        inner = record
+        for name in parents:
+            inner = inner[name]
+        del inner[last]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            complete = complete_records([record, other])
+        assert other in complete
+        if record not in complete:
+            skipped += 1
+            (message,) = [str(warning.message) for warning in caught]
+            assert message.startswith(f"skipped: {record.get('name') or 'a record without a name'}: incomplete record")
+        elif not parents:
+            text_table([record, other])
+    assert skipped > 20
 
 
 def test_seeds_are_averaged(trained):
