@@ -144,8 +144,8 @@ def _format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """One line; where the code is that warns is of interest for warnings that are not meant for users."""
-    place = "" if category is UserWarning else f" ({category.__name__}, {filename}:{lineno})"
-    return f"tagging: {printable(f'{message}{place}')}\n"
+    location = "" if category is UserWarning else f" ({category.__name__}, {filename}:{lineno})"
+    return f"tagging: {printable(f'{message}{location}')}\n"
 
 
 class Parser(argparse.ArgumentParser):

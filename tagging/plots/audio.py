@@ -11,6 +11,9 @@ from ..errors import ConfigError
 from ..tags import TrackTags
 from .style import CYCLE, SCORE_MAP, SOUND_MAP, axes_for, drawable
 
+# The most characters of a title: the layout gives the middle of a longer one room that it takes from the picture.
+TITLE_LENGTH = 50
+
 
 def waveform(
     samples: np.ndarray, sample_rate: int, *, start: float = 0.0, title: str = "", ax: Axes | None = None
@@ -111,7 +114,7 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
     ax.set_yticks(range(len(names)), [drawable(name) for name in names], parse_math=False)
     ax.set(xlabel="time (s)")
     ax.set_title(
-        drawable(title, 80), parse_math=False
+        drawable(title, TITLE_LENGTH), parse_math=False
     )  # often the name of a file, in which a dollar sign is a dollar sign
     figure.colorbar(image, ax=ax, label="score", pad=0.02)
     return figure
@@ -134,5 +137,5 @@ def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | 
     ax.invert_yaxis()
     ax.set_xlim(0, 1.08)
     ax.set(xlabel="score")
-    ax.set_title(drawable(title, 80), parse_math=False)
+    ax.set_title(drawable(title, TITLE_LENGTH), parse_math=False)
     return figure

@@ -210,10 +210,10 @@ def test_dollar_signs_in_names_are_no_formulas():
 
 
 @pytest.mark.parametrize(
-    "name", ["\udcff", "\x1b[31m", "a\nb\r", "\ud800", "漫画", "🎵", "\u202e", "x" * 300, "\0", "\U0010ffff"]
+    "name", ["\udcff", "\x1b[31m", "a\nb\r", "\ud800", "漫画", "🎵", "\u202e", "A" * 300, "\0", "\U0010ffff"]
 )
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_names_of_any_kind_can_be_drawn(tmp_path, name, kind, recwarn, caplog):
+def test_names_of_any_kind_can_be_drawn(tmp_path, name, recwarn, caplog):
+    kind = ("png", "svg", "pdf")[len(ascii(name)) % 3]
     tagged = TrackTags(Vocabulary([name, "b"]), np.float32([0.5, 0.4]), np.float32([0]), np.float32([[0.5, 0.4]]), 3.0)
     figure = plots.taggram(tagged, title=f"{name}.mp3")
     figure.savefig(tmp_path / f"picture.{kind}", dpi=20)
@@ -221,7 +221,7 @@ def test_names_of_any_kind_can_be_drawn(tmp_path, name, kind, recwarn, caplog):
     assert caplog.messages == []
     ticks = labels(figure.axes[0].get_yticklabels())
     assert len(set(ticks)) == 2
-    assert all(text.isprintable() and len(text) <= 60 for text in ticks)
+    assert all(text.isprintable() and len(text) <= 28 for text in ticks)
 
 
 def test_names_that_the_font_has_stay_as_they_are():
