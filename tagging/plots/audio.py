@@ -12,7 +12,7 @@ from ..tags import TrackTags
 from .style import CYCLE, SCORE_MAP, SOUND_MAP, axes_for, drawable
 
 # The most characters of a title: the layout gives the middle of a longer one room that it takes from the picture.
-TITLE_LENGTH = 50
+TITLE_LENGTH = 44
 
 
 def waveform(

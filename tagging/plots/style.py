@@ -75,7 +75,7 @@ def use_style() -> None:
     )
 
 
-def drawable(text: str, length: int = 28) -> str:
+def drawable(text: str, length: int = 34) -> str:
     r"""A name of others, such as a tag or a file, as text that can be drawn in the fonts of now.
 
     Characters without a shape in them, and those that are no text (:func:`tagging.utils.text.printable`), are escaped.

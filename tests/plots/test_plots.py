@@ -221,7 +221,7 @@ def test_names_of_any_kind_can_be_drawn(tmp_path, name, recwarn, caplog):
     assert caplog.messages == []
     ticks = labels(figure.axes[0].get_yticklabels())
     assert len(set(ticks)) == 2
-    assert all(text.isprintable() and len(text) <= 28 for text in ticks)
+    assert all(text.isprintable() and len(text) <= 34 for text in ticks)
 
 
 def test_names_that_the_font_has_stay_as_they_are():
