@@ -18,6 +18,7 @@ from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
 from ..models.tagger import Tagger
 from ..utils.provenance import cpu, environment_info
+from ..utils.text import printable
 from .data import Split, predict
 from .distributed import build_accelerator
 from .failures import Failures
@@ -103,7 +104,7 @@ def predictions_of(
             split.indices[readable],
         )
     if remark := failures.remark():
-        accelerator.print(remark)
+        accelerator.print(printable(remark))
     return results
 
 

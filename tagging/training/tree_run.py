@@ -19,11 +19,12 @@ from ..evaluation.predictions import Predictions, write_predictions
 from ..utils.files import atomic_write, locked
 from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
+from ..utils.text import printable
 from .data import Split
 from .failures import Failures
-from .records import finished_records, model_folder, training_record, write_record
+from .records import model_folder, training_record, write_record
 from .results import evaluate_predictions, train_positives
-from .run_directory import check_same_run, create_run_dir
+from .run_directory import create_run_dir
 from .settings import Settings
 
 TREES = "gbt"
@@ -36,6 +37,8 @@ WHOLE_TRACK_BASELINES = Registry("baseline")
 def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True) -> dict[str, Any]:
     """Fit trees to hand-made features of whole tracks, each tag independently, and test them on the networks' test songs.
 
+    Called by :func:`tagging.train`, which has made sure that the folder holds no other run and none that is complete.
+
     Of the settings it uses ``data``, ``evaluation``, ``seed`` and ``model.tree_options`` (what differs from
     :class:`~tagging.baselines.TreeSettings`). Features are cached block by block, and the scores of each tag are written as
     soon as its trees are fitted: a run that was stopped resumes with the blocks or tags that are left.
@@ -46,17 +49,14 @@ def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True
         progress: show a bar.
 
     Returns:
-        The record; a complete run is only read.
+        The record.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, or a setting that only networks take, or impossible trees.
+        ConfigError: a setting that only networks take, or impossible trees.
         CorpusError: a worker process died, or more than 5 % of the tracks of a split cannot be read.
         TaggingError: another process works in this folder.
     """
-    folder = Path(folder).expanduser()
-    check_same_run(folder, settings)
-    if records := finished_records(folder, [TREES]):
-        return records[0]
+    folder = Path(folder)
     tree_settings = _tree_settings(settings)
     splits = {name: Split(settings, name) for name in ("train", "validation", "test")}
     with locked(folder / "run", wait=False):
@@ -142,7 +142,7 @@ def _extract(split: Split, folder: Path, progress: bool) -> Features:
     failures.add(features.failed)
     failures.check(len(split))
     if remark := failures.remark():
-        print(remark)
+        print(printable(remark))
     return features
 
 

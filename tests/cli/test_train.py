@@ -94,7 +94,7 @@ def test_evaluate_finds_what_the_run_found(trained, capsys, tmp_path):
         assert again["test"]["means"][metric]["value"] == pytest.approx(mean["value"], abs=1e-6)
     out = capsys.readouterr().out
     assert "all tags: roc_auc" in out
-    assert "in no mean, since all test songs or none have them: never" in out
+    assert "left out of the means: tags that all test songs have, or none: never" in out
     assert again["settings"]["evaluation"]["segments_per_clip"] == 2
     assert again["device"]
 
@@ -155,7 +155,7 @@ def test_evaluate_refuses_a_tagger_of_other_tags(capsys, tmp_path):
         (["gbt", "--minutes", "5"], "gbt has no steps"),
         (["gbt", "--set", "optimization.loss=focal"], "optimization.loss=focal: only networks"),
         (["gbt", "--set", "data.shuffle_labels=true"], "only networks take this setting"),
-        (["waveform", "--set", "optimization.learning_rate"], "write it as name=value"),
+        (["waveform", "--set", "optimization.learning_rate"], "write it as NAME=VALUE"),
         (["waveform", "--settings", "nothing.toml"], "cannot be read"),
     ],
 )

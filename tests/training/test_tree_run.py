@@ -11,8 +11,13 @@ import pytest
 
 from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
-from tagging.training.tree_run import train_trees
 from tagging.utils.files import locked
+
+
+def train_trees(settings, folder, *, progress):
+    """The record of the only model of a run."""
+    (record,) = train(settings, folder, progress=progress)
+    return record
 
 
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):

@@ -36,6 +36,17 @@ INSTRUMENTS = tuple(
 VOCABULARY = Vocabulary([*COMPOSITION_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
 
 
+def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    """Parts of the vocabulary of this corpus, as masks for ``evaluate(parts=...)``.
+
+    Returns:
+        ``"composition"``: tags of the composition, on which the arranger has no influence, and ``"instrument"``: the others;
+        bool [tags].
+    """
+    arranged = np.array([tag.source == "arranger" for tag in vocabulary])
+    return {"composition": ~arranged, "instrument": arranged}
+
+
 class Clip(Track):
     """One clip of the ``sheet-music`` corpus: 15 s of one arrangement of one composition.
 
@@ -167,9 +178,8 @@ class SheetMusic(Corpus):
         return f"scores-{self.version}{'' if self.degraded else '-dry'}"
 
     def parts(self) -> dict[str, np.ndarray]:
-        """``"composition"``: tags of the composition, on which the arranger has no influence; ``"instrument"``: the others."""
-        arranged = np.array([tag.source == "arranger" for tag in VOCABULARY])
-        return {"composition": ~arranged, "instrument": arranged}
+        """The parts of :func:`tag_parts`."""
+        return tag_parts(self.vocabulary)
 
     def provenance(self) -> dict[str, str]:
         return {"bank": self.bank.version}
