@@ -65,8 +65,8 @@ class Job:
 
 
 def jobs() -> dict[str, Job]:
-    train = ["train", "mel-statistics", "--clips", "200", "--workers", "1", "--folder", "run", "--records", "records"]
-    train += ["--set", "optimization.num_training_segments=2560", "evaluation.validation_interval=640"]
+    train = ["train", "mel-statistics", "--clips", "200", "--output", "run", "--records", "records", "--quiet"]
+    train += ["--set", "runtime.num_workers=1", "optimization.num_training_segments=2560", "evaluation.validation_interval=640"]
     train += ["evaluation.num_validation_clips=100", "evaluation.num_test_clips=100", "evaluation.num_resamples=10"]
     bias = ["bias", str(next(BUNDLED_RUNS.rglob("*.npz"))), "--output", "report", "--resamples", "20"]
     song = str(sound_path("drowsy-maggie"))

@@ -83,6 +83,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 if name in arrays or member.file_size > _MOST_COMPRESSED * len(data):
                     raise ValueError(f"{member.filename}: twice, or too long")
                 arrays[name] = _parsed(archive.read(member))
+        # how many there are stands after the list of them: without a checksum, one changed bit would hide the last
+        if len(arrays) != struct.unpack_from("<H", data, data.rfind(b"PK\5\6") + 10)[0]:
+            raise ValueError("an array is missing")
     except Exception as error:  # of bytes without a digest anything may follow
         raise DamagedError(path, _said(error)) from error
     return arrays

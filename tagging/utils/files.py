@@ -50,16 +50,16 @@ def cache_dir(*parts: str) -> Path:
 
 def _cache_root() -> Path:
     root = os.environ.get("TAGGING_CACHE")
-    if not root:
-        # imported here: not needed on a machine that sets TAGGING_CACHE
-        import platformdirs
-
-        root = platformdirs.user_cache_dir("music-tagging-at-scale", appauthor=False)
     try:
+        if not root:
+            # imported here: not needed on a machine that sets TAGGING_CACHE
+            import platformdirs
+
+            root = platformdirs.user_cache_dir("music-tagging-at-scale", appauthor=False)
         return Path(root).expanduser()
     except RuntimeError as error:
         raise TaggingError(
-            f"the cache folder {root} cannot be found: {str(error).rstrip('.')}; "
+            f"the cache folder {root or 'of this user'} cannot be found: {str(error).rstrip('.')}; "
             "set the environment variable TAGGING_CACHE to a folder you can write to"
         ) from error
 

@@ -100,7 +100,7 @@ def commit() -> str:
 def _is_checkout(root: Path) -> bool:
     """Whether a folder is this project's own, not one that the package has been installed into."""
     try:
-        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project")
     except (OSError, ValueError):
         return False
-    return project.get("name") == "music-tagging-at-scale"
+    return isinstance(project, dict) and project.get("name") == "music-tagging-at-scale"
