@@ -66,13 +66,20 @@ class Job:
 
 def jobs() -> dict[str, Job]:
     train = ["train", "mel-statistics", "--clips", "200", "--output", "run", "--records", "records", "--quiet"]
-    train += ["--set", "runtime.num_workers=1", "optimization.num_training_segments=2560", "evaluation.validation_interval=640"]
+    train += [
+        "--set",
+        "runtime.num_workers=1",
+        "optimization.num_training_segments=2560",
+        "evaluation.validation_interval=640",
+    ]
     train += ["evaluation.num_validation_clips=100", "evaluation.num_test_clips=100", "evaluation.num_resamples=10"]
     bias = ["bias", str(next(BUNDLED_RUNS.rglob("*.npz"))), "--output", "report", "--resamples", "20"]
     song = str(sound_path("drowsy-maggie"))
     return {
         "prepare": Job(SMALL_LIBRARY + CLI.format(arguments=["prepare", "sheet-music"])),
-        "train": Job(CLI.format(arguments=train), ("scores",), ("record.json", "settings.json", ".safetensors", "records/")),
+        "train": Job(
+            CLI.format(arguments=train), ("scores",), ("record.json", "settings.json", ".safetensors", "records/")
+        ),
         "features": Job(FEATURES, ("scores",)),
         "fetch": Job("from tagging import load_tagger; load_tagger('mtt-vgg'); load_tagger('msd-musicnn')"),
         "tag": Job(CLI.format(arguments=["tag", song, "--taggram", "song.png"]), ("pretrained",), ("song.png",)),
@@ -83,8 +90,12 @@ def jobs() -> dict[str, Job]:
 def start(job: Job, folder: Path) -> subprocess.Popen:
     environment = {
         **os.environ,
-        **{"TAGGING_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
-        **{"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(cache_dir("pretrained")), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        "TAGGING_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "Agg",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(cache_dir("pretrained")),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     return subprocess.Popen(
         [sys.executable, "-c", job.code],
@@ -185,6 +196,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3, help="of each job with each signal (default: 3)")
     parser.add_argument("--only", nargs="+", choices=list(jobs()))
     options = parser.parse_args()
+    # what a shell runs in its background, or nohup, ignores these, and so would the jobs
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as root:
         for name, job in jobs().items():
             if not options.only or name in options.only:

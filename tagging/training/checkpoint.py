@@ -49,6 +49,8 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], progres
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(progress)
     path = folder / f"state-{step:08d}.safetensors"
+    for left_over in folder.glob(".state-*.part"):  # of an earlier version that died while it wrote
+        left_over.unlink(missing_ok=True)
     with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata={"about": text, "digest": _digest(tensors, text)}))
     files = _files(folder)

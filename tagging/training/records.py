@@ -134,7 +134,11 @@ def _check_complete(record: dict[str, Any]) -> None:
         raise ConfigError(f"parameters: {record['parameters']!r:.60}")
     if not isinstance(record["corpus"].get("name"), str):
         raise ConfigError(f"corpus: {record['corpus']!r:.60}")
-    Settings.from_dict(record["settings"])
+    settings = record["settings"]
+    Settings.from_dict(settings)
+    # which fills in what is missing: here it would be a guess
+    _ = settings["models"], settings["optimization"]["loss"]
+    _ = [settings["data"][name] for name in ("shuffle_labels", "corpus_options", "train_options")]
     test = Evaluation.from_dict(record["test"])
     numbers: list[float] = [test.num_songs, test.num_groups]
     for means in (test.means, *test.parts.values()):
@@ -143,7 +147,7 @@ def _check_complete(record: dict[str, Any]) -> None:
     if not all(type(number) in (int, float) for number in numbers) or not isinstance(test.fingerprint, str):
         raise ConfigError("test: a measurement that is no number")
     measured = {name for name in test.parts.get("all", {}) if name in METRICS}
-    if {len(test.resampled.get(name, ())) for name in measured} - {record["settings"]["evaluation"]["num_resamples"]}:
+    if {len(test.resampled.get(name, ())) for name in measured} - {settings["evaluation"]["num_resamples"]}:
         raise ConfigError("test: resamples are missing")
 
 

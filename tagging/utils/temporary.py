@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,21 @@ def temporary(folder: Path, *, is_folder: bool = False) -> Iterator[Path]:
     ):  # once: listing a folder of 100,000 files for each new one would take longer than writing it
         _CLEARED.add(folder)
         remove_abandoned(folder)
-    path, descriptor = _create(folder, is_folder)
+    path, descriptor = None, None
     try:
+        while descriptor is None:
+            path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+            descriptor = _create(path, is_folder)
         yield path
     finally:
-        _remove(path)
-        if descriptor is not None:
-            os.close(descriptor)
+        try:
+            _remove(path)
+        except BaseException:  # a signal, which must not leave half of it
+            _remove(path)
+            raise
+        finally:
+            if descriptor:
+                os.close(descriptor)
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -72,23 +81,25 @@ def remove_if_free(path: Path) -> None:
             os.close(descriptor)
 
 
-def _create(folder: Path, is_folder: bool) -> tuple[Path, int | None]:
-    while True:
-        path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
-        if is_folder:
-            path.mkdir()
-        else:
-            # not mkstemp, which makes files that other users cannot read
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        if fcntl is None:
-            return path, None
-        with contextlib.suppress(FileNotFoundError):  # taken for abandoned before it was locked
-            descriptor = _open(path)
-            with contextlib.suppress(OSError):  # a file system without locks, where nothing is taken for abandoned
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, path):
-                return path, descriptor
-            os.close(descriptor)
+def _create(path: Path, is_folder: bool) -> int | None:
+    """Make and lock it. Returns its descriptor, 0 without locks; None if it was taken for abandoned before it was locked."""
+    if is_folder:
+        path.mkdir()
+    else:
+        # not mkstemp, which makes files that other users cannot read
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    if fcntl is None:
+        return 0
+    try:
+        descriptor = _open(path)
+    except FileNotFoundError:
+        return None
+    with contextlib.suppress(OSError):  # a file system without locks, where nothing is taken for abandoned
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if _is_at(descriptor, path):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _open(path: Path) -> int:
@@ -104,9 +115,15 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path | None) -> None:
     with contextlib.suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if path is None:
+            return
+        if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
+            return
+        for _ in range(20):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                return
+            time.sleep(0.05)  # a program that was started here and is just being ended still writes

@@ -223,7 +223,15 @@ def test_no_module_of_the_current_folder_runs(cache, wheel, tmp_path_factory, mo
     """Whatever PYTHONPATH leaves of it: an empty entry is the current folder."""
     hostile, own = tmp_path_factory.mktemp("hostile"), tmp_path_factory.mktemp("own")
     ran = f"open({str(hostile / 'RAN')!r}, 'w')\n"
-    for name in ("pip.py", "runpy.py", "threading.py", "sitecustomize.py", "relative/pip.py", "pip/__init__.py", "pip/__main__.py"):
+    for name in (
+        "pip.py",
+        "runpy.py",
+        "threading.py",
+        "sitecustomize.py",
+        "relative/pip.py",
+        "pip/__init__.py",
+        "pip/__main__.py",
+    ):
         (hostile / name).parent.mkdir(exist_ok=True)
         (hostile / name).write_text(ran)
     monkeypatch.chdir(hostile)

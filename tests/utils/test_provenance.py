@@ -46,7 +46,12 @@ def commit_of(folder: Path, **environment: str) -> str:
 
 @pytest.mark.parametrize(
     ("place", "project"),
-    [(".venv/lib/site-packages", '[project]\nname = "mine"'), ("vendor", None), (".", "project = 3"), (".", "not toml")],
+    [
+        (".venv/lib/site-packages", '[project]\nname = "mine"'),
+        ("vendor", None),
+        (".", "project = 3"),
+        (".", "not toml"),
+    ],
 )
 def test_an_installed_copy_does_not_name_the_commit_of_the_project_around_it(tmp_path, place, project):
     copied(tmp_path / place)
