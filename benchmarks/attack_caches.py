@@ -96,17 +96,17 @@ def attack(path: Path, read: Read, count: int, others: tuple[bytes, ...] = ()) -
     """Change a file in all these ways, and count the outcomes."""
     whole, expected = path.read_bytes(), read()
     assert outcome(read, expected) == "right"
-    found: collections.Counter[str] = collections.Counter()
+    outcomes: collections.Counter[str] = collections.Counter()
     draw = random.Random(0)
     for changed in (*flipped(whole, count, draw), *others):
         path.write_bytes(changed)
-        found[outcome(read, expected)] += 1
+        outcomes[outcome(read, expected)] += 1
     path.unlink()
     path.mkdir()
-    found[outcome(read, expected)] += 1
+    outcomes[outcome(read, expected)] += 1
     shutil.rmtree(path, ignore_errors=True)
     path.write_bytes(whole)
-    return found
+    return outcomes
 
 
 class NoiseTrack(Track):
@@ -215,8 +215,8 @@ def bank(flips: int, old: bool) -> collections.Counter[str]:
     others: list[Any] = [[], None, {}, 1, "x", [hashes], {**hashes, "../x": "0"}, dict.fromkeys(hashes)]
     others += [{name: hashes[name] for name in list(hashes)[:count]} for count in range(len(hashes))]
     texts = (*(json.dumps(value).encode() for value in others), b"[" * 100_000)
-    found = attack(folder / "hashes.json", read, flips // 4, texts)
-    return found + attack(folder / "gain.npy", read, flips // 4) + attack(folder / "samples.npy", read, flips // 4)
+    outcomes = attack(folder / "hashes.json", read, flips // 4, texts)
+    return outcomes + attack(folder / "gain.npy", read, flips // 4) + attack(folder / "samples.npy", read, flips // 4)
 
 
 def settings(flips: int, old: bool) -> collections.Counter[str]:
@@ -228,9 +228,9 @@ def settings(flips: int, old: bool) -> collections.Counter[str]:
 
     def read() -> dict[str, Any]:
         check_same_run(folder, given)
-        told = json.loads(path.read_text())  # it has passed: it says the same, but for workers
-        told["runtime"]["num_workers"] = values["runtime"]["num_workers"]
-        return told
+        values_now = json.loads(path.read_text())  # it has passed: it says the same, but for workers
+        values_now["runtime"]["num_workers"] = values["runtime"]["num_workers"]
+        return values_now
 
     others: list[Any] = [[], None, 1, "x", {}, [values], {"runtime": None}, {**values, "runtime": 3}, {"clips_seen": 1}]
     texts = (*(json.dumps(value).encode() for value in others), b"[" * 100_000, b"1" * 6000, b"\xff\xfe")
@@ -257,7 +257,7 @@ def reports(flips: int, old: bool) -> collections.Counter[str]:
     whole = json.loads(path.read_text())
     if old:
         whole.pop("sha256", None)
-    found: collections.Counter[str] = collections.Counter()
+    outcomes: collections.Counter[str] = collections.Counter()
     missing = object()
     for keys in list(places(whole, 3)):
         for value in (missing, None, [], {}, "x", 3, True, 1e400):
@@ -272,8 +272,8 @@ def reports(flips: int, old: bool) -> collections.Counter[str]:
             path.write_text(json.dumps(changed))
             # a report may follow where the field is not needed for it; its numbers are those of the record
             result = outcome(lambda: bool(text_table(read_training_records([folder]))), True)
-            found["report" if result == "right" else result] += 1
-    return found
+            outcomes["report" if result == "right" else result] += 1
+    return outcomes
 
 
 def places(value: Any, depth: int) -> Iterator[list[Any]]:
@@ -314,12 +314,13 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["TAGGING_CACHE"] = scratch
-            found = kind(options.flips, options.old)
-        raw = {name: count for name, count in found.items() if name.startswith("raw")}
-        rest = {name: count for name, count in found.items() if not name.startswith("raw")}
+            outcomes = kind(options.flips, options.old)
+        raw = {name: count for name, count in outcomes.items() if name.startswith("raw")}
+        rest = {name: count for name, count in outcomes.items() if not name.startswith("raw")}
         total += collections.Counter({**rest, "raw": sum(raw.values())})
         print(
-            f"{kind.__name__:12} {sum(found.values()):6} tried  {rest}  raw {sum(raw.values())} {raw or ''}", flush=True
+            f"{kind.__name__:12} {sum(outcomes.values()):6} tried  {rest}  raw {sum(raw.values())} {raw or ''}",
+            flush=True,
         )
     print(f"all: {dict(total)}")
 

@@ -1,7 +1,7 @@
 """End jobs at random times with KILL, TERM, HUP and INT, and count what they leave behind.
 
-Each job runs once undisturbed. Then it is started in a copy of its folder, sent a signal after a random part of that time, and run
-again to its end. Counted are:
+Each job runs once undisturbed. Then it is started in a folder of its own, sent a signal after a random part of that time,
+and run again to its end. Counted are:
 
 - unequal: the second run ends with other results than the undisturbed one
 - strays: processes of the first run that live 10 s after the signal
@@ -117,14 +117,14 @@ def prepared(job: Job, root: Path) -> Path:
 
 def contents(job: Job, folder: Path) -> dict[str, str]:
     """Path -> hash of what it says, of all that a job has written."""
-    found = {}
+    contents_now = {}
     for root, folders, names in os.walk(folder):
         for name in (*folders, *names):
             path = Path(root, name)
             text = path.relative_to(folder).as_posix()
             is_plain = path.is_file() and not any(part in text for part in job.volatile)
-            found[text] = meaning(path) if is_plain else ""
-    return found
+            contents_now[text] = meaning(path) if is_plain else ""
+    return contents_now
 
 
 def meaning(path: Path) -> str:
@@ -137,13 +137,13 @@ def meaning(path: Path) -> str:
 
 def living(session: int) -> list[int]:
     """The processes of a session."""
-    found = []
+    contents_now = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, IndexError):
             fields = path.read_text().rpartition(")")[2].split()
             if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(path.parent.name))
-    return found
+                contents_now.append(int(path.parent.name))
+    return contents_now
 
 
 def attack(name: str, job: Job, kills: int, root: Path) -> None:
@@ -177,9 +177,9 @@ def attack(name: str, job: Job, kills: int, root: Path) -> None:
         process.wait()
         if start(job, folder).wait():
             print(f"  {name} after {sent.name}: the second run fails")
-        found = contents(job, folder)
-        unequal += {path: found.get(path) for path in expected} != expected
-        more = sorted(set(found) - set(expected))
+        contents_now = contents(job, folder)
+        unequal += {path: contents_now.get(path) for path in expected} != expected
+        more = sorted(set(contents_now) - set(expected))
         left_overs += len(more)
         if more or still:
             print(f"  {name} after {sent.name}: left {more[:4]}, processes {still}")

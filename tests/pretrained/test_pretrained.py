@@ -221,7 +221,7 @@ def test_without_pip_the_message_says_what_uv_can_do(cache, tmp_path_factory, mo
 @pytest.mark.parametrize("path", [None, ":{0}", "relative:.:{0}"])
 def test_no_module_of_the_current_folder_runs(cache, wheel, tmp_path_factory, monkeypatch, path):
     """Whatever PYTHONPATH leaves of it: an empty entry is the current folder."""
-    hostile, own = tmp_path_factory.mktemp("hostile"), tmp_path_factory.mktemp("own")
+    hostile, absolute = tmp_path_factory.mktemp("hostile"), tmp_path_factory.mktemp("own")
     ran = f"open({str(hostile / 'RAN')!r}, 'w')\n"
     for name in (
         "pip.py",
@@ -239,7 +239,7 @@ def test_no_module_of_the_current_folder_runs(cache, wheel, tmp_path_factory, mo
     if path is None:
         monkeypatch.delenv("PYTHONPATH", raising=False)
     else:
-        monkeypatch.setenv("PYTHONPATH", path.format(own))
+        monkeypatch.setenv("PYTHONPATH", path.format(absolute))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     assert sha256(fetched_wheel(cache)) == WHEEL_SHA256

@@ -108,13 +108,13 @@ def test_no_bit_is_changed_silently(tmp_path, name):
     else:
         write_arrays(path, {"rows": EXAMPLES["rows"], "text": EXAMPLES["text"]})
     whole, expected = path.read_bytes(), read(path)
-    found = {"noticed": 0, "right": 0, "silent": 0}
+    outcomes = {"noticed": 0, "right": 0, "silent": 0}
     for changed in changes(whole, step=1 if path.suffix == ".npy" else 3):
         path.write_bytes(changed)
-        found[outcome(path, expected)] += 1
-    assert found["silent"] == 0
+        outcomes[outcome(path, expected)] += 1
+    assert outcomes["silent"] == 0
     # a cut or a bit inside the mark itself leaves a file without a checksum, whose array is whole
-    assert found["right"] <= 8 * 16 + 48 + 1
+    assert outcomes["right"] <= 8 * 16 + 48 + 1
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])

@@ -45,7 +45,7 @@ def commit_of(folder: Path, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("place", "project"),
+    ("subfolder", "project"),
     [
         (".venv/lib/site-packages", '[project]\nname = "mine"'),
         ("vendor", None),
@@ -53,27 +53,27 @@ def commit_of(folder: Path, **environment: str) -> str:
         (".", "not toml"),
     ],
 )
-def test_an_installed_copy_does_not_name_the_commit_of_the_project_around_it(tmp_path, place, project):
-    copied(tmp_path / place)
+def test_an_installed_copy_does_not_name_the_commit_of_the_project_around_it(tmp_path, subfolder, project):
+    copied(tmp_path / subfolder)
     if project:
         (tmp_path / "pyproject.toml").write_text(project)
     repository(tmp_path)
-    assert commit_of(tmp_path / place, GIT_DIR=str(tmp_path / ".git")).startswith("version ")
-    assert commit_of(tmp_path / place, TAGGING_COMMIT="abc123") == "abc123"
+    assert commit_of(tmp_path / subfolder, GIT_DIR=str(tmp_path / ".git")).startswith("version ")
+    assert commit_of(tmp_path / subfolder, TAGGING_COMMIT="abc123") == "abc123"
 
 
 def test_a_checkout_names_its_commit_and_that_it_was_changed(tmp_path):
     copied(tmp_path)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "music-tagging-at-scale"')
-    own = repository(tmp_path)
+    head = repository(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     repository(other)
-    assert commit_of(tmp_path) == own
-    assert commit_of(tmp_path, GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other)) == own  # as in a hook of git
+    assert commit_of(tmp_path) == head
+    assert commit_of(tmp_path, GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other)) == head  # as in a hook of git
     with (tmp_path / "tagging" / "version.py").open("a") as file:
         file.write("# changed\n")
-    assert commit_of(tmp_path) == f"{own} and changes"
+    assert commit_of(tmp_path) == f"{head} and changes"
 
 
 def test_this_checkout_is_one():
