@@ -43,11 +43,10 @@ def temporary(folder: Path, *, is_folder: bool = False) -> Iterator[Path]:
     ):  # once: listing a folder of 100,000 files for each new one would take longer than writing it
         _CLEARED.add(folder)
         remove_abandoned(folder)
-    path, descriptor = None, None
+    path, descriptor = _random_path(folder), None
     try:
-        while descriptor is None:
-            path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
-            descriptor = _create(path, is_folder)
+        while (descriptor := _create(path, is_folder)) is None:
+            path = _random_path(folder)
         yield path
     finally:
         try:
@@ -79,6 +78,10 @@ def remove_if_free(path: Path) -> None:
                 _remove(path)
         finally:
             os.close(descriptor)
+
+
+def _random_path(folder: Path) -> Path:
+    return folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
 
 
 def _create(path: Path, is_folder: bool) -> int | None:
@@ -115,10 +118,8 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _remove(path: Path | None) -> None:
+def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
-        if path is None:
-            return
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
             return
