@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from ..baselines.features.extraction import Features, extract
 from ..baselines.trees import Ensemble, TreeFitter, TreeSettings
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
-from ..utils.files import atomic_write, locked
+from ..utils.arrays import read_arrays, write_arrays
+from ..utils.files import DamagedError, locked
 from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
 from ..utils.text import printable
@@ -175,15 +175,15 @@ class _FinishedTags:
     def write(self, tag: int, ensemble: Ensemble) -> dict[str, Any]:
         """Score the clips of all splits, write the scores and return them."""
         scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
-        arrays = {"trees": ensemble.iterations, "seconds": ensemble.seconds, **scores}
-        with atomic_write(self._path(tag)) as part, part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        arrays = {"trees": np.array(ensemble.iterations), "seconds": np.array(ensemble.seconds), **scores}
+        write_arrays(self._path(tag), arrays, compress=False)
         return arrays
 
     def read(self, tag: int) -> dict[str, Any]:
         """The scores of a tag; empty if there are none, or they are damaged."""
         try:
-            with np.load(self._path(tag), allow_pickle=False) as stored:
-                return {name: stored[name] for name in ("trees", "seconds", *self._binned)}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            arrays = read_arrays(self._path(tag))
+        except DamagedError:
             return {}
+        shapes = {"trees": (), "seconds": (), **{split: binned.shape[:1] for split, binned in self._binned.items()}}
+        return arrays if {name: array.shape for name, array in arrays.items()} == shapes else {}
