@@ -17,7 +17,7 @@ OLD = {
     **dict.fromkeys(("truth",), "labels"),
     **dict.fromkeys(("there", "own", "looking", "checking"), "existing, a noun for what it holds"),
     "place": "index, position, row, column",
-    "taps": "features", "Taps": "features", "look": "forward_features", "listening": "evaluating", "edge": "song_padding",
+    "taps": "features", "Taps": "features", "look": "forward_features", "listening": "inference", "edge": "song_padding",
     "Field": "ReceptiveField", "start_at": "init_output_bias", "start_at_share": "init_bias_from_prior",
     "Together": "LinearHead", "PerTag": "PerTagHead", "PerGroup": "PerGroupHead", "Exclusive": "SoftmaxGroupHead",
     "Apart": "GroupedMLPHead", "OneChannelNorm": "SingleChannelBatchNorm", "NORM": "BATCH_NORM",

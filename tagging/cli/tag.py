@@ -45,13 +45,24 @@ def tag(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
         "--hop", type=float, metavar="SECONDS", help="from the start of one segment to the next (default: no overlap)"
     )
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="on the CPU; more than one rarely ends sooner and burns the cores that others need; "
+        "to use them all, tag files in several processes (default: %(default)s)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default: %(default)s)")
     return _tag
 
 
 def _tag(options: argparse.Namespace) -> int:
+    import torch
+
     from ..pretrained import load_tagger
 
+    torch.set_num_threads(options.threads)
     tagger = load_tagger(options.model).to(_device(options.device))
     failed = 0
     for number, path in enumerate(options.files, start=1):

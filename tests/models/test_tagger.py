@@ -235,13 +235,15 @@ def test_memory_of_a_long_file_is_bounded(tmp_path):
     assert float(grown) < 15
 
 
-def test_evaluating_gives_frozen_parts_back_frozen():
+def test_inference_leaves_the_mode_of_every_module_as_it_is():
     tagger = build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=0.25).train()
     tagger.backend.eval()
-    with tagger.evaluating():
-        assert not any(module.training for module in tagger.modules())
-    assert tagger.training and tagger.frontend.training
-    assert not any(module.training for module in tagger.backend.modules())
+    before = [module.training for module in tagger.modules()]
+    with tagger.inference() as network:
+        assert not any(module.training for module in network.modules())
+        assert [module.training for module in tagger.modules()] == before
+        assert all(a is b for a, b in zip(network.parameters(), tagger.parameters(), strict=True))
+    assert True in before and False in before
 
 
 def test_threads_of_one_model_in_training_mode_do_not_disturb_each_other():
@@ -261,7 +263,7 @@ def test_mistakes_are_named_before_anything_is_built():
     with pytest.raises(ConfigError, match="a list of names"):
         build_tagger("waveform", "temporal-pooling", "piano", 3.0)
     with pytest.raises(ConfigError, match="cannot be written to a file"):
-        build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=np.float32(0.25))
+        build_tagger("waveform", "temporal-pooling", ["a"], 3.0, frontend_options={"filters": np.arange(1, 8)})
     with pytest.raises(ConfigError, match="hop_length=-256"):
         build_tagger("waveform-frame-level", "temporal-pooling", ["a"], 3.0, frontend_options={"hop_length": -256})
 

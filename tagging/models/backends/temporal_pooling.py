@@ -9,6 +9,8 @@ from ...errors import ConfigError
 from ..base import BACKENDS, Backend, ReceptiveField, check_width, scaled
 from ..layers import BATCH_NORM, Conv1dBlock, DenseBlock
 
+MAX_FRAMES = 1000  # of a filter or a pooling; short maps are padded to it
+
 
 class MaxOverTime(nn.Module):
     """[batch, channels, frames] -> [batch, channels]."""
@@ -64,10 +66,10 @@ class TemporalPooling(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
-        if kernel_size < 1 or kernel_size % 2 == 0 or pool_size < 1:
+        if not 1 <= kernel_size <= MAX_FRAMES or kernel_size % 2 == 0 or not 1 <= pool_size <= MAX_FRAMES:
             raise ConfigError(
                 f"back-end 'temporal-pooling': kernel_size={kernel_size}, pool_size={pool_size}; "
-                "the kernel size must be odd, both at least 1"
+                f"the kernel size must be odd, both from 1 to {MAX_FRAMES}"
             )
         filters, self.out_features = scaled(filters, width), scaled(dense_units, width)
         same = kernel_size // 2  # padding that keeps the number of frames
