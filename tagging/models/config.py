@@ -69,7 +69,7 @@ class TaggerConfig:
         return config
 
 
-@dataclass(frozen=True, config=ConfigDict(strict=True, extra="ignore"))
+@dataclass(frozen=True, config=_STRICT)
 class Description:
     """What the file of a tagger says beside its weights.
 
@@ -78,12 +78,14 @@ class Description:
         config: the values of a :class:`TaggerConfig`, perhaps under names of earlier versions.
         tags: of the vocabulary; see :meth:`tagging.tags.Vocabulary.from_list`.
         card: what a user should know.
+        sha256: digest of the file; files of earlier versions have none.
     """
 
     format: str
     config: dict[str, Any]
     tags: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_TAGS)]
     card: dict[str, Any]
+    sha256: str | None = None
 
 
 _DESCRIPTION = TypeAdapter(Description)

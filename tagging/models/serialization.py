@@ -47,12 +47,20 @@ def write_tagger(
     if half:
         tensors = {name: _half(name, tensor) for name, tensor in tensors.items()}
     with atomic_write(path) as part:
-        part.write_bytes(save(tensors, metadata={"tagging": text, "sha256": digest(text, tensors)}))
+        part.write_bytes(save(tensors, metadata={"tagging": signed(text, tensors)}))
     return path
 
 
+def signed(text: str, weights: Mapping[str, Tensor]) -> str:
+    """A description, as JSON, with a digest of itself and the weights as its last entry.
+
+    Inside the description, because safetensors writes several entries of its own in any order.
+    """
+    return f'{text[:-1]}, "sha256": "{digest(text, weights)}"}}'
+
+
 def digest(text: str, weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the description and the names, types, shapes and numbers of all weights."""
+    """SHA-256 over a description and the names, types, shapes and numbers of all weights, in hexadecimal."""
     sha256 = hashlib.sha256(text.encode())
     for name, tensor in sorted(weights.items()):
         sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -103,13 +111,16 @@ def _read(path: str | os.PathLike[str], with_weights: bool) -> tuple[Description
         raise CheckpointError(
             f"{path}: a safetensors file, but not of a tagger: it lacks the description that .save() writes"
         )
-    # files of earlier versions have no digest
-    if with_weights and metadata.get("sha256", (expected := digest(metadata["tagging"], weights))) != expected:
-        raise CheckpointError(f"{path}: damaged: its contents do not have its SHA-256; fetch or save it again")
+    text = metadata["tagging"]
     try:
-        description = parse_description(metadata["tagging"])
+        description = parse_description(text)
     except ConfigError as error:
         raise CheckpointError(f"{path}: its description cannot be read ({error}); fetch or save it again") from error
+    # files of earlier versions have no digest
+    if with_weights and description.sha256 is not None:
+        unsigned = text[: text.rfind(', "sha256": ')] + "}"
+        if signed(unsigned, weights) != text:
+            raise CheckpointError(f"{path}: damaged: its contents do not have its SHA-256; fetch or save it again")
     if description.format != FORMAT:
         raise CheckpointError(
             f"{path}: format {description.format!r}, this version reads {FORMAT!r}; update the package"
