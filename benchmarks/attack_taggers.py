@@ -255,7 +255,7 @@ def outcome(mutant: Mutant, expected: tuple[Any, ...], path: Path) -> tuple[str,
     process.start()
     theirs.close()
     try:
-        if not ours.poll(2 * SECONDS):
+        if not ours.poll(15 * SECONDS):  # of the clock: the machine may be busy
             return "hang", "no answer"
         kind, what = ours.recv()
     except EOFError:

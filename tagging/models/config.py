@@ -122,18 +122,18 @@ def _shortened(value: object, length: int = 60) -> str:
 
 def _check_sizes(name: str, options: Mapping[str, Any]) -> None:
     """Raise ConfigError for options that are nested deeply, many, or hold numbers that no layer has."""
-    level: list[Any] = [options]
+    level: list[tuple[str, Any]] = [(name, options)]
     count = 0
     for _ in range(MAX_OPTION_DEPTH):
-        for value in level:
+        inner: list[tuple[str, Any]] = []
+        for place, value in level:
             size = abs(value) if isinstance(value, int | float) else len(value) if isinstance(value, str) else 0
             if not size <= MAX_OPTION_SIZE or not math.isfinite(size):
-                raise ConfigError(f"{name}: {_shortened(value)} is out of range: at most {MAX_OPTION_SIZE:,}")
-        inner = [
-            list(v.values()) if isinstance(v, Mapping) else v for v in level if isinstance(v, Mapping | list | tuple)
-        ]
-        level = [value for values in inner for value in values]
-        count += len(level)
+                raise ConfigError(f"{place}={_shortened(value)} is out of range: at most {MAX_OPTION_SIZE:,}")
+            is_list = isinstance(value, list | tuple)
+            entries: Any = value.items() if isinstance(value, Mapping) else enumerate(value) if is_list else ()
+            inner += [(f"{place}.{key}", entry) for key, entry in entries]
+        level, count = inner, count + len(inner)
         if count > MAX_OPTION_VALUES:
             raise ConfigError(f"{name}: more than {MAX_OPTION_VALUES} values")
         if not level:

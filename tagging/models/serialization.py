@@ -64,7 +64,8 @@ def digest(text: str, weights: Mapping[str, Tensor]) -> str:
     sha256 = hashlib.sha256(text.encode())
     for name, tensor in sorted(weights.items()):
         sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        sha256.update(memoryview(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy()))
+        numbers = tensor.cpu().contiguous().flatten().view(torch.uint8).numpy()
+        sha256.update(numbers.data)
     return sha256.hexdigest()
 
 

@@ -5,7 +5,6 @@ Book: ``book/putting_together``.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -24,10 +23,10 @@ from . import heads  # noqa: F401  (it registers the heads)
 from .backends import BACKENDS, build_backend
 from .base import FRONTENDS, HEADS, TaggerNetwork, check_waveform, in_type_of_weights, recorded
 from .config import TaggerConfig
-from .dry_run import check_numbers, check_shapes, check_weights
 from .frontends import build_frontend
 from .frontends.spectrogram import SpectrogramFrontend
 from .inference import SongTagger
+from .limits import AllocationLimit, check_maps, check_numbers, check_weights
 from .normalization import set_momentum
 from .serialization import read_tagger, write_tagger
 from .summary import Summary, summarise
@@ -144,8 +143,8 @@ class Tagger(TaggerNetwork, SongTagger):
     def load(cls, path: str | os.PathLike[str]) -> Tagger:
         """Read a file that :meth:`save` wrote; it contains numbers and JSON, and nothing in it is executed.
 
-        The file may come from a stranger: kinds and ranges are checked, and a network of its shapes is compared with its
-        weights, before memory is allocated for one. Damage anywhere is noticed by a digest.
+        The file may come from a stranger: kinds and ranges are checked, no more memory is taken than the weights in the file
+        call for, and weights must be finite numbers of the right shapes. A digest shows damage anywhere in the file.
 
         Raises:
             CheckpointError: no such file, another kind of file, a damaged one, one of a newer version, or one whose
@@ -156,12 +155,12 @@ class Tagger(TaggerNetwork, SongTagger):
             config = TaggerConfig.checked(**current_config(description.config))
             if not (missing := list(_unregistered(config))):
                 vocabulary = Vocabulary.from_list(description.tags)
-                build = functools.partial(cls, config, vocabulary, description.card)
                 weights = current_state(weights)
-                if _has_shipped_parts(config):  # those of others may need more than the meta device can do
-                    check_shapes(build, weights)
-                tagger = build()
+                with AllocationLimit(weights):
+                    tagger = cls(config, vocabulary, description.card)
                 check_weights(tagger, weights)
+                if _has_shipped_parts(config):  # those of others may need more than the meta device can do
+                    check_maps(tagger)
                 tagger.load_state_dict(weights)
                 check_numbers(tagger)
                 return tagger.eval()

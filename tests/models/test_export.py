@@ -48,7 +48,7 @@ def test_a_trace_takes_any_batch_and_length(frontend, backend):
 def exported(tagger: Tagger, *dynamic: int) -> torch.nn.Module:
     """The module of an exported program; axes that are dynamic may have any size."""
     waveform = torch.zeros(2, tagger.segment_samples)
-    shapes = {"waveform": {axis: torch.export.Dim.DYNAMIC for axis in dynamic}}
+    shapes = {"waveform": dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC)}
     program = torch.export.export(tagger, (waveform,), dynamic_shapes=shapes, strict=False)
     if 1 not in dynamic:
         return program.module()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tagging import Tagger, build_tagger, load_tagger
-from tagging.errors import CheckpointError, TaggingError
+from tagging.errors import CheckpointError, ConfigError, TaggingError
 from tagging.models.base import FRONTENDS
 from tagging.models.frontends.sample_level import SampleLevel
 
@@ -293,3 +295,106 @@ def test_files_of_earlier_versions_are_read(new, old, tmp_path):
         assert torch.equal(again(waveform), tagger(waveform))
     resaved = load_tagger(again.save(path))
     assert resaved.config == again.config
+
+
+def test_a_digest_notices_every_bit_of_the_weights(tmp_path):
+    tagger = small()
+    path = tagger.save(tmp_path / "it.safetensors")
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    generator = np.random.default_rng(0)
+    for position, bit in zip(generator.integers(header, len(whole), 40), generator.integers(0, 8, 40), strict=True):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << bit
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=f"{path}: damaged: .*SHA-256"):
+            Tagger.load(path)
+    path.write_bytes(whole)
+    assert tagger.save(tmp_path / "again.safetensors").read_bytes() == whole
+    Tagger.load(path)
+
+
+def test_files_without_a_digest_are_read(tmp_path):
+    path = small().save(tmp_path / "it.safetensors")
+    rewritten(path)
+    assert b"sha256" not in path.read_bytes()
+    Tagger.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "backend.dense.linear.weight",
+            lambda t: t * float("nan"),
+            "NaN or infinite weights in backend.dense.linear.weight",
+        ),
+        ("backend.dense.linear.weight", lambda t: t.double() * 1e300, "NaN or infinite weights"),
+        ("backend.dense.norm.running_var", lambda t: t - 5, "a negative variance in backend.dense.norm.running_var"),
+        ("backend.dense.linear.weight", lambda t: t.to(torch.complex64), "complex64 where torch.float32"),
+        ("backend.dense.linear.weight", lambda t: t.long(), "int64 where torch.float32"),
+        ("backend.dense.norm.num_batches_tracked", lambda t: t.float(), "float32 where torch.int64"),
+        ("backend.dense.linear.weight", lambda t: t[None], "size mismatch for backend.dense.linear.weight"),
+    ],
+)
+def test_weights_that_are_no_weights_are_refused(tmp_path, name, change, message):
+    path = small().save(tmp_path / "it.safetensors")
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["tagging"])
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    del about["sha256"]
+    save_file({**weights, name: change(weights[name]).contiguous()}, path, metadata={"tagging": json.dumps(about)})
+    with pytest.raises(CheckpointError, match=f"{path}: .*{message}"):
+        Tagger.load(path)
+
+
+HUGE = {
+    "width": 30,
+    "segment_samples": 10**9,
+    "sample_rate": 10**9,
+    "hop_samples": 10**9,
+    "backend_options": {"filters": 2**24},
+    "frontend_options": {"filters": [2**24] * 7},
+}
+
+
+@pytest.mark.parametrize("field", HUGE)
+def test_a_description_allocates_nothing(tmp_path, field):
+    """Width 30 would be 11 GB: here the weights alone may not exist, which a limit on memory shows."""
+    path = small().save(tmp_path / "it.safetensors")
+    with safe_open(path, framework="pt") as file:
+        config = json.loads(file.metadata()["tagging"])["config"]
+    rewritten(path, config={**config, field: HUGE[field]})
+    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + 300_000_000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match=f"{path}: .*(size mismatch|it should be|GiB)"):
+            Tagger.load(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.parametrize(
+    "card", [{"score": np.float32(0.5)}, {"score": {1, 2}}, {"text": "\ud800"}, 3, ["a"]], ids=repr
+)
+def test_a_card_that_cannot_be_read_again_is_not_saved(tmp_path, card):
+    tagger = small()
+    tagger.card = card
+    with pytest.raises(ConfigError, match="card cannot be saved"):
+        tagger.save(tmp_path / "it.safetensors")
+    tagger.card = deep = {}
+    for _ in range(500):
+        deep["more"] = deep = {}
+    with pytest.raises(ConfigError, match="card cannot be saved"):
+        tagger.save(tmp_path / "it.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_segments_too_large_for_a_computer_are_refused(tmp_path):
+    """A hop of one sample: a spectrogram of 15 s would be 92 MB, and the maps behind it gigabytes."""
+    options = {"mel": {"hop_length": 1}}
+    tagger = build_tagger("spectrogram-vgg", "temporal-pooling", TAGS, 15.0, width=0.1, frontend_options=options)
+    path = tagger.save(tmp_path / "it.safetensors")
+    with pytest.raises(CheckpointError, match="GiB: shorten the segments"):
+        load_tagger(path)

@@ -101,7 +101,10 @@ class TemporalPooling(Backend):
         return {name: self.get_submodule(name) for name in ("cnn1", "cnn2", "cnn3", "max_pool", "mean_pool")}
 
     def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.pad(x, (0, max(0, self.min_frames - x.shape[-1])))  # [batch, channels, frames]
+        missing = self.min_frames - x.shape[-1]
+        # a tensor in a trace, a symbol in an exported program: max(0, missing) would make a constant of either
+        missing = missing.clamp(min=0) if isinstance(missing, Tensor) else torch.sym_max(missing, 0)
+        x = nn.functional.pad(x, (0, missing))  # [batch, channels, frames]
         cnn1 = self.cnn1(x)  # [batch, filters, frames - 6], or frames with pad_first
         cnn2 = self.cnn2(cnn1)  # [batch, filters, frames - 6]
         cnn3 = self.cnn3(self.pool(cnn2))  # [batch, filters, (frames - 6) / 2]
