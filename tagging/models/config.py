@@ -126,13 +126,13 @@ def _check_sizes(name: str, options: Mapping[str, Any]) -> None:
     count = 0
     for _ in range(MAX_OPTION_DEPTH):
         inner: list[tuple[str, Any]] = []
-        for place, value in level:
+        for location, value in level:
             size = abs(value) if isinstance(value, int | float) else len(value) if isinstance(value, str) else 0
             if not size <= MAX_OPTION_SIZE or not math.isfinite(size):
-                raise ConfigError(f"{place}={_shortened(value)} is out of range: at most {MAX_OPTION_SIZE:,}")
+                raise ConfigError(f"{location}={_shortened(value)} is out of range: at most {MAX_OPTION_SIZE:,}")
             is_list = isinstance(value, list | tuple)
             entries: Any = value.items() if isinstance(value, Mapping) else enumerate(value) if is_list else ()
-            inner += [(f"{place}.{key}", entry) for key, entry in entries]
+            inner += [(f"{location}.{key}", entry) for key, entry in entries]
         level, count = inner, count + len(inner)
         if count > MAX_OPTION_VALUES:
             raise ConfigError(f"{name}: more than {MAX_OPTION_VALUES} values")
