@@ -54,16 +54,27 @@ def tag(parser: argparse.ArgumentParser) -> Run:
         metavar="SECONDS",
         help="from the start of one segment to the next (default: no overlap)",
     )
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="on the CPU; more than one rarely ends sooner and burns the cores that others need; "
+        "to use them all, tag files in several processes (default: %(default)s)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default: %(default)s)")
     return _tag
 
 
 def _tag(options: argparse.Namespace) -> int:
+    import torch
+
     from ..pretrained import load_tagger
 
     files = sound_files(options.files)
     target = check_output_file("--taggram", Path(options.taggram), PICTURES) if options.taggram else None
     tagger = load_tagger(tagger_path(options.model), device=options.device)
+    torch.set_num_threads(options.threads)
     failed = 0
     for position, path in enumerate(files, start=1):
         try:

@@ -11,7 +11,6 @@ import pytest
 from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
 from tagging.training.records import read_record
-from tagging.training.tree_run import train_trees
 from tagging.utils.files import locked
 
 
