@@ -56,7 +56,7 @@ def tag(parser: argparse.ArgumentParser) -> Run:
     )
     parser.add_argument(
         "--threads",
-        type=positive_int,
+        type=whole_number(high=1024),
         default=1,
         metavar="N",
         help="on the CPU; more than one rarely ends sooner and burns the cores that others need; "
