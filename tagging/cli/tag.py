@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 PICTURES = (".png", ".svg", ".pdf")
 
 
-@command("tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff).")
+@command(
+    "tag",
+    help="tag sound files",
+    description="Tag sound files: mp3, wav, flac, ogg, opus, aiff, m4a, wma, webm and most else that FFmpeg decodes.",
+)
 def tag(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging tag``."""
     parser.add_argument(
