@@ -115,7 +115,7 @@ def test_nothing_is_unpickled_or_evaluated(path):
 
 
 def test_files_hold_one_idea():
-    """The aim is 150 to 350 lines; a longer file is split."""
+    """At most 350 lines; a longer file is split."""
     assert {path.name: count for path in FILES if (count := len(path.read_text().splitlines())) > 350} == {}
 
 

@@ -7,7 +7,7 @@ sentence in :attr:`Decoder.notes`. Book: ``book/what_goes_in``.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from .containers import (
 from .waveform import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from av import AudioFrame
+    from av import AudioFifo, AudioFrame, AudioStream, Packet
     from av.container import InputContainer
 
 # Containers that may be opened. Not among them: playlists and manifests, which name other files and addresses.
@@ -36,6 +36,8 @@ CONTAINERS = (
     "matroska", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "nistsphere", "ogg", "paf", "pvf", "shn", "tak", "tta", "voc",
     "w64", "wav", "wv",
 )  # fmt: skip
+# The overhead of a call is negligible at this length, and so is the memory.
+BLOCK_SECONDS = 3.0
 # Bytes in front of a sound that are searched for its beginning
 MAX_JUNK = 2**24
 # Where FFmpeg estimates the length from the bitrate or the size of the file: of the first, this package reads what the header
@@ -52,7 +54,7 @@ LONGEST = 3e5  # seconds, 3.5 days: a longer one is how encoders write that they
 
 
 class Frame(NamedTuple):
-    """Some decoded sound.
+    """Some decoded sound, up to some seconds of it.
 
     Attributes:
         sample_rate: in Hz.
@@ -64,7 +66,7 @@ class Frame(NamedTuple):
 
 
 class Decoder:
-    """The sound in a file, frame by frame.
+    """The sound in a file, in blocks of some seconds.
 
     Args:
         file: a seekable binary file.
@@ -187,51 +189,69 @@ class Decoder:
         return None
 
     def _section(self, container: InputContainer, start: int) -> Generator[Frame, None, int]:
-        """Yield the frames of one container; returns an offset in its last packet, after which another file may begin."""
-        import av
-
+        """Yield the sound of one container; returns an offset in its last packet, after which another file may begin."""
         stream = container.streams.audio[0]
         codec = stream.codec_context
         codec.thread_count = 1  # more threads decode other files, not parts of this one
         if codec.name == "flac":
             codec.options = {"err_detect": "crccheck+explode"}  # its frames carry checksums
-        is_pcm = codec.name.startswith("pcm")
         if len(container.streams.audio) > 1:
             self.notes.append(f"it has {len(container.streams.audio)} audio tracks; the first was read")
-        end, next_pts = start + 1, None
+        end = start + 1
+        block = Block(is_pcm=codec.name.startswith("pcm"))
+        for packet, frames in self._packets(container, stream):
+            if packet.size and packet.pos is not None:
+                # The last packet of a flac takes in all that follows: another flac, which is decoded, or something else.
+                is_decoded = packet.duration and sum(frame.samples for frame in frames) > packet.duration
+                end = max(end, start + packet.pos + (packet.size if is_decoded else 1))
+            for frame in frames:
+                if block.is_complete(frame):
+                    yield from self._finish(block)
+                self._check_rate(frame.sample_rate)
+                block.add(frame)
+                self._seconds += frame.samples / frame.sample_rate
+        yield from self._finish(block)
+        return end
+
+    def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[tuple[Packet, list[AudioFrame]]]:
+        """Yield packets with the frames in them; what cannot be decoded or is missing between them is added up."""
+        import av
+
+        tick = float(stream.time_base or 0)
+        next_pts = None
         packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, OSError):
                 self._damaged.append((self._seconds, 0.0))
-                return end
+                return
             if packet is None:
-                return end
-            if packet.pts is not None and packet.time_base is not None:
-                if next_pts is not None and (gap := float((packet.pts - next_pts) * packet.time_base)) > GAP_TOLERANCE:
-                    self._damaged.append((self._seconds, gap))
+                return
+            if packet.pts is not None:
+                if next_pts is not None and (packet.pts - next_pts) * tick > GAP_TOLERANCE:
+                    self._damaged.append((self._seconds, (packet.pts - next_pts) * tick))
                 next_pts = packet.pts + packet.duration if packet.duration else None
             try:
-                decoded = packet.decode()
+                frames = packet.decode()
             except (av.error.FFmpegError, OSError):
+                frames = []
                 if not bytes(packet).startswith(TAGS):
-                    lost = packet.duration * packet.time_base if packet.duration and packet.time_base else 0
-                    self._damaged.append((self._seconds, float(lost)))
-                decoded = []
-            if packet.size and packet.pos is not None:
-                # The last packet of a flac takes in all that follows: another flac, which is decoded, or something else.
-                is_decoded = packet.duration and sum(frame.samples for frame in decoded) > packet.duration
-                end = max(end, start + packet.pos + (packet.size if is_decoded else 1))
-            for frame in decoded:
-                samples = _to_float32(frame)
-                if not is_pcm and not np.isfinite(samples).all():
-                    self._damaged.append((self._seconds, frame.samples / frame.sample_rate))
-                    continue
-                self._check_rate(frame.sample_rate)
-                self._seconds += frame.samples / frame.sample_rate
-                if frame.samples:
-                    yield Frame(frame.sample_rate, samples)
+                    self._damaged.append((self._seconds, (packet.duration or 0) * tick))
+            yield packet, frames
+
+    def _finish(self, block: Block) -> Iterator[Frame]:
+        """Yield what a block holds, without the samples that a lossy decoder made of damaged packets."""
+        if (frame := block.take()) is None:
+            return
+        rate, samples = frame
+        if not block.is_pcm and not (is_sound := np.isfinite(samples).all(axis=0)).all():
+            lost = float((~is_sound).sum() / rate)
+            self._seconds -= lost
+            self._damaged.append((self._seconds, lost))
+            samples = samples[:, is_sound]
+        if samples.size:
+            yield Frame(rate, samples)
 
     def _check_rate(self, sample_rate: int) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
@@ -270,14 +290,50 @@ class Decoder:
             )
 
 
-def _to_float32(frame: AudioFrame) -> np.ndarray:
-    """Samples of a frame as float32 [channels, samples], full scale 1."""
-    array = frame.to_ndarray()
-    if not frame.format.is_planar:
-        array = array.reshape(-1, frame.layout.nb_channels).T
-    if array.dtype == np.uint8:
-        return (array.astype(np.float32) - 128) / 128
-    if np.issubdtype(array.dtype, np.integer):
-        # a division by a power of 2: exact for 16 and 24 bits
-        return array.astype(np.float32) / np.float32(2 ** (8 * array.itemsize - 1))
-    return array.astype(np.float32, copy=False)
+class Block:
+    """Frames of some milliseconds, joined to some seconds: a Python call per frame would cost more than decoding it.
+
+    Args:
+        is_pcm: whether the samples are stored as such.
+    """
+
+    def __init__(self, is_pcm: bool) -> None:
+        self.is_pcm = is_pcm
+        self.fifo: AudioFifo | None = None
+        self.key: tuple[int, str, str] | None = None
+        self.limit = 0.0  # the first frame by itself: it tells a caller the sample rate
+
+    def is_complete(self, frame: AudioFrame) -> bool:
+        """Whether the block must be taken before a frame is added: it is long enough, or the frame is of another format."""
+        if self.fifo is None:
+            return False
+        return self.fifo.samples > self.limit * frame.sample_rate or self.key != _key(frame)
+
+    def add(self, frame: AudioFrame) -> None:
+        """Append a frame."""
+        import av
+
+        if self.fifo is None:
+            self.fifo, self.key = av.AudioFifo(), _key(frame)
+        frame.pts = None  # gaps are counted elsewhere
+        self.fifo.write(frame)
+
+    def take(self) -> Frame | None:
+        """Return and forget what was added, float32 [channels, samples]; None if that is nothing."""
+        joined = self.fifo.read() if self.fifo is not None else None
+        self.fifo, self.limit = None, BLOCK_SECONDS
+        if joined is None:
+            return None
+        array = joined.to_ndarray()
+        if not joined.format.is_planar:
+            array = array.reshape(-1, joined.layout.nb_channels).T
+        if array.dtype == np.uint8:
+            array = (array.astype(np.float32) - 128) / 128
+        elif np.issubdtype(array.dtype, np.integer):
+            # a division by a power of 2: exact for 16 and 24 bits
+            array = array.astype(np.float32) / np.float32(2 ** (8 * array.itemsize - 1))
+        return Frame(joined.sample_rate, array.astype(np.float32, copy=False))
+
+
+def _key(frame: AudioFrame) -> tuple[int, str, str]:
+    return frame.sample_rate, frame.layout.name, frame.format.name

@@ -13,8 +13,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copyfileobj
 from typing import BinaryIO
@@ -25,8 +24,6 @@ from ..errors import AudioError, ConfigError
 from .decode import Decoder, Frame
 from .waveform import LevelMeter, check_sample_rate, resample_blocks
 
-# The overhead of a call is negligible at this length, and so is the memory.
-BLOCK_SECONDS = 3.0
 # A file-like object that cannot seek is copied: in memory up to this size, to the disk beyond.
 MAX_IN_MEMORY = 2**26
 
@@ -64,22 +61,28 @@ class AudioFile:
         self.path, self.name, self._file = _open(source)
         self._start = self._file.tell()
         try:
-            decoder = Decoder(self._file, self._start, self.name)
-            with closing(decoder.frames()) as frames:
-                first = next(frames)
+            self._restart()
         except BaseException:
             self.__exit__()
             raise
-        self.sample_rate: int = first.sample_rate
-        self.channels: int = len(first.samples)
-        self.seconds: float | None = decoder.declared_seconds
+        self.sample_rate: int = self._first.sample_rate
+        self.channels: int = len(self._first.samples)
+        self.seconds: float | None = self._decoder.declared_seconds
 
     def __enter__(self) -> AudioFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if hasattr(self, "_frames"):
+            self._frames.close()
         if not self._stays_open:
             self._file.close()
+
+    def _restart(self) -> None:
+        self._decoder = Decoder(self._file, self._start, self.name)
+        self._frames = self._decoder.frames()
+        self._first: Frame = next(self._frames)
+        self._is_fresh = True
 
     def blocks(
         self, sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None
@@ -106,7 +109,7 @@ class AudioFile:
         rate = sample_rate or self.sample_rate
         self.notes.clear()
         meter, length = LevelMeter(self.name), 0
-        for part_rate, blocks in _parts(self._mono(meter, start, seconds)):
+        for part_rate, blocks in _by_rate(self._mono(meter, start, seconds)):
             if part_rate < rate:
                 self.notes.append(f"sampled at {part_rate} Hz: it contains nothing above {part_rate // 2} Hz")
             for block in blocks if part_rate == rate else resample_blocks(blocks, part_rate, rate):
@@ -118,19 +121,21 @@ class AudioFile:
 
     def _mono(self, meter: LevelMeter, start: float, seconds: float | None) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (sample rate, mono float32 [samples]) of some seconds each, of one sample rate each."""
-        for time, frame in self._frames(start, seconds):
+        for time, frame in self._parts(start, seconds):
             yield frame.sample_rate, meter.mono(frame.samples, f" near {time:.1f} s")
 
-    def _frames(self, start: float, seconds: float | None) -> Iterator[tuple[float, Frame]]:
+    def _parts(self, start: float, seconds: float | None) -> Iterator[tuple[float, Frame]]:
         if start and (part := self._read_directly(start, seconds)) is not None:
             yield start, part
             return
-        decoder = Decoder(self._file, self._start, self.name)
+        if not self._is_fresh:
+            self._restart()
+        self._is_fresh = False
         # in samples at the rate of the file
         first = round(start * self.sample_rate)
         last = float("inf") if seconds is None else first + round(seconds * self.sample_rate)
         position, is_empty = 0.0, True
-        for frame in _longer(decoder.frames()):
+        for frame in itertools.chain([self._first], self._frames):
             count, scale = frame.samples.shape[1], frame.sample_rate / self.sample_rate
             low = min(max(round((first - position) * scale), 0), count)
             high = min(max(round((last - position) * scale), 0), count) if last < float("inf") else count
@@ -143,7 +148,7 @@ class AudioFile:
         if is_empty:
             length = position / self.sample_rate
             raise AudioError(f"{self.name}: cannot start at {start:g} s, the file is {length:.3f} s long")
-        self.notes.extend(decoder.notes)
+        self.notes.extend(self._decoder.notes)
 
     def _read_directly(self, start: float, seconds: float | None) -> Frame | None:
         """Samples from the middle of a file without decoding what is before them, where that is exact; else None."""
@@ -165,25 +170,10 @@ class AudioFile:
             return None
 
 
-def _parts(blocks: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+def _by_rate(blocks: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
     """Group a stream by sample rate, which changes where files of several rates were joined."""
     for rate, group in itertools.groupby(blocks, key=lambda block: block[0]):
         yield rate, (block for _, block in group)
-
-
-def _longer(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Join frames, which hold some milliseconds each, into blocks of some seconds."""
-    waiting: list[np.ndarray] = []
-    length, key = 0, (0, 0)
-    for rate, samples in frames:
-        if waiting and ((rate, len(samples)) != key or length >= BLOCK_SECONDS * key[0]):
-            yield Frame(key[0], np.concatenate(waiting, axis=1))
-            waiting, length = [], 0
-        key = (rate, len(samples))
-        waiting.append(samples)
-        length += samples.shape[1]
-    if waiting:
-        yield Frame(key[0], np.concatenate(waiting, axis=1))
 
 
 def _version(path: Path) -> tuple[int, int]:

@@ -49,12 +49,13 @@ class LevelMeter:
         """
         # channel by channel: on some processors the rounding of a matrix product depends on the size of the block
         mono = np.asarray(sum(channels) / np.float32(len(channels)), dtype=np.float32)
-        if not np.isfinite(mono).all():
+        # of NaN the maximum is NaN
+        high, low = float(channels.max(initial=0.0)), float(channels.min(initial=0.0))
+        if not np.isfinite(high - low):
             raise AudioError(f"{self.name}: NaN or infinite samples{time}; export it again, or check how it was made")
         self.samples += mono.size
-        self.peak = max(self.peak, float(np.abs(mono).max(initial=0.0)))
-        loudest = self.peak if len(channels) == 1 else float(np.abs(channels).max(initial=0.0))
-        if loudest > MAX_PEAK:
+        self.peak = max(self.peak, float(mono.max(initial=0.0)), -float(mono.min(initial=0.0)))
+        if (loudest := max(high, -low)) > MAX_PEAK:
             raise AudioError(
                 f"{self.name}: samples as large as {loudest:.3g}{time}, where full scale is 1; "
                 "divide integers by their largest value, e.g. by 32768 if they have 16 bits"

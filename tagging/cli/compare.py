@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from .base import OK, Run, command
+from .terminal import show
 
 
 @command(
@@ -28,15 +29,15 @@ def _compare(options: argparse.Namespace) -> int:
     from ..evaluation.metrics import METRICS
 
     one, other = (_read(Path(path)) for path in (options.first, options.second))
-    print(f"first:  {one['name']}\nsecond: {other['name']}")
+    show(f"first:  {one['name']}", f"second: {other['name']}")
     for name, values in _differences(one, other).items():
-        print(f"  {name}: {values[0]} and {values[1]}")
+        show(f"  {name}: {values[0]} and {values[1]}")
     first, second = Evaluation.from_dict(one["test"]), Evaluation.from_dict(other["test"])
-    print(f"{first.num_songs:,} test songs in {first.num_groups:,} groups")
+    show(f"{first.num_songs:,} test songs in {first.num_groups:,} groups")
     for metric, mean in first.means.items():
         gap = difference(first, second, metric)
         direction = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
-        print(f"{metric} ({direction}): {mean:.4f} and {second.means[metric]:.4f}, first minus second {gap:+.4f}")
+        show(f"{metric} ({direction}): {mean:.4f} and {second.means[metric]:.4f}, first minus second {gap:+.4f}")
     return OK
 
 

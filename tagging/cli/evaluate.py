@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .base import Run, command
+from .base import OK, Run, command, whole_number
 from .corpus import add_corpus_arguments, corpus_name, corpus_options_of
 from .evaluate_scores import TABLES, evaluate_scores
+from .paths import check_output_file, tagger_path
+from .terminal import show
 
 if TYPE_CHECKING:
     from ..training.settings import Settings
@@ -30,8 +32,11 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
         "header of tags, then a row per song with its id and its scores in [0, 1]",
     )
     add_corpus_arguments(parser, "that of the run; sheet-music for other taggers")
+    parser.add_argument("--groups", metavar="ARTISTS.csv", help="of a table of scores: songs and their artists")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
-    parser.add_argument("--clips", type=int, metavar="N", help="(default: as many as the run; 2,000 for other taggers)")
+    parser.add_argument(
+        "--clips", type=whole_number(), metavar="N", help="(default: as many as the run; 2,000 for other taggers)"
+    )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. evaluation.segments_per_clip=1"
     )
@@ -41,7 +46,6 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
         help="write a record (.json) there; for a table of scores the folder of tags.csv and curves.png (default: "
         "evaluation-report)",
     )
-    parser.add_argument("--groups", metavar="ARTISTS.csv", help="of a table of scores: songs and their artists")
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     return _evaluate
 
@@ -59,7 +63,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         return evaluate_scores(options)
     if options.groups:
         raise ConfigError("--groups belongs to a table of scores; a corpus has its own groups")
-    tagger = load_tagger(str(path / "tagger.safetensors") if path.is_dir() else options.tagger)
+    output = check_output_file("--output", Path(options.output), [".json"]) if options.output else None
+    tagger = load_tagger(tagger_path(options.tagger))
     corpus = {"data.corpus": corpus_name(options), "evaluation.num_test_clips": options.clips}
     given = {name: value for name, value in corpus.items() if value is not None}
     run = _settings_of_run(path)
@@ -73,13 +78,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     settings = settings.override({"model.segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
     if not is_main_process():
-        return 0
+        return OK
+    if output:
+        write_record(output, record)
     for part, means in record["test"]["parts"].items():
         print_means(f"{part} tags", means)
     print_undefined(record)
-    if options.output:
-        write_record(Path(options.output), record)
-    return 0
+    return OK
 
 
 def _settings_of_run(model: Path) -> Settings | None:
@@ -99,10 +104,10 @@ def print_means(name: str, means: dict[str, Any]) -> None:
     """Print the mean of each metric with its interval."""
     from ..evaluation.bootstrap import Interval
 
-    print(f"{name}: " + ", ".join(f"{metric} {Interval.from_dict(mean):.4f}" for metric, mean in means.items()))
+    show(f"{name}: " + ", ".join(f"{metric} {Interval.from_dict(mean):.4f}" for metric, mean in means.items()))
 
 
 def print_undefined(record: dict[str, Any]) -> None:
     """Print which tags are in no mean: a mean over fewer tags should not look like one over all."""
     if names := record["test"]["undefined"]:
-        print(f"in no mean, since all test songs or none have them: {', '.join(names)}")
+        show(f"left out of the means: tags that all test songs have, or none: {', '.join(names)}")

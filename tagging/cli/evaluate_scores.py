@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..utils.files import atomic_write
 from ..utils.text import some
+from .terminal import show
 
 TABLES = (".csv", ".tsv", ".tab", ".txt")
 
@@ -32,11 +33,11 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     groups = None if options.groups is None else read_artists(Path(options.groups), Path(options.tagger))
     evaluation = evaluate(predictions.labels, predictions.scores, vocabulary, groups=groups)
     table = evaluation.table()
-    print(f"{evaluation.num_songs:,} songs in {evaluation.num_groups:,} groups, {len(vocabulary)} tags")
-    print(", ".join(f"{metric} {mean:.4f}" for metric, mean in evaluation.means.items()))
-    print(table.drop(columns="kind").to_string(float_format=lambda value: f"{value:.3f}"))
+    show(f"{evaluation.num_songs:,} songs in {evaluation.num_groups:,} groups, {len(vocabulary)} tags")
+    show(", ".join(f"{metric} {mean:.4f}" for metric, mean in evaluation.means.items()))
+    show(*table.drop(columns="kind").to_string(float_format=lambda value: f"{value:.3f}").splitlines())
     if evaluation.undefined:
-        print(f"in no mean, since all songs or none have them: {', '.join(evaluation.undefined)}")
+        show(f"in no mean, since all songs or none have them: {', '.join(evaluation.undefined)}")
     with atomic_write(folder / "tags.csv") as part:
         table.to_csv(part)
     use_style()
@@ -46,7 +47,7 @@ def evaluate_scores(options: argparse.Namespace) -> int:
             figure.savefig(part, format="png")
     finally:
         plt.close(figure)
-    print(f"written: {folder / 'tags.csv'} and {folder / 'curves.png'}")
+    show(f"written: {folder / 'tags.csv'} and {folder / 'curves.png'}")
     return 0
 
 

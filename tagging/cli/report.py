@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..training.settings import EDITIONS
-from .base import Run, command
+from .base import OK, Run, command
+from .terminal import show
 
 
 @command(
@@ -37,5 +38,5 @@ def _report(options: argparse.Namespace) -> int:
                 f"{folder}: {'a file; give the folder of runs or records' if folder.exists() else 'no such folder'}"
                 "; `tagging train` makes runs in the folder runs"
             )
-    print(text_table(read_training_records(folders), options.edition))
-    return 0
+    show(*text_table(read_training_records(folders), options.edition).split("\n"))
+    return OK

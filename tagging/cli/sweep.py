@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from .base import OK, Run, command
+from .terminal import show
 from .train import add_train_arguments, settings_of
 
 RATES = (0.001, 0.002, 0.004, 0.008, 0.016)
@@ -44,7 +45,7 @@ def _sweep(options: argparse.Namespace) -> int:
     rows = []
     for run in runs:
         rate = run.optimization.learning_rate
-        print(f"learning rate {rate:g}", flush=True)
+        show(f"learning rate {rate:g}")
         records = train(
             run, folder / f"rate-{rate:g}", cpu_only=options.cpu, progress=not options.quiet, minutes=options.minutes
         )
@@ -56,10 +57,10 @@ def _sweep(options: argparse.Namespace) -> int:
                 f"{record['model']:<30} {rate:<8g} {score:.4f} after {record['best']['step']} of {record['num_steps']} steps"
             )
             best[record["model"]] = max(best.get(record["model"], (float("-inf"), 0.0)), (score, rate))
-    print("\n".join(["", f"{'model':<30} {'rate':<8} best validation score", *sorted(rows)]))
+    show("", f"{'model':<30} {'rate':<8} best validation score", *sorted(rows))
     for model, (score, rate) in best.items():
         remark = (
             ", which is the end of the range: try further" if rate in (min(options.rates), max(options.rates)) else ""
         )
-        print(f"{model}: best at {rate:g} ({score:.4f}){remark}")
+        show(f"{model}: best at {rate:g} ({score:.4f}){remark}")
     return OK

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import Corpus, open_corpus
 from . import settings as _settings
-from .settings import DataSettings, Settings, flat
+from .settings import DataSettings, EditionName, Settings, flat
 
 # Passes over the songs; at least so many segments, with which small models learn what there is to learn from few songs.
 _PASSES, _MIN_SEGMENTS = 32, 6_400
@@ -26,7 +26,7 @@ def settings_for(
     *,
     models: Collection[str] = ("spectrogram",),
     settings: Mapping[str, Any] | None = None,
-    edition: str = "laptop",
+    edition: EditionName = "laptop",
     **options: Any,
 ) -> Settings:
     """Settings of a run on a corpus, with defaults that follow its size.

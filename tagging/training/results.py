@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +15,8 @@ from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
 from ..evaluation.thresholds import fit_thresholds
 from ..models.tagger import Tagger
-from ..utils.provenance import cpu, environment_info
+from ..utils.provenance import command_line, cpu, environment_info
+from ..utils.text import printable
 from .data import Split, predict
 from .distributed import build_accelerator
 from .failures import Failures
@@ -106,7 +104,7 @@ def predictions_of(
             split.indices[readable],
         )
     if remark := failures.remark():
-        accelerator.print(remark)
+        accelerator.print(printable(remark))
     return results
 
 
@@ -162,7 +160,7 @@ def evaluate_tagger(
     predictions = predictions_of(models, clips, settings, accelerator, failures)["tagger"]
     return {
         "kind": "evaluation",
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line("tagging.training.results"),
         "tagger": dict(tagger.card),
         "settings": settings.to_dict(),
         "corpus": describe_corpus(corpus, corpus),

@@ -16,7 +16,7 @@ from ..data import Batch
 from ..errors import ConfigError, TaggingError
 from ..utils.files import locked
 from ..utils.provenance import environment_info
-from ..utils.text import some
+from ..utils.text import printable, some
 from .checkpoint import newest_checkpoint, save_checkpoint
 from .data import Split, training_batches
 from .distributed import build_accelerator
@@ -133,7 +133,8 @@ class Run:
                 learner.restore(checkpoint.tensors, progress["learners"][learner.name])
             self.print(f"{self.folder}: resumes after step {self.step} of {self.settings.num_steps}")
         else:
-            self.print("\n".join([*self.train.corpus.remarks(), *self._describe_balance(), self.describe()]))
+            for line in [*self.train.corpus.remarks(), *self._describe_balance(), self.describe()]:
+                self.print(line)
         self.resumes.append(
             {"after_step": self.step, "commit": self.environment["commit"], "date": self.environment["date"]}
         )
@@ -249,8 +250,8 @@ class Run:
             )
 
     def print(self, text: str) -> None:
-        """Print once for all processes."""
-        self.accelerator.print(text)
+        """Print one line, once for all processes."""
+        self.accelerator.print(printable(text))
 
     def error(self, reason: str) -> TrainingError:
         """The error of a run that cannot continue."""

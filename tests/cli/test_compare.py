@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import tones as _registers  # noqa: F401
 
-from tagging.cli import main
+from tagging.cli import _parser, main
+from tagging.cli.train import settings_of
 from tagging.evaluation.evaluate import Evaluation, difference, evaluate
 from tagging.evaluation.metrics import pr_auc, roc_auc
 from tagging.plots.ranking import ranking_curve
+from tagging.training import train
+from tagging.training.curves import loggers
 
 FAST = [
     "data.corpus=tones", "data.num_clips=40", "model.segment_seconds=0.5", "model.width=0.1",
@@ -88,7 +91,11 @@ def test_mistakes_in_a_sweep_say_what_to_do(arguments, message, tmp_path, capsys
 def test_curves_are_written_and_go_on_where_a_run_does(tmp_path):
     settings = [*FAST, f"data.corpus_options.root={tmp_path}"]
     arguments = ["train", MODEL, "--output", str(tmp_path / "run"), "--cpu", "--quiet", "--curves", "csv"]
-    assert main([*arguments, "--minutes", "0.00001", "--set", *settings]) == 0
+    options = _parser().parse_args([*arguments, "--set", *settings])
+    curves = loggers(["csv"], Path(options.output))
+    assert (
+        train(settings_of(options), options.output, cpu_only=True, progress=False, on_event=curves, minutes=1e-6) == []
+    )
     assert main([*arguments, "--set", *settings]) == 0
     with open(tmp_path / "run" / "curves.csv", newline="") as file:
         rows = list(csv.DictReader(file))

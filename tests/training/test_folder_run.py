@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from songs import make_songs
 
 import tagging
-from tagging.cli import main
+from tagging.cli import _parser, main
+from tagging.cli.train import settings_of
 from tagging.evaluation.predictions import read_predictions
 from tagging.evaluation.thresholds import fit_thresholds
 from tagging.training import train
@@ -47,6 +48,12 @@ def command(songs, folder, models=("spectrogram",), settings=()):
     return ["train", *models, *source, "--output", str(folder), "--cpu", "--quiet", "--set", *TINY, *settings]
 
 
+def stopped(arguments: list[str]) -> None:
+    """The run of a command, stopped as soon as it can be."""
+    options = _parser().parse_args(arguments)
+    assert train(settings_of(options), options.output, cpu_only=True, progress=False, minutes=1e-6) == []
+
+
 def test_a_run_learns_and_leaves_a_tagger_with_thresholds(trained, songs, capsys):
     record = json.loads((trained / "spectrogram" / "record.json").read_text())
     assert record["num_clips"] + record["test"]["num_songs"] < 57
@@ -66,7 +73,7 @@ def test_a_run_learns_and_leaves_a_tagger_with_thresholds(trained, songs, capsys
 
 
 def test_findings_and_balance_are_printed_before_the_training(songs, tmp_path, capsys):
-    assert main([*command(songs, tmp_path / "run"), "--minutes", "0.0001"]) == 0
+    stopped(command(songs, tmp_path / "run"))
     out = capsys.readouterr().out
     assert "unreadable: 3 files are left out (5.0%)" in out
     assert re.search(r"balance: tags of \d+\.\d% \(\w+\) to \d+\.\d% \(\w+\) of the training clips", out)
@@ -81,7 +88,7 @@ def test_too_many_broken_files_stop_a_run_before_it_begins(songs, tmp_path, caps
 
 def test_it_resumes_to_the_bit(songs, trained, tmp_path):
     folder = tmp_path / "run"
-    assert main([*command(songs, folder), "--minutes", "0.0001"]) == 0
+    stopped(command(songs, folder))
     assert not (folder / "spectrogram" / "record.json").exists()
     assert main(command(songs, folder)) == 0
     resumed, straight = (load_file(path / "spectrogram" / "tagger.safetensors") for path in (folder, trained))
@@ -91,7 +98,7 @@ def test_it_resumes_to_the_bit(songs, trained, tmp_path):
 def test_files_that_have_changed_are_no_ground_to_resume_on(tmp_path, capsys):
     make_songs(tmp_path, 30, seconds=0.5)
     arguments = command(tmp_path, tmp_path / "run")
-    assert main([*arguments, "--minutes", "0.0001"]) == 0
+    stopped(arguments)
     text = (tmp_path / "tags.csv").read_text()
     rows = text.splitlines()
     (tmp_path / "tags.csv").write_text("\n".join([rows[0], *(re.sub(r"[\d.]+$", "0.77", row) for row in rows[1:])]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import forked
@@ -11,8 +10,14 @@ import pytest
 
 from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
-from tagging.training.tree_run import train_trees
+from tagging.training.records import read_record
 from tagging.utils.files import locked
+
+
+def train_trees(settings, folder, *, progress):
+    """The record of the only model of a run."""
+    (record,) = train(settings, folder, progress=progress)
+    return record
 
 
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
@@ -34,7 +39,7 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     with np.load(tmp_path / "gbt" / "gbt" / "predictions-test.npz", allow_pickle=False) as stored:
         assert stored["scores"].shape == (40, 6)
         assert stored["train_positives"].shape == (6,)
-    assert json.loads((tmp_path / "gbt" / "gbt" / "record.json").read_text()) == record
+    assert read_record(tmp_path / "gbt" / "gbt" / "record.json") == record
     assert train_trees(settings, tmp_path / "gbt", progress=False) == record
     assert not list(tmp_path.glob("gbt/gbt/tags*"))
     with pytest.raises(ConfigError, match="holds a run with other settings"):

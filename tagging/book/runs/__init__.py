@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...data.sheet_music.corpus import tag_parts as tag_parts
 from ...errors import unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
-from ...tags import Vocabulary
 from ...training.records import read_record, read_training_records
 from ...utils.legacy import current_parts
 
@@ -77,13 +77,3 @@ def ship_predictions(run: Path, name: str, folder: Path | None = None) -> None:
         if predictions.labels is not None:  # the same labels in all files, so that models can be compared
             predictions = replace(predictions, labels=predictions.labels.astype(np.float16))
         write_predictions(folder / f"{name}-{split}.npz", predictions, precision)
-
-
-def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
-    """Parts of the sheet-music vocabulary, as masks for ``evaluate(parts=...)``.
-
-    Returns:
-        ``"composition"`` (tags of the notes) and ``"instrument"`` (tags that the arranger decided): bool [tags].
-    """
-    instrument = np.array([tag.source == "arranger" for tag in vocabulary])
-    return {"composition": ~instrument, "instrument": instrument}

@@ -9,6 +9,8 @@ from ...errors import ConfigError
 from ..base import BACKENDS, Backend, ReceptiveField, check_width, scaled
 from ..layers import BATCH_NORM, Conv1dBlock, DenseBlock
 
+MAX_FRAMES = 1000  # of a filter or a pooling; short maps are padded to it
+
 
 class MaxOverTime(nn.Module):
     """[batch, channels, frames] -> [batch, channels]."""
@@ -64,10 +66,10 @@ class TemporalPooling(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
-        if kernel_size < 1 or kernel_size % 2 == 0 or pool_size < 1:
+        if not 1 <= kernel_size <= MAX_FRAMES or kernel_size % 2 == 0 or not 1 <= pool_size <= MAX_FRAMES:
             raise ConfigError(
                 f"back-end 'temporal-pooling': kernel_size={kernel_size}, pool_size={pool_size}; "
-                "the kernel size must be odd, both at least 1"
+                f"the kernel size must be odd, both from 1 to {MAX_FRAMES}"
             )
         filters, self.out_features = scaled(filters, width), scaled(dense_units, width)
         same = kernel_size // 2  # padding that keeps the number of frames
@@ -99,7 +101,10 @@ class TemporalPooling(Backend):
         return {name: self.get_submodule(name) for name in ("cnn1", "cnn2", "cnn3", "max_pool", "mean_pool")}
 
     def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.pad(x, (0, max(0, self.min_frames - x.shape[-1])))  # [batch, channels, frames]
+        missing = self.min_frames - x.shape[-1]
+        # a tensor in a trace, a symbol in an exported program: max(0, missing) would make a constant of either
+        missing = missing.clamp(min=0) if isinstance(missing, Tensor) else torch.sym_max(missing, 0)
+        x = nn.functional.pad(x, (0, missing))  # [batch, channels, frames]
         cnn1 = self.cnn1(x)  # [batch, filters, frames - 6], or frames with pad_first
         cnn2 = self.cnn2(cnn1)  # [batch, filters, frames - 6]
         cnn3 = self.cnn3(self.pool(cnn2))  # [batch, filters, (frames - 6) / 2]
