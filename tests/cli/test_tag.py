@@ -295,4 +295,4 @@ def test_a_closed_pipe_is_no_error(model, song, monkeypatch, capfd):
 def test_silence_and_noise_are_tagged(model, tmp_path, capsys):
     soundfile.write(tmp_path / "silent.flac", np.zeros(16000), 16000)
     assert run("tag", tmp_path / "silent.flac", "--model", model) == 0
-    assert "note: the file is silent" in capsys.readouterr().out
+    assert "note: silent" in capsys.readouterr().out

@@ -102,8 +102,12 @@ class TemporalPooling(Backend):
 
     def forward(self, x: Tensor) -> Tensor:
         missing = self.min_frames - x.shape[-1]
-        # a tensor in a trace, a symbol in an exported program: max(0, missing) would make a constant of either
-        missing = missing.clamp(min=0) if isinstance(missing, Tensor) else torch.sym_max(missing, 0)
+        if isinstance(missing, Tensor):  # in a trace, where max(missing, 0) would make a constant of it
+            missing = missing.clamp(min=0)
+        elif isinstance(missing, torch.SymInt):  # in an exported program, likewise
+            missing = torch.sym_max(missing, 0)
+        else:
+            missing = max(missing, 0)
         x = nn.functional.pad(x, (0, missing))  # [batch, channels, frames]
         cnn1 = self.cnn1(x)  # [batch, filters, frames - 6], or frames with pad_first
         cnn2 = self.cnn2(cnn1)  # [batch, filters, frames - 6]
