@@ -16,9 +16,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
+
+import numpy as np
 
 from ..errors import CorpusError, DownloadError
 from .download import check_space
@@ -37,7 +38,7 @@ class JoinedFiles(io.RawIOBase):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = [open(path, "rb") for path in paths]  # noqa: SIM115 - closed by close()
-        self._starts = [0, *accumulate(path.stat().st_size for path in paths)]
+        self._starts = np.cumsum([0, *(path.stat().st_size for path in paths)]).tolist()
         self._at = 0
 
     def readable(self) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -121,11 +122,14 @@ def fetch(
                 failures = 0 if _size(part) > most else failures + 1
                 most = max(most, _size(part))
                 if failures >= attempts or error.final:
+                    remainder = f"{_size(part):,} bytes are kept in {part}; " if _size(part) else ""
                     raise DownloadError(
-                        f"{file.url}: {error}. {_size(part):,} bytes are kept in {part}; run the same command again to go on "
-                        f"from there, or fetch the file by other means to {target}"
+                        f"{file.url}: {error}. {remainder}run the same command again to go on, or fetch the file by other means to "
+                        f"{target}"
                     ) from error
-                time.sleep(min(pause * 2**failures, 60.0))
+                if progress:
+                    print(f"{file.path}: {error}; trying again", file=sys.stderr)
+                time.sleep(min(pause * 2 ** max(0, failures - 1), 60.0))
 
 
 class _BrokenError(Exception):

@@ -71,15 +71,19 @@ def read_annotations(path: Path) -> Annotations:
             raise CorpusError(
                 f"{path}: its columns are not clip_id, the tags and mp3_path, separated by tabs; fetch it again"
             )
-        table = []
+        ids, paths, labels = [], [], bytearray()
         for row in rows:
-            if len(row) != len(header) or not set(row[1:-1]) <= {"0", "1"}:
+            cells = "".join(row[1:-1])
+            if len(row) != len(header) or len(cells) != len(header) - 2 or cells.strip("01"):
                 raise ValueError(
-                    f"clip {row[0] if row else ''}: {len(row)} cells, where {len(header)} of 0 and 1 are expected"
+                    f"clip {row[0] if row else ''}: expected {len(header) - 2} cells of 0 and 1, and a path"
                 )
-            table.append((row[0], row[-1], np.array(row[1:-1], "U1").astype(np.uint8)))
-    ids, paths, labels = zip(*table, strict=True) if table else ((), (), ())
-    return Annotations(list(ids), list(paths), header[1:-1], np.array(labels, np.uint8).reshape(-1, len(header) - 2))
+            ids.append(row[0])
+            paths.append(row[-1])
+            labels += cells.encode()
+    return Annotations(
+        ids, paths, header[1:-1], np.frombuffer(labels, np.uint8).reshape(-1, len(header) - 2) - ord("0")
+    )
 
 
 @CORPORA.register("magnatagatune")
@@ -144,6 +148,10 @@ class MagnaTagATune(Published):
             notes.append(
                 f"{dropped} clips are left out, whose files are empty or damaged as published: {', '.join(DEAD)}"
             )
+        if part != "train":
+            ours = {artist_of(path) for path in table.paths if path[:1] in FOLDERS[part]}
+            shared = ours & {artist_of(path) for path in table.paths if path[:1] in FOLDERS["train"]}
+            notes.append(f"{len(shared)} of the {len(ours)} artists in these folders are in the training folders too")
         chosen = np.flatnonzero(inside & alive)
         paths = [table.paths[index] for index in chosen]
         sound = folder / "mp3" if (folder / "mp3").is_dir() else folder

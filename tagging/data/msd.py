@@ -39,13 +39,13 @@ LEE = "https://raw.githubusercontent.com/jongpillee/music_dataset_split/master/M
 
 
 @parsed_once
-def read_truth(path: Path) -> dict[str, np.ndarray]:
+def read_labels(path: Path) -> dict[str, np.ndarray]:
     """Song -> uint8 [50], from ``train_gt_msd.tsv`` and the like: the song, a tab, a list of 0 and 1."""
     with rows_of(path, "\t") as rows:
-        truth = {row[0]: np.array(json.loads(row[1]), np.uint8) for row in rows if row}
-    if any(labels.shape != (len(TAGS),) for labels in truth.values()):
+        labels = {row[0]: np.array(json.loads(row[1]), np.uint8) for row in rows if row}
+    if any(labels.shape != (len(TAGS),) for labels in labels.values()):
         raise CorpusError(f"{path}: not every song has {len(TAGS)} labels; fetch it again")
-    return truth
+    return labels
 
 
 @parsed_once
@@ -98,13 +98,13 @@ class MSD(Published):
     ) -> None:
         split, folder = self.split_name(split), Path(root).expanduser()
         protocol, part = split.split("/")
-        truth = self._pons(folder, part) if protocol == "lee" else None
-        if truth is None:
-            truth = self._choi(folder, part)
+        labels = self._pons(folder, part) if protocol == "lee" else None
+        if labels is None:
+            labels = self._choi(folder, part)
             if protocol == "lee":
-                truth = self._only(truth, self._lee(folder, part))
-        notes = self.check_count(f"songs of {split}", len(truth), COUNTS[protocol][part], strict=strict)
-        songs = list(truth)
+                labels = self._only(labels, self._lee(folder, part))
+        notes = self.check_count(f"songs of {split}", len(labels), COUNTS[protocol][part], strict=strict)
+        songs = list(labels)
         names = self._file_names(folder, part)
         self._set_tracks(
             split,
@@ -112,7 +112,7 @@ class MSD(Published):
             songs,
             [folder / "audio" / names.get(song, f"{song[2]}/{song[3]}/{song[4]}/{song}.mp3") for song in songs],
             songs,
-            np.array(list(truth.values()), np.float32).reshape(-1, len(TAGS)),
+            np.array(list(labels.values()), np.float32).reshape(-1, len(TAGS)),
             sample_rate=sample_rate,
             notes=[
                 *notes,
@@ -127,7 +127,7 @@ class MSD(Published):
 
     def _pons(self, root: Path, part: str) -> dict[str, np.ndarray] | None:
         try:
-            return read_truth(self._find(root, PONS_NAMES[part]))
+            return read_labels(self._find(root, PONS_NAMES[part]))
         except CorpusError as error:
             if "it has no" in str(error):
                 return None  # the other repositories' lists will do
@@ -152,10 +152,10 @@ class MSD(Published):
         return songs if part == "test" else songs[:count] if part == "train" else songs[count:]
 
     @staticmethod
-    def _only(truth: dict[str, np.ndarray], songs: list[str]) -> dict[str, np.ndarray]:
-        if missing := [song for song in songs if song not in truth]:
+    def _only(labels: dict[str, np.ndarray], songs: list[str]) -> dict[str, np.ndarray]:
+        if missing := [song for song in songs if song not in labels]:
             raise CorpusError(f"msd: {len(missing):,} songs of Lee's list are not in Choi's, {missing[0]} for example")
-        return {song: truth[song] for song in songs}
+        return {song: labels[song] for song in songs}
 
     def _file_names(self, root: Path, part: str) -> dict[str, str]:
         """Song -> its file, where Choi's list of files is there."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class OpenMIC(Published):
     >>> data = tagging.open_corpus("openmic", root="openmic", split="01/train")  # doctest: +SKIP
     """
 
-    splits = ("01/train", "01/validation", "01/test")
+    splits: ClassVar[tuple[str, ...]] = ("01/train", "01/test")
     licence = "CC BY 4.0"
     citation = "Humphrey, Durand, McFee: OpenMIC-2018: An Open Dataset for Multiple Instrument Recognition. ISMIR 2018"
     homepage = "https://zenodo.org/record/1432913"
@@ -102,7 +103,9 @@ class OpenMIC(Published):
         sample_rate: int = SAMPLE_RATE,
         strict: bool = True,
     ) -> None:
-        split, folder = self.split_name(split), Path(root).expanduser()
+        if validation_share:
+            self.splits = ("01/train", "01/validation", "01/test")  # type: ignore[misc]
+        split, folder = self.split_name(split, ("01/train", "01/validation", "01/test")), Path(root).expanduser()
         part = split.rpartition("/")[2]
         if not 0 <= validation_share < 1 or (part == "validation" and not validation_share):
             raise ConfigError(
@@ -117,7 +120,7 @@ class OpenMIC(Published):
         folder, relevance = labels.parent, read_labels(labels)
         if silent := [key for key in keys if key not in relevance]:
             raise CorpusError(
-                f"{folder}: {len(silent)} clips of {what} have no label, {silent[0]} for example; fetch it again"
+                f"{folder}: {len(silent)} of the {what} have no label, {silent[0]} for example; fetch it again"
             )
         artists = self._artists(folder, keys)
         if part != "test" and validation_share:

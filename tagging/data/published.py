@@ -6,6 +6,7 @@ import contextlib
 import csv
 import functools
 import hashlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -74,20 +75,25 @@ class Published(Recordings):
         self.notes = tuple(notes)
 
     @classmethod
-    def split_name(cls, split: str) -> str:
+    def split_name(cls, split: str, splits: Sequence[str] | None = None) -> str:
         """The full name of a split: ``"train"`` -> ``"lee/train"`` where ``lee`` is the first protocol.
+
+        Args:
+            split: as the user has it; training, val and so on are understood.
+            splits: those that exist, if not ``splits`` of the class.
 
         Raises:
             ConfigError: no such split.
         """
         protocol, slash, part = split.rpartition("/")
-        for name in cls.splits:
+        splits = cls.splits if splits is None else splits
+        for name in splits:
             known_protocol, _, known_part = name.rpartition("/")
             if _PARTS.get(part, part) == _PARTS.get(known_part, known_part) and (
                 not slash or protocol == known_protocol
             ):
                 return name
-        raise unknown_name("split", split, cls.splits)
+        raise unknown_name("split", split, splits)
 
     @classmethod
     def check_count(cls, what: str, actual: int, published: int, *, strict: bool, because: str = "") -> list[str]:
@@ -143,16 +149,26 @@ class Published(Recordings):
         lines = super().summary()
         if not self.artists_known:
             lines.append("artists are not in these annotations: every track is a group of its own")
-        there = sum(path.is_file() and path.stat().st_size > 0 for path in self.paths)
-        lines.append(
-            f"sound: {there:,} of {len(self):,} files are there" + ("" if there == len(self) else self._missing())
-        )
+        missing = self._missing()
+        example = f"; missing or empty: {missing[0]}, for example" if missing else ""
+        lines.append(f"sound: {len(self) - len(missing):,} of {len(self):,} files are in place{example}")
         lines += [f"note: {note}" for note in self.notes]
         return [*lines, f"licence: {self.licence}", f"cite: {self.citation}", f"from: {self.homepage}"]
 
-    def _missing(self) -> str:
-        path = next(path for path in self.paths if not (path.is_file() and path.stat().st_size > 0))
-        return f"; missing or empty: {path}, for example"
+    def _missing(self) -> list[Path]:
+        return [path for path in self.paths if not (path.is_file() and path.stat().st_size)]
+
+    def remarks(self) -> list[str]:
+        return [f"{self.name}, {self.split}: {note}" for note in self.notes]
+
+    def check_readable(self, max_unreadable: float) -> None:
+        """Raise CorpusError if more than this share of the files is missing or empty. They are not opened."""
+        missing = self._missing()
+        if len(missing) > max_unreadable * len(self):
+            raise CorpusError(
+                f"{self.name}, {self.split}: {len(missing):,} of {len(self):,} sound files are missing or empty, "
+                f"{missing[0]} for example; `{self.command()}` fetches what is published"
+            )
 
     @classmethod
     def annotation_files(cls, *args: Any, **options: Any) -> list[RemoteFile]:
@@ -190,30 +206,49 @@ class Published(Recordings):
         folder = Path(root).expanduser()
         if progress:
             print(f"{name}, from {cls.homepage}\nlicence: {cls.licence}\ncite: {cls.citation}", file=sys.stderr)
-        damaged: list[str] = []
-        for files in (cls.annotation_files, functools.partial(cls.audio_files, folder)):
-            if files == cls.annotation_files or not annotations_only:
-                wanted = [file.from_mirror(mirror) for file in files(**options)]
-                damaged += _fetch_and_unpack(name, wanted, folder, remove_archives, progress)
+        _check_options(cls.annotation_files, name, options)
+        sound = [] if annotations_only else cls.audio_files(folder, **options)
+        _check_room(name, cls.annotation_files(**options) + sound, folder, remove_archives)
+        damaged = _fetch_and_unpack(cls.annotation_files(**options), folder, mirror, remove_archives, progress)
+        if not annotations_only:
+            # asked for again: hashes of archives may stand in the annotations
+            sound = cls.audio_files(folder, **options)
+            damaged += _fetch_and_unpack(sound, folder, mirror, remove_archives, progress)
+        if progress and not (annotations_only or sound or any(file.unpack for file in cls.annotation_files(**options))):
+            print(f"{name}: the owners publish no sound; {cls.__name__} says where yours goes", file=sys.stderr)
         if damaged:
             raise CorpusError(
                 f"{name}: {len(damaged)} files are damaged in the archives, all others are in place: {'; '.join(damaged[:5])}"
             )
 
 
+def _check_options(function: Callable[..., Any], name: str, options: dict[str, Any]) -> None:
+    known = list(inspect.signature(function).parameters)
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of {name}", option, [*known, "annotations_only", "mirror", "remove_archives"])
+
+
+def _check_room(name: str, files: Sequence[RemoteFile], folder: Path, remove_archives: bool) -> None:
+    """An archive and what is in it stand side by side until it is unpacked. Sound cannot be compressed further."""
+    receipts = Receipts(folder)
+    files = [file for file in files if "unpacked" not in receipts[file.path] and not (folder / file.path).exists()]
+    if not files:
+        return
+    needed = sum(file.size * (1 + file.unpack) for file in files)
+    if remove_archives:
+        needed = sum(file.size for file in files) + max(file.size for file in files)
+    check_space(folder, needed, f"{name}, with archives and what is in them,")
+
+
 def _fetch_and_unpack(
-    name: str, files: Sequence[RemoteFile], folder: Path, remove_archives: bool, progress: bool
+    files: Sequence[RemoteFile], folder: Path, mirror: str | None, remove_archives: bool, progress: bool
 ) -> list[str]:
     """Return the members of archives that are damaged."""
     receipts = Receipts(folder)
-    files = [file for file in files if "unpacked" not in receipts[file.path]]
-    # an archive and what is in it stand side by side until it is unpacked
-    needed = sum(file.size * (1 + file.unpack) for file in files if not (folder / file.path).exists())
-    if remove_archives and files:
-        needed = needed // 2 + max(file.size for file in files)
-    check_space(folder, needed, f"{name}: files of {needed / 1e9:,.1f} GB, unpacked ones included,")
+    missing = [file.from_mirror(mirror) for file in files if "unpacked" not in receipts[file.path]]
     damaged = []
-    for parts in _archives(files):
+    for parts in _archives(missing):
         paths = [fetch(file, folder, progress=progress) for file in parts]
         if parts[0].unpack:
             damaged += unpack(paths, folder / parts[0].into, progress=progress)

@@ -1,0 +1,102 @@
+"""What all published datasets share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tagging
+from tagging.cli import main
+from tagging.data import CORPORA, prepare_corpus
+from tagging.data.download import RemoteFile
+from tagging.data.published import Published, rows_of
+from tagging.errors import ConfigError, CorpusError, DownloadError
+from tagging.tags import Vocabulary
+
+DATASETS = [
+    name for name in CORPORA.names() if isinstance(CORPORA.get(name), type) and issubclass(CORPORA.get(name), Published)
+]
+
+
+def test_all_seven_are_registered():
+    assert set(DATASETS) == {"magnatagatune", "mtg-jamendo", "fma", "gtzan", "openmic", "msd", "mgphot"}
+    assert set(DATASETS) <= set(tagging.list_corpora())
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_facts_of_each(name, tmp_path: Path):
+    dataset = CORPORA.get(name)
+    assert dataset.licence != Published.licence
+    assert all((dataset.citation, dataset.homepage, dataset.description))
+    assert all(isinstance(file, RemoteFile) and file.url.startswith("https://") for file in dataset.annotation_files())
+    with pytest.raises(CorpusError, match=f"no such folder.*`tagging prepare {name} --root .*` fetches"):
+        tagging.open_corpus(name, root=tmp_path / "none")
+    for split in ("train", "test"):
+        assert dataset.split_name(split) in dataset.splits
+    with pytest.raises(ConfigError, match="unknown split"):
+        dataset.split_name("trian")
+    with pytest.raises(ConfigError, match=f"name the folder for its files, e.g. tagging prepare {name} --root DIR"):
+        prepare_corpus(name)
+    with pytest.raises(ConfigError, match=f"unknown option of {name} 'subsett'"):
+        prepare_corpus(name, root=tmp_path, subsett="small", progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+class Named(Published):
+    splits = ("a/train", "a/test", "b/training", "b/val", "all")
+
+    def __init__(self, ids, split="a/train"):
+        count = len(ids)
+        self._set_tracks(split, Vocabulary(["x"]), ids, [Path(i) for i in ids], ids, np.arange(count)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("given", "split"),
+    [
+        ("train", "a/train"), ("training", "a/train"), ("b/train", "b/training"), ("b/validation", "b/val"), ("valid", "b/val"),
+        ("all", "all"), ("a/test", "a/test"),
+    ],
+)  # fmt: skip
+def test_names_of_splits(given, split):
+    assert Named.split_name(given) == split
+
+
+@pytest.mark.parametrize("given", ["c/train", "a/validation", "a", "", "a/train/x"])
+def test_names_that_are_none(given):
+    with pytest.raises(ConfigError, match="unknown split"):
+        Named.split_name(given)
+
+
+def test_the_first_tracks_are_a_fair_sample_and_always_the_same():
+    ids = [f"blues {number}" for number in range(100)] + [f"rock {number}" for number in range(100)]
+    data = Named(ids)
+    assert data.ids == Named(ids[::-1]).ids
+    assert 10 < sum("rock" in track for track in data.ids[:50]) < 40
+    by_id = dict(zip(data.ids, data.labels_of(np.arange(200))[:, 0], strict=True))
+    assert by_id == {track: number for number, track in enumerate(ids)}
+    assert all(track.path == Path(track.id) for track in data)
+    with pytest.raises(CorpusError, match="1 ids stand in it twice"):
+        Named(["a", "b", "a"])
+
+
+def test_files_that_are_no_text(tmp_path: Path):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b"a\tb\n\xff\xfe\t1\n")
+    with pytest.raises(CorpusError, match="not as published"), rows_of(path, "\t") as rows:
+        list(rows)
+
+
+def test_there_must_be_room(tmp_path: Path):
+    with pytest.raises(
+        DownloadError, match=r"archives and what is in them, needs 1,888.* GB, and the disk .* make room"
+    ):
+        prepare_corpus("fma", root=tmp_path, subset="full", progress=False, mirror="http://127.0.0.1:9")
+
+
+def test_commands_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["prepare", "msd-musicnn", "--root", str(tmp_path)]) == 2
+    assert "--root and --set are for datasets" in capsys.readouterr().err
+    assert main(["prepare", "sheet-music", "--root", str(tmp_path)]) == 2
+    assert "corpus 'sheet-music' cannot be prepared with root" in capsys.readouterr().err
