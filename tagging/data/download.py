@@ -124,8 +124,8 @@ def fetch(
                 if failures >= attempts or error.final:
                     remainder = f"{_size(part):,} bytes are kept in {part}; " if _size(part) else ""
                     raise DownloadError(
-                        f"{file.url}: {error}. {remainder}run the same command again to go on, or fetch the file by other means to "
-                        f"{target}"
+                        f"{file.url}: {error}. {remainder}run the same command again to go on, or fetch the file by other means "
+                        f"to {target}"
                     ) from error
                 if progress:
                     print(f"{file.path}: {error}; trying again", file=sys.stderr)
