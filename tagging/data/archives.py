@@ -122,7 +122,7 @@ def unpack(archives: Sequence[Path], folder: Path, *, progress: bool = True) -> 
 def _checked(name: str, archive: str) -> PurePosixPath:
     """The name of a member as a path that stays inside the folder."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or not path.parts or ".." in path.parts or ":" in path.parts[0]:
         raise CorpusError(f"{archive}: its member {name!r} would land outside the folder; nothing of it is unpacked")
     return path
 

@@ -84,7 +84,7 @@ class MSD(Published):
     """
 
     splits = tuple(f"{protocol}/{part}" for protocol in COUNTS for part in CHOI_NAMES)
-    licence = "lists: see their repositories; tags of last.fm for research only; the sound is not distributed any more"
+    licence = "lists of Lee MIT, of Pons ISC, of Choi not stated; the sound is not distributed any more"
     citation = (
         "Bertin-Mahieux, Ellis, Whitman, Lamere: The Million Song Dataset. ISMIR 2011; splits: Choi et al. ISMIR 2016, "
         "Lee et al. SMC 2017"

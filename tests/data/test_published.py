@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,20 @@ def test_facts_of_each(name, tmp_path: Path):
     for split in ("train", "test"):
         assert dataset.split_name(split) in dataset.splits
     with pytest.raises(ConfigError, match="unknown split"):
-        dataset.split_name("trian")
+        dataset.split_name("trn")
     with pytest.raises(ConfigError, match=f"name the folder for its files, e.g. tagging prepare {name} --root DIR"):
         prepare_corpus(name)
     with pytest.raises(ConfigError, match=f"unknown option of {name} 'subsett'"):
         prepare_corpus(name, root=tmp_path, subsett="small", progress=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_else_knows_their_names():
+    package = Path(tagging.__file__).parent
+    modules = {Path(inspect.getfile(CORPORA.get(name))) for name in DATASETS}
+    for path in set(package.rglob("*.py")) - modules:
+        text = path.read_text(encoding="utf-8")
+        assert not [name for name in DATASETS if f'"{name}"' in text], path
 
 
 class Named(Published):
