@@ -103,26 +103,26 @@ def fetch(
         receipts = Receipts(root)
         if target.exists() and receipts[file.path].get("bytes") == target.stat().st_size:
             return target
-        part = target.with_name(target.name + ".part")
+        part = part_of(target)
         if target.exists():
             target.rename(part)  # put there by hand, not yet checked
             return _accept(file, part, target, receipts)
         if urlsplit(file.url).scheme not in ("http", "https"):
             raise DownloadError(f"{file.url}: not an http or https address")
-        failures, most = 0, _size(part)
+        failures, most = 0, size_of(part)
         while True:
             try:
                 _receive(file, part, timeout, progress)
                 return _accept(file, part, target, receipts)
             except _WriteError as error:
                 raise DownloadError(
-                    f"cannot write {part}: {error}; {_size(part):,} bytes are kept: make room, then run the same command again"
+                    f"cannot write {part}: {error}; {size_of(part):,} bytes are kept: make room, then run the same command again"
                 ) from error
             except _BrokenError as error:
-                failures = 0 if _size(part) > most else failures + 1
-                most = max(most, _size(part))
+                failures = 0 if size_of(part) > most else failures + 1
+                most = max(most, size_of(part))
                 if failures >= attempts or error.final:
-                    remainder = f"{_size(part):,} bytes are kept in {part}; " if _size(part) else ""
+                    remainder = f"{size_of(part):,} bytes are kept in {part}; " if size_of(part) else ""
                     raise DownloadError(
                         f"{file.url}: {error}. {remainder}run the same command again to go on, or fetch the file by other means "
                         f"to {target}"
@@ -130,6 +130,11 @@ def fetch(
                 if progress:
                     print(f"{file.path}: {error}; trying again", file=sys.stderr)
                 time.sleep(min(pause * 2 ** max(0, failures - 1), 60.0))
+
+
+def part_of(target: Path) -> Path:
+    """Where a file is kept until it is whole and checked."""
+    return target.with_name(target.name + ".part")
 
 
 class _BrokenError(Exception):
@@ -142,7 +147,7 @@ class _BrokenError(Exception):
 
 def _receive(file: RemoteFile, part: Path, timeout: float, progress: bool) -> None:
     """Continue ``part`` over one connection, to the end of the file."""
-    have, state = _size(part), _State(part)
+    have, state = size_of(part), _State(part)
     headers = {"User-Agent": "music-tagging-at-scale", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -171,8 +176,8 @@ def _receive(file: RemoteFile, part: Path, timeout: float, progress: bool) -> No
         raise _BrokenError(f"the server answered {error.code} {error.reason}", final=final) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(f"no connection, or a broken one ({getattr(error, 'reason', None) or error!r})") from error
-    if total is not None and _size(part) != total:
-        raise _BrokenError(f"the connection ended after {_size(part):,} of {total:,} bytes")
+    if total is not None and size_of(part) != total:
+        raise _BrokenError(f"the connection ended after {size_of(part):,} of {total:,} bytes")
 
 
 class _WriteError(Exception):
@@ -231,7 +236,8 @@ class _State:
         self._path.unlink(missing_ok=True)
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
 
 

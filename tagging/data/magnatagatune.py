@@ -171,7 +171,7 @@ class MagnaTagATune(Published):
 
     @classmethod
     def annotation_files(cls) -> list[RemoteFile]:
-        return [RemoteFile(SOURCE + name, name) for name in ("annotations_final.csv", "clip_info_final.csv")]
+        return [RemoteFile(f"{SOURCE}annotations_final.csv", "annotations_final.csv")]
 
     @classmethod
     def audio_files(cls, root: Path) -> list[RemoteFile]:

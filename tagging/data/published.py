@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import ConfigError, CorpusError, TaggingError, unknown_name
 from ..tags import Vocabulary
 from .archives import unpack
-from .download import Receipts, RemoteFile, check_space, fetch
+from .download import Receipts, RemoteFile, check_space, fetch, part_of, size_of
 from .recordings import SAMPLE_RATE, Recordings
 
 T = TypeVar("T")
@@ -232,13 +232,12 @@ def _check_options(function: Callable[..., Any], name: str, options: dict[str, A
 def _check_room(name: str, files: Sequence[RemoteFile], folder: Path, remove_archives: bool) -> None:
     """An archive and what is in it stand side by side until it is unpacked. Sound cannot be compressed further."""
     receipts = Receipts(folder)
-    files = [file for file in files if "unpacked" not in receipts[file.path] and not (folder / file.path).exists()]
-    if not files:
-        return
-    needed = sum(file.size * (1 + file.unpack) for file in files)
-    if remove_archives:
-        needed = sum(file.size for file in files) + max(file.size for file in files)
-    check_space(folder, needed, f"{name}, with archives and what is in them,")
+    files = [file for file in files if "unpacked" not in receipts[file.path]]
+    fetched = {file: folder / file.path for file in files}
+    missing = {file: file.size - size_of(part_of(path)) for file, path in fetched.items() if not path.exists()}
+    unpacked = sum(file.size for file in files if file.unpack)
+    archives = sum(missing.values()) if not remove_archives else max(missing.values(), default=0)
+    check_space(folder, max(0, archives + unpacked), f"{name}, with archives and what is in them,")
 
 
 def _fetch_and_unpack(
@@ -251,7 +250,10 @@ def _fetch_and_unpack(
     for parts in _archives(missing):
         paths = [fetch(file, folder, progress=progress) for file in parts]
         if parts[0].unpack:
-            damaged += unpack(paths, folder / parts[0].into, progress=progress)
+            lost = unpack(paths, folder / parts[0].into, progress=progress)
+            damaged += lost
+            if lost:
+                continue  # the archive is kept, and the same is said next time
             for file, path in zip(parts, paths, strict=True):
                 Receipts(folder).note(file.path, unpacked=True)
                 if remove_archives:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import io
+import os
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import serving
 
 import tagging
 from tagging.cli import main
-from tagging.data import CORPORA, prepare_corpus
+from tagging.data import CORPORA, prepare_corpus, published
 from tagging.data.download import RemoteFile
 from tagging.data.published import Published, rows_of
 from tagging.errors import ConfigError, CorpusError, DownloadError
@@ -102,6 +108,59 @@ def test_there_must_be_room(tmp_path: Path):
         DownloadError, match=r"archives and what is in them, needs 1,888.* GB, and the disk .* make room"
     ):
         prepare_corpus("fma", root=tmp_path, subset="full", progress=False, mirror="http://127.0.0.1:9")
+
+
+class Packed(Published):
+    """Three archives and no annotations."""
+
+    files: tuple[RemoteFile, ...] = ()
+
+    @classmethod
+    def annotation_files(cls):
+        return []
+
+    @classmethod
+    def audio_files(cls, root):
+        return list(cls.files)
+
+
+def zipped(names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(f"{name}.mp3", name * 1000)
+    return packed.getvalue()
+
+
+def test_a_damaged_member_is_said_every_time_and_stops_nothing(tmp_path: Path):
+    damaged = bytearray(zipped("bc"))
+    damaged[100] ^= 1
+    with serving() as server:
+        server.files = {"/a.zip": zipped("a"), "/b.zip": bytes(damaged), "/d.zip": zipped("d")}
+        Packed.files = tuple(
+            RemoteFile(server.url + path, path[1:], unpack=True, into="sound") for path in server.files
+        )
+        for _ in range(2):
+            with pytest.raises(
+                CorpusError, match=r"1 files are damaged in the archives, all others are in place: b\.mp3"
+            ):
+                Packed.prepare(root=tmp_path, progress=False, remove_archives=True)
+            assert sorted(path.name for path in (tmp_path / "sound").iterdir()) == ["a.mp3", "c.mp3", "d.mp3"]
+            assert [path.name for path in tmp_path.glob("*.zip")] == ["b.zip"]
+        assert len(server.ranges) == 3
+
+
+def test_what_is_there_already_needs_no_room(tmp_path: Path):
+    free = shutil.disk_usage(tmp_path).free
+    size = free // 2 + 50_000_000
+    (tmp_path / "a.zip.part").touch()
+    os.truncate(tmp_path / "a.zip.part", size - 100_000)  # sparse: takes no room
+    Packed.files = (RemoteFile("http://127.0.0.1:9/a.zip", "a.zip", size, unpack=True),)
+    check = functools.partial(published._check_room, "x", Packed.files, remove_archives=False)
+    check(tmp_path)
+    (tmp_path / "a.zip.part").unlink()
+    with pytest.raises(DownloadError, match="make room"):
+        check(tmp_path)
 
 
 def test_commands_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
