@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data.base import Corpus, open_corpus
+from ..data.recordings import Recordings
 from ..errors import ConfigError
 from ..utils.files import atomic_write
 from ..utils.text import parse_assignment, printable
@@ -85,11 +87,31 @@ def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
 def _info(options: argparse.Namespace) -> int:
     chosen = _corpus_options(options)
     corpus = open_corpus(options.name, **chosen)
-    corpora = [corpus]
+    corpora, lines = [corpus], [f"{corpus.name}, version {corpus.version}", *corpus.summary()]
     if corpus.splits:
-        corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in corpus.splits]
-    show(f"{corpus.name}, version {corpus.version}", *corpus.summary(), "", *tag_table(corpora))
+        # of a dataset that is split in several ways, the one that was asked for
+        way = corpus.split.rpartition("/")[0]
+        splits = [split for split in corpus.splits if split.rpartition("/")[0] == way]
+        corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in splits]
+    show(*lines, *shared_groups(corpora), "", *tag_table(corpora))
     return OK
+
+
+def shared_groups(corpora: list[Corpus]) -> list[str]:
+    """Lines that say which groups (artists, albums) stand in two splits; none for corpora that are not recordings.
+
+    Args:
+        corpora: the splits of one corpus.
+    """
+    if not all(isinstance(corpus, Recordings) for corpus in corpora) or not getattr(corpora[0], "artists_known", True):
+        return []
+    groups = {corpus.split: {track.group for track in corpus} for corpus in corpora}
+    lines = []
+    for one, other in itertools.combinations(groups, 2):
+        shared = sorted(groups[one] & groups[other])
+        names = f": {', '.join(shared[:3])}{', ...' if len(shared) > 3 else ''}" if shared else ""
+        lines.append(f"groups of {other} that are in {one} too: {len(shared)} of {len(groups[other])}{names}")
+    return lines
 
 
 def tag_table(corpora: list[Corpus]) -> list[str]:
@@ -105,10 +127,11 @@ def tag_table(corpora: list[Corpus]) -> list[str]:
         for texts in (vocabulary.names, [tag.exclusive_group for tag in vocabulary])
     )
     width, sources = (max(map(len, texts)) for texts in (names, ["source", *(tag.source for tag in vocabulary)]))
-    splits = "".join(f"{corpus.split:>12}" for corpus in corpora)
+    column = max(12, *(len(corpus.split) + 2 for corpus in corpora))
+    splits = "".join(f"{corpus.split:>{column}}" for corpus in corpora)
     lines = [f"{'tag':<{width}}  {'kind':<14} {'source':<{sources}}  {'exclusive group':<16}{splits}"]
     for tag, name, group in zip(vocabulary, names, groups, strict=True):
-        cells = "".join(f"{count.get(tag.name, ''):>12}" for count in counts)
+        cells = "".join(f"{count.get(tag.name, ''):>{column}}" for count in counts)
         lines.append(f"{name:<{width}}  {tag.kind:<14} {tag.source:<{sources}}  {group:<16}{cells}".rstrip())
     return lines
 

@@ -3,6 +3,7 @@
 Book: ``book/million_clips``.
 """
 
+from . import fma, gtzan, jamendo, magnatagatune, mgphot, msd, openmic  # noqa: F401  (they register themselves)
 from . import folder as _folder  # noqa: F401  (registers itself)
 from . import huggingface as _huggingface  # noqa: F401
 from .base import CORPORA, Corpus, Segment, Track, list_corpora, open_corpus, prepare_corpus

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -282,15 +283,23 @@ def list_corpora() -> list[str]:
     return CORPORA.names()
 
 
-def prepare_corpus(name: str, *, progress: bool = True) -> None:
+def prepare_corpus(name: str, *, progress: bool = True, **options: Any) -> None:
     """Download or build a corpus, and check it. Existing files are kept.
 
     Args:
         name: one of :func:`list_corpora`.
         progress: show a progress bar on standard error.
+        options: that the corpus takes; for published datasets ``root``, the folder they are downloaded to, and for example
+            ``subset``.
 
     Raises:
-        ConfigError: unknown corpus.
+        ConfigError: unknown corpus or option.
         CorpusError: the corpus cannot be prepared here; the message says what is missing.
+        DownloadError: no connection, no room, or a file that differs from the published one.
     """
-    CORPORA.get(name).prepare(progress=progress)
+    prepare = CORPORA.get(name).prepare
+    try:
+        inspect.signature(prepare).bind(progress=progress, **options)
+    except TypeError as error:
+        raise ConfigError(f"corpus {name!r} cannot be prepared with {', '.join(options)}: {error}") from error
+    prepare(progress=progress, **options)

@@ -39,7 +39,7 @@ class Failures:
         max_share: float = 0.05,
     ) -> None:
         self._corpus, self._num_tracks, self._accelerator = corpus, num_tracks, accelerator
-        self._list = None if folder is None else folder / f"failed-{corpus.split}.txt"
+        self._list = None if folder is None else folder / f"failed-{corpus.split.replace('/', '-')}.txt"
         self._tried, self._max_share = 0, max_share
         self.messages: dict[int, str] = {}
 
