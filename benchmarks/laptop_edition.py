@@ -1,7 +1,8 @@
 """The laptop edition: every run whose record the book quotes, one after another.
 
     python benchmarks/laptop_edition.py --list                # what there is to do, and what is done
-    python benchmarks/laptop_edition.py table waveform        # the runs of a study whose model's name holds this word
+    python benchmarks/laptop_edition.py table waveform        # the runs of a study whose name holds this word
+    python benchmarks/laptop_edition.py seeds 10k-s1 --again  # also those whose predictions were not kept
 
 Stop it whenever you like: a run whose record ships with the package is skipped, and one that is under way goes on from its
 last checkpoint, or with the tags that have no trees yet. With `--minutes` it leaves off by itself. A run of many hours can
@@ -26,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tagging.book.runs import BUNDLED_RUNS, ship_predictions
+from tagging.book.runs import BUNDLED_RUNS, list_predictions, ship_predictions
 from tagging.pretrained.bundled import bundled_path
 from tagging.training import Settings
 from tagging.training.records import read_record
@@ -55,8 +56,14 @@ def of_compositions(count: int) -> dict[str, Any]:
     return {"data.train_options.compositions": count}
 
 
+MASKED = {"data.mask_unannotated": True}
+
 # The order is that of importance: the middle of the curve first, then its ends, then what surrounds it.
 STUDIES: dict[str, list[Settings]] = {
+    # Does it help within collections to learn a tag only where it is annotated? Against the same runs with all labels.
+    "masked-labels": [
+        plan(model, 10_000, seed, MASKED) for model in ("mel-statistics", "spectrogram") for seed in (0, 1, 2)
+    ],
     "table": [
         *(plan(model, clips) for clips in (10_000, 100_000, 1_000) for model in PAIR),
         *(plan("mel-statistics", clips) for clips in (1_000, 100_000)),
@@ -120,7 +127,8 @@ def main() -> None:
     parser.add_argument(
         "study", nargs="?", choices=sorted(STUDIES), help="(default: all; long only if it is asked for)"
     )
-    parser.add_argument("model", nargs="?", default="", help="only models whose name holds this word")
+    parser.add_argument("name", nargs="?", default="", help="only runs whose name holds this word")
+    parser.add_argument("--again", action="store_true", help="also runs with a record, but without predictions")
     parser.add_argument("--list", action="store_true", help="say what there is to do, and do nothing")
     parser.add_argument("--keep", action="store_true", help="keep what is under way in benchmarks/under_way")
     parser.add_argument("--minutes", type=float, help="leave off after so long")
@@ -132,10 +140,13 @@ def main() -> None:
     studies = [options.study] if options.study else [name for name in STUDIES if options.keep or name != "long"]
     failed = []
     for settings in (settings for study in studies for settings in STUDIES[study]):
-        if not any(options.model in model for model in settings.models):
+        if not any(options.name in name for name in names_of(settings)):
             continue
         done = is_shipped(settings)
-        print(f"{'done' if done else 'to do':<6} {command_of(settings)}", flush=True)
+        has_all = done and has_predictions(settings)
+        state = "done" if has_all else "no predictions" if done else "to do"
+        print(f"{state:<14} {command_of(settings)}", flush=True)
+        done = has_all if options.again else done
         if options.keep:
             keep(settings, runs)
         if options.keep or options.list or done:
@@ -183,6 +194,11 @@ def is_shipped(settings: Settings) -> bool:
         if replace(existing, models=settings.models, runtime=settings.runtime) != settings:
             return False
     return True
+
+
+def has_predictions(settings: Settings) -> bool:
+    """Whether the predictions of each model were kept, as they are for every run by now."""
+    return set(names_of(settings)) <= set(list_predictions())
 
 
 def newest_state(folder: Path) -> str:
@@ -249,8 +265,7 @@ def train(settings: Settings, runs: Path, seconds: float) -> bool:
         raise SystemExit(f"stopped: {command_of(settings)}")
     for path in folder.glob("*/record.json"):
         name = read_record(path)["name"]
-        if settings.seed == 0:  # those of other seeds are on no page
-            ship_predictions(path.parent, name)
+        ship_predictions(path.parent, name)
         ship_weights(path.parent, settings)
         shutil.copyfile(path, BUNDLED_RUNS / f"{name}.json")  # last: where there is a record, all is there
     if is_shipped(settings):

@@ -53,6 +53,8 @@ class DataSettings:
     num_clips: PositiveInt | None = 10_000
     # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.
     shuffle_labels: bool = False
+    # A tag counts only where the source of a track annotates it (Corpus.annotated); elsewhere absent means unknown.
+    mask_unannotated: bool = False
 
 
 @table

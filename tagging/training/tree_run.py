@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,14 @@ def _train_trees(
     features = {name: _extract(split, folder, progress) for name, split in splits.items()}
     seconds_for_features = time.perf_counter() - start
     start = time.perf_counter()
-    fitter = TreeFitter(features["train"], features["validation"], vocabulary, tree_settings)
+    known = {
+        name: replace(rows, labels=splits[name].masked(rows.labels, rows.indices)) if name != "test" else rows
+        for name, rows in features.items()
+    }
+    fitter = TreeFitter(known["train"], known["validation"], vocabulary, tree_settings)
     binned = {name: fitter.binning(features[name].values) for name in PREDICTED}
     seconds = time.perf_counter() - start
-    finished = _FinishedTags(results_folder / f"tags-{_digest(features, tree_settings)}", binned)
+    finished = _FinishedTags(results_folder / f"tags-{_digest(known, tree_settings)}", binned)
     fitted = {tag: arrays for tag in tags if (arrays := finished.read(tag))}
     if 0 < len(fitted) < len(tags):
         print(f"{len(fitted)} of {len(tags)} tags are fitted already: fitting the others")

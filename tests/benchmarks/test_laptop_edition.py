@@ -119,10 +119,13 @@ def test_of_trees_all_finished_tags_are_kept(script, tmp_path):
     }
 
 
-def test_predictions_ship_of_one_seed_each():
-    """Pages look at single songs in those of the first seed; averages over seeds are in the records."""
-    assert list_predictions()
-    assert all(name.endswith("-s0") for name in list_predictions())
+def test_predictions_ship_of_every_run_but_those_of_other_seeds_that_were_not_kept(script, monkeypatch):
+    monkeypatch.setattr(script, "BUNDLED_RUNS", BUNDLED_RUNS)
+    records = {path.stem for path in BUNDLED_RUNS.glob("laptop-*.json")}
+    assert set(list_predictions()) <= records
+    assert not {name for name in records - set(list_predictions()) if name.endswith("-s0")}
+    assert script.has_predictions(script.plan("spectrogram", 10_000))
+    assert not script.has_predictions(script.plan("spectrogram", 10_000, seed=9))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ...errors import ConfigError, unknown_name
 from ...tags import Tag, Vocabulary
 from ...utils.files import atomic_write, cache_dir
 from ..base import CORPORA, Corpus, Segment, Track, check_stretch
-from . import attributes, library
+from . import attributes, library, sources
 from .annotations import COMPOSITION_TAGS, UNKNOWN
 from .arranger import Arrangement, arrange
 from .families import SPLITS, identity
@@ -34,6 +34,7 @@ INSTRUMENTS = tuple(
     for name in INSTRUMENT_TAGS
 )
 VOCABULARY = Vocabulary([*COMPOSITION_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
+_ANNOTATED = sources.annotated_by(VOCABULARY)
 
 
 class Clip(Track):
@@ -167,9 +168,18 @@ class SheetMusic(Corpus):
         return f"scores-{self.version}{'' if self.degraded else '-dry'}"
 
     def parts(self) -> dict[str, np.ndarray]:
-        """``"composition"``: tags of the composition, on which the arranger has no influence; ``"instrument"``: the others."""
-        arranged = np.array([tag.source == "arranger" for tag in VOCABULARY])
-        return {"composition": ~arranged, "instrument": arranged}
+        """By what has to be known to get a tag right, see :func:`.sources.tag_parts`."""
+        return sources.tag_parts(VOCABULARY)
+
+    def strata(self, indices: np.ndarray) -> np.ndarray:
+        """str [indices]: the collections, of which Essen is two, and those with few compositions one together."""
+        pieces = self.library.pieces
+        return np.array([sources.source_of(pieces[self.composition(index)]) for index in np.asarray(indices).tolist()])
+
+    def annotated(self, indices: np.ndarray) -> np.ndarray:
+        """bool [indices, tags], by the source of each clip."""
+        rows = [_ANNOTATED[source] for source in self.strata(indices).tolist()]
+        return np.array(rows, bool).reshape(-1, len(VOCABULARY))
 
     def provenance(self) -> dict[str, str]:
         return {"bank": self.bank.version}
