@@ -13,7 +13,8 @@ from .base import Run, command
 @command(
     "report",
     help="print a table of training runs",
-    description="Print a table of training runs with 95 % intervals and paired differences.",
+    description="Print tables of training runs: within the sources of songs, with 95 % intervals over songs and seeds, and "
+    "over all songs, with paired differences.",
 )
 def report(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging report``."""
@@ -27,6 +28,7 @@ def report(parser: argparse.ArgumentParser) -> Run:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from ..training import endpoint_table
     from ..training.records import read_training_records
     from ..training.results_table import text_table
 
@@ -37,5 +39,8 @@ def _report(options: argparse.Namespace) -> int:
                 f"{folder}: {'a file; give the folder of runs or records' if folder.exists() else 'no such folder'}"
                 "; `tagging train` makes runs in the folder runs"
             )
-    print(text_table(read_training_records(folders), options.edition))
+    records = read_training_records(folders)
+    if within := endpoint_table.text(records, options.edition):
+        print(f"{within}\n\n")
+    print(text_table(records, options.edition))
     return 0

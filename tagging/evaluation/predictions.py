@@ -14,7 +14,7 @@ from ..errors import ConfigError, TaggingError
 from ..tags import Vocabulary
 from ..utils.files import atomic_write
 
-_OPTIONAL = ("labels", "train_positives", "groups", "tracks")
+_OPTIONAL = ("labels", "train_positives", "groups", "tracks", "strata", "annotated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Predictions:
         train_positives: int [tags], training clips with each tag, estimated from a sample in large corpora; None if unknown.
         groups: [songs], what is resampled together; None if each song is its own group.
         tracks: int [songs], indices of the songs in the split; None if they are not from a corpus.
+        strata: str [songs], the source of each song; None if there is one, or if it is not known.
+        annotated: bool [songs, tags], whether the source of a song annotates a tag; None if all do, or if it is not known.
 
     Book: ``book/results``.
     """
@@ -38,6 +40,8 @@ class Predictions:
     train_positives: np.ndarray | None = None
     groups: np.ndarray | None = None
     tracks: np.ndarray | None = None
+    strata: np.ndarray | None = None
+    annotated: np.ndarray | None = None
 
     def __repr__(self) -> str:
         labelled = "" if self.labels is None else ", labelled"

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..data import Batch, Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
-from ..evaluation.evaluate import song_scores
+from ..evaluation.segments import song_scores
 from ..models.base import modes_restored
 from .distributed import on_device
 from .failures import Failures

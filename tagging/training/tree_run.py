@@ -21,6 +21,7 @@ from ..utils.files import atomic_write, locked
 from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
 from .data import Split
+from .endpoints import record_fields, sources_of
 from .failures import Failures
 from .records import finished_records, model_folder, training_record, write_record
 from .results import evaluate_predictions, train_positives
@@ -122,7 +123,8 @@ def _train_trees(
     for name in PREDICTED:
         rows, scores = features[name], np.stack([fitted[tag][name] for tag in tags], axis=1)
         groups = splits[name].corpus.groups()[rows.indices]
-        predictions[name] = Predictions(scores, vocabulary, rows.labels, positives, groups, rows.indices)
+        sources = sources_of(splits[name].corpus, rows.indices)
+        predictions[name] = Predictions(scores, vocabulary, rows.labels, positives, groups, rows.indices, **sources)
     record = training_record(
         settings, TREES, train, test, evaluate_predictions(predictions["test"], test, settings), tag_prior, environment,
         num_training_segments=len(features["train"]),
@@ -133,6 +135,7 @@ def _train_trees(
         failed_tracks={name: len(rows.failed) for name, rows in features.items()},
         history=[],
         device=cpu(),
+        **record_fields(**predictions, parts=test.corpus.parts(), resamples=settings.evaluation.num_resamples),
     )  # fmt: skip
     for name, of_split in predictions.items():
         write_predictions(results_folder / f"predictions-{name}.npz", of_split)

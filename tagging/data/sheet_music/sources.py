@@ -69,7 +69,7 @@ def tag_parts(tags: Iterable[Tag]) -> dict[str, np.ndarray]:
     Returns:
         ``"composition"`` (what the notes decide) and ``"instrument"`` (what the arranger decides), which are all tags; and
         of the first ``"collection"`` (the source alone decides), ``"human"`` (a person wrote it about this piece) and
-        ``"computed"`` (metre, mode and attributes of the notes).
+        ``"computed"`` (metre, mode and attributes of the notes); and of these ``"meter"`` and ``"mode"`` (pentatonic included).
     """
     tags = list(tags)
     arranged = np.array([tag.source == "arranger" for tag in tags])
@@ -81,4 +81,6 @@ def tag_parts(tags: Iterable[Tag]) -> dict[str, np.ndarray]:
         "human": ~(arranged | collection | computed),
         "computed": computed,
         "instrument": arranged,
+        "meter": np.array([tag.exclusive_group == "meter" for tag in tags]),
+        "mode": np.array([tag.exclusive_group == "mode" or tag.name == "pentatonic" for tag in tags]),
     }

@@ -174,7 +174,8 @@ def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_corpus_describes_itself(corpus: SheetMusic):
     parts = corpus.parts()
-    assert set(parts) == {"composition", "collection", "human", "computed", "instrument"}
+    assert set(parts) == {"composition", "collection", "human", "computed", "instrument", "meter", "mode"}
+    assert not ((parts["meter"] | parts["mode"]) & ~parts["computed"]).any()
     assert (parts["composition"] ^ parts["instrument"]).all()
     assert (sum(parts[name].astype(int) for name in ("collection", "human", "computed", "instrument")) == 1).all()
     for part, names in (
