@@ -37,7 +37,9 @@ def main() -> None:
     records, predicted = read_training_records([BUNDLED_RUNS]), list_predictions()
     missing = [record["name"] for record in records if record["name"] not in predicted]
     to_do = [
-        record["name"] for record in records if record["name"] in predicted and (options.all or "endpoints" not in record)
+        record["name"]
+        for record in records
+        if record["name"] in predicted and (options.all or "endpoints" not in record)
     ]
     for name in tqdm(to_do, unit="run"):
         test, validation = (load_predictions(name, split) for split in SPLITS)

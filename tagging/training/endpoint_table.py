@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Where a vocabulary has these parts, they are the columns; otherwise all its parts are.
 GROUPS = ("collection", "human", "computed", "instrument")
 SOURCE_ALONE = "source alone"
+# Follows from another setting: how many segments cover a clip.
+_IMPLIED = {"evaluation.segments_per_clip"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def one_change(rows: Sequence[EndpointRow]) -> list[tuple[str, EndpointRow, Endp
     for changed in rows:
         for other in rows:
             scale = [(row.row.model, row.row.num_clips, row.row.num_training_segments) for row in (changed, other)]
-            names = differing(changed.row, other.row)
+            names = [name for name in differing(changed.row, other.row) if name not in _IMPLIED]
             if scale[0] != scale[1] or len(names) != 1:
                 continue
             # a setting of a part is usual where it is not set
