@@ -144,6 +144,8 @@ STUDIES: dict[str, list[Settings]] = {
         *in_three_seeds("waveform-frame-level-many-shapes", 10_000, pooled(8)),
         *in_three_seeds("spectrogram-vgg", 10_000, TIME_IN_VGG),
     ],
+    # Trees that hear as much as networks do: one segment of 3 s at a time, and the mean over five.
+    "trees": [plan("gbt", 10_000, seed, {"model.tree_options": {"segments": True}}) for seed in (0, 1, 2)],
     # The rates of the recipe were compared in 400 updates; these have 3,200. Seeds of a better one follow by name.
     "rates": [
         *(plan("waveform", 10_000, changes=rate(value)) for value in (4e-3, 1.6e-2, 3.2e-2)),

@@ -74,7 +74,7 @@ class ModelSettings:
     frontend_options: Options = Field(default_factory=lambda: {"mel": {"n_fft": 1024, "hop_length": 512}})
     backend_options: Options = Field(default_factory=dict)
     head_options: Options = Field(default_factory=dict)
-    # For gbt: what differs from tagging.baselines.TreeSettings.
+    # For gbt: what differs from tagging.baselines.TreeSettings; segments = true fits them to segments instead of whole clips.
     tree_options: Options = Field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..baselines.features.extraction import Features, extract
+from ..baselines.features.extraction import Features
 from ..baselines.trees import Ensemble, TreeFitter, TreeSettings
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
@@ -27,6 +27,7 @@ from .records import finished_records, model_folder, training_record, write_reco
 from .results import evaluate_predictions, train_positives
 from .run_directory import check_same_run, create_run_dir
 from .settings import Settings
+from .tree_segments import OPTION, extract_rows, takes_segments, track_scores
 
 TREES = "gbt"
 PREDICTED = ("test", "validation")
@@ -77,10 +78,12 @@ def _tree_settings(settings: Settings) -> TreeSettings:
     ):
         if value != default:
             raise ConfigError(f"{name}={value}: only networks take this setting, trees are not trained in batches")
+    takes_segments(settings)
+    options = {name: value for name, value in settings.model.tree_options.items() if name != OPTION}
     try:
-        return TreeSettings(**settings.model.tree_options, seed=settings.seed)
+        return TreeSettings(**options, seed=settings.seed)
     except TypeError as error:
-        known = ", ".join(name for name in TreeSettings.__dataclass_fields__ if name != "seed")
+        known = ", ".join(name for name in (*TreeSettings.__dataclass_fields__, OPTION) if name != "seed")
         raise ConfigError(f"model.tree_options={settings.model.tree_options}: {error}; known are {known}") from error
 
 
@@ -93,11 +96,11 @@ def _train_trees(
     vocabulary = train.corpus.vocabulary
     tags, results_folder = range(len(vocabulary)), model_folder(folder, TREES)
     print(
-        f"{TREES}: features of {sum(map(len, splits.values())):,} whole clips, then up to {tree_settings.iterations} trees for "
+        f"{TREES}: features of {sum(map(len, splits.values())):,} clips, then up to {tree_settings.iterations} trees for "
         f"each of {len(tags)} tags"
     )
     start = time.perf_counter()
-    features = {name: _extract(split, folder, progress) for name, split in splits.items()}
+    features = {name: _extract(split, settings, folder, progress) for name, split in splits.items()}
     seconds_for_features = time.perf_counter() - start
     start = time.perf_counter()
     known = {
@@ -121,10 +124,13 @@ def _train_trees(
     positives = train_positives(tag_prior, len(features["train"]))
     predictions = {}
     for name in PREDICTED:
-        rows, scores = features[name], np.stack([fitted[tag][name] for tag in tags], axis=1)
-        groups = splits[name].corpus.groups()[rows.indices]
-        sources = sources_of(splits[name].corpus, rows.indices)
-        predictions[name] = Predictions(scores, vocabulary, rows.labels, positives, groups, rows.indices, **sources)
+        by_row = np.stack([fitted[tag][name] for tag in tags], axis=1)
+        scores, tracks = track_scores(by_row, features[name])
+        corpus = splits[name].corpus
+        groups, sources = corpus.groups()[tracks], sources_of(corpus, tracks)
+        predictions[name] = Predictions(
+            scores, vocabulary, corpus.labels_of(tracks), positives, groups, tracks, **sources
+        )
     record = training_record(
         settings, TREES, train, test, evaluate_predictions(predictions["test"], test, settings), tag_prior, environment,
         num_training_segments=len(features["train"]),
@@ -143,9 +149,9 @@ def _train_trees(
     return record
 
 
-def _extract(split: Split, folder: Path, progress: bool) -> Features:
+def _extract(split: Split, settings: Settings, folder: Path, progress: bool) -> Features:
     """Features of the tracks of a split; too many unreadable ones are an error."""
-    features = extract(split.corpus, split.indices, progress=progress)
+    features = extract_rows(split, settings, progress=progress)
     failures = Failures(split.corpus, len(split), folder)
     failures.add(features.failed)
     failures.check(len(split))
