@@ -20,7 +20,7 @@ from ..models.tagger import Tagger
 from ..utils.provenance import cpu, environment_info
 from .data import Split, predict
 from .distributed import build_accelerator
-from .endpoints import record_fields, sources_of
+from .endpoints import endpoints, record_fields, sources_of
 from .failures import Failures
 from .learner import num_parameters
 from .records import describe_corpus, training_record, write_record
@@ -168,6 +168,7 @@ def evaluate_tagger(
         "settings": settings.to_dict(),
         "corpus": describe_corpus(corpus, corpus),
         "test": evaluate_predictions(predictions, clips, settings).to_dict(),
+        "endpoints": endpoints(predictions, corpus.parts(), settings.evaluation.num_resamples).to_dict(),
         "failed_tracks": len(failures.messages),
         "device": _device(accelerator),
         **environment_info(),

@@ -428,6 +428,7 @@ def test_64_clips_can_be_memorised(tones, tmp_path, model):
     (record,) = run(settings, tmp_path)
     tagger = tagging.load_tagger(tmp_path / model / "tagger.safetensors")
     learnt = evaluate_tagger(tagger, settings, split="train", cpu_only=True)
+    assert learnt["endpoints"]["means"] == learnt["test"]["means"]  # there is one source
     for measured, low, high in ((learnt, 0.95, 1.0), (record, 0.3, 0.7)):
         scores = {tag["name"]: tag["roc_auc"]["value"] for tag in measured["test"]["tags"] if "roc_auc" in tag}
         for tag in ("low", "high", "noisy"):
