@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from tagging import open_corpus
 from tagging.book.runs import BUNDLED_RUNS, SPLITS, list_predictions, load_predictions, write_sources
-from tagging.data.sheet_music.sources import tag_parts
 from tagging.evaluation.predictions import Predictions
 from tagging.training.endpoints import record_fields
 from tagging.training.records import read_training_records, write_record
@@ -29,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     # the first so many clips are those of every run
     counts = {"test": 2000, "validation": 500}
-    sources = {}
+    sources, parts = {}, open_corpus("sheet-music", split="test").parts()
     for split in SPLITS:
         corpus, tracks = open_corpus("sheet-music", split=split), np.arange(counts[split])
         sources[split] = (tracks, corpus.strata(tracks), corpus.annotated(tracks))
@@ -46,7 +45,7 @@ def main() -> None:
         check_tracks(name, test, corpus_version=open_corpus("sheet-music", split="test").version)
         path = BUNDLED_RUNS / f"{name}.json"
         record = json.loads(path.read_text(encoding="utf-8"))  # with the names of its time
-        write_record(path, record | record_fields(test, validation, tag_parts(test.vocabulary)))
+        write_record(path, record | record_fields(test, validation, parts))
     print(f"{len(to_do)} records written; without predictions: {len(missing)} of {len(records)}: {', '.join(missing)}")
 
 

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .base import Run, command
+from .base import OK, Run, command, whole_number
+from .paths import check_output_file, tagger_path
+from .terminal import show
 
 
 @command(
@@ -21,7 +23,7 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
     )
     parser.add_argument("--corpus", default="sheet-music", help="(default: %(default)s)")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
-    parser.add_argument("--clips", type=int, default=2000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--clips", type=whole_number(), default=2000, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. evaluation.segments_per_clip=1"
     )
@@ -37,29 +39,29 @@ def _evaluate(options: argparse.Namespace) -> int:
     from ..training.results import evaluate_tagger
     from ..training.settings import Settings, parse_overrides
 
-    path = Path(options.tagger)
-    tagger = load_tagger(str(path / "tagger.safetensors") if path.is_dir() else options.tagger)
+    output = check_output_file("--output", Path(options.output), [".json"]) if options.output else None
+    tagger = load_tagger(tagger_path(options.tagger))
     settings = Settings().override({"data.corpus": options.corpus, "evaluation.num_test_clips": options.clips})
     settings = parse_overrides(options.set, settings).override({"model.segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
     if not is_main_process():
-        return 0
+        return OK
+    if output:
+        write_record(output, record)
     for part, means in record["test"]["parts"].items():
         print_means(f"{part} tags", means)
     print_undefined(record)
-    if options.output:
-        write_record(Path(options.output), record)
-    return 0
+    return OK
 
 
 def print_means(name: str, means: dict[str, Any]) -> None:
     """Print the mean of each metric with its interval."""
     from ..evaluation.bootstrap import Interval
 
-    print(f"{name}: " + ", ".join(f"{metric} {Interval.from_dict(mean):.4f}" for metric, mean in means.items()))
+    show(f"{name}: " + ", ".join(f"{metric} {Interval.from_dict(mean):.4f}" for metric, mean in means.items()))
 
 
 def print_undefined(record: dict[str, Any]) -> None:
     """Print which tags are in no mean: a mean over fewer tags should not look like one over all."""
     if names := record["test"]["undefined"]:
-        print(f"in no mean, since all test songs or none have them: {', '.join(names)}")
+        show(f"left out of the means: tags that all test songs have, or none: {', '.join(names)}")

@@ -6,6 +6,7 @@ import argparse
 import time
 
 from .base import OK, Run, command
+from .terminal import show
 
 
 @command("prepare", help="download or build in advance what is needed at first use")
@@ -28,5 +29,5 @@ def _prepare(options: argparse.Namespace) -> int:
         for part in list_pretrained() if name == "pretrained" else [name]:
             start = time.perf_counter()
             prepare_corpus(part) if part in CORPORA else load_tagger(part)
-            print(f"{part}: ready ({time.perf_counter() - start:.1f} s)")
+            show(f"{part}: ready ({time.perf_counter() - start:.1f} s)")
     return OK

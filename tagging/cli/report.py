@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..training.settings import EDITIONS
-from .base import Run, command
+from .base import OK, Run, command
+from .terminal import show
 
 
 @command(
@@ -40,7 +41,6 @@ def _report(options: argparse.Namespace) -> int:
                 "; `tagging train` makes runs in the folder runs"
             )
     records = read_training_records(folders)
-    if within := endpoint_table.text(records, options.edition):
-        print(f"{within}\n\n")
-    print(text_table(records, options.edition))
-    return 0
+    tables = [endpoint_table.text(records, options.edition), text_table(records, options.edition)]
+    show(*"\n\n\n".join(filter(None, tables)).split("\n"))
+    return OK

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..training.settings import EDITIONS
 from ..utils.files import atomic_write
 from ..utils.text import duration
-from .base import Run, command
+from .base import OK, Run, command, number, whole_number
 from .evaluate import print_means, print_undefined
+from .paths import check_output_folder
+from .terminal import show
 
 if TYPE_CHECKING:
     from ..training.settings import Settings
@@ -30,9 +33,9 @@ def train(parser: argparse.ArgumentParser) -> Run:
         metavar="MODEL",
         help="FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline, see `tagging list` (default: those of --settings)",
     )
-    parser.add_argument("--edition", choices=("laptop", "poster"), default="laptop", help="(default: %(default)s)")
-    parser.add_argument("--clips", type=int, metavar="N", help="training clips (default: the edition's)")
-    parser.add_argument("--seed", type=int, metavar="N", help="(default: 0)")
+    parser.add_argument("--edition", choices=sorted(EDITIONS), default="laptop", help="(default: %(default)s)")
+    parser.add_argument("--clips", type=whole_number(), metavar="N", help="training clips (default: the edition's)")
+    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), metavar="N", help="(default: 0)")
     parser.add_argument("--precision", choices=("no", "bf16"), help="of the arithmetic (default: the edition's)")
     parser.add_argument("--settings", metavar="FILE", help="a TOML file of settings that differ from the edition's")
     parser.add_argument(
@@ -40,11 +43,18 @@ def train(parser: argparse.ArgumentParser) -> Run:
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="further settings, e.g. optimization.learning_rate=0.004 model.frontend_options.mel.hop_length=256",
+        help="further settings, see `tagging list`; a run of a minute, to try things out: --clips 200 --set "
+        "optimization.num_training_segments=320 evaluation.num_validation_clips=100 evaluation.num_test_clips=100",
     )
     parser.add_argument("--output", metavar="FOLDER", help="where the run lives (default: runs/NAME)")
     parser.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
-    parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command resumes")
+    parser.add_argument(
+        "--minutes",
+        type=number(0.01, 1e6),
+        metavar="N",
+        help="stop after so long; the same command resumes. The time is checked every runtime.log_interval steps, so a run "
+        "takes the time of so many steps, and of building its models, at least",
+    )
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return _train
@@ -76,27 +86,27 @@ def _train(options: argparse.Namespace) -> int:
     from ..training.run_names import run_name
 
     settings = settings_of(options)
+    folder = Path(options.output or Path("runs") / run_name(settings, "+".join(settings.models)))
+    check_output_folder("--output", folder)
     if options.records:
-        _check_same_records(Path(options.records), settings)
-    name = run_name(settings, "+".join(settings.models).replace(":", "+"))
-    folder = Path(options.output or Path("runs") / name)
+        _check_same_records(check_output_folder("--records", Path(options.records)), settings)
     records = train(settings, folder, cpu_only=options.cpu, progress=not options.quiet, minutes=options.minutes)
     if not is_main_process():
-        return 0  # the main process prints and copies what all of them computed
+        return OK  # the main process copies and prints what all of them computed
+    for record in records if options.records else []:
+        target = Path(options.records) / f"{record['name']}.json"
+        with atomic_write(target) as part:
+            shutil.copyfile(model_folder(folder, record["model"]) / "record.json", part)
     for record in records:
         print_means(record["name"], record["test"]["means"])
         print_undefined(record)
         if "data_wait_ratio" in record:
             speed, waiting = record["segments_per_second"], record["data_wait_ratio"]
-            print(
+            show(
                 f"{record['num_training_segments']:,} training segments in {duration(record['seconds'])}, {speed:.0f} per second,"
                 f" {waiting:.1%} of the time waiting for data"
             )
-        if options.records:
-            target = Path(options.records) / f"{record['name']}.json"
-            with atomic_write(target) as part:
-                shutil.copyfile(model_folder(folder, record["model"]) / "record.json", part)
-    return 0
+    return OK
 
 
 def _check_same_records(folder: Path, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ..audio.files import as_waveform
+from ..audio.waveform import as_waveform
 from ..errors import ConfigError, unknown_name
 from ..tags import Vocabulary
 from ..utils.registry import Registry

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +14,8 @@ from ..errors import ConfigError, TaggingError
 from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
 from ..models.tagger import Tagger
-from ..utils.provenance import cpu, environment_info
+from ..utils.provenance import command_line, cpu, environment_info
+from ..utils.text import printable
 from .data import Split, predict
 from .distributed import build_accelerator
 from .endpoints import endpoints, record_fields, sources_of
@@ -107,7 +105,7 @@ def predictions_of(
             **sources_of(split.corpus, split.indices[readable]),
         )
     if remark := failures.remark():
-        accelerator.print(remark)
+        accelerator.print(printable(remark))
     return results
 
 
@@ -163,7 +161,7 @@ def evaluate_tagger(
     predictions = predictions_of(models, clips, settings, accelerator, failures)["tagger"]
     return {
         "kind": "evaluation",
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line("tagging.training.results"),
         "tagger": dict(tagger.card),
         "settings": settings.to_dict(),
         "corpus": describe_corpus(corpus, corpus),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,28 @@ def table_runs(
     ]
 
 
+def complete_records(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records that a table can be made of; a warning names each of the others, and what it lacks."""
+    complete = []
+    for record in records:
+        try:
+            (row,) = rows_of([record])
+            _ = (
+                _scale(row),
+                _formatted(row.scores, ".4f"),
+                row.time,
+                _is_plain(record),
+                record["edition"],
+                record["corpus"]["name"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            name = record.get("name") or "a record without a name"
+            warnings.warn(f"skipped: {name}: incomplete record ({type(error).__name__}: {error})", stacklevel=2)
+        else:
+            complete.append(record)
+    return complete
+
+
 def rows_of(
     records: Iterable[dict[str, Any]],
     edition: str | None = None,
@@ -179,7 +202,8 @@ def _row(runs: Sequence[dict[str, Any]], part: str) -> Row:
         scores[metric] = Interval(value, low, high)
         if part == "all":
             resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
-            scores[metric] = interval(value, resampled[metric])
+            if len(runs) > 1:  # of one run the record has the interval itself, of resamples that are not rounded
+                scores[metric] = interval(value, resampled[metric])
     num_models = min(len(run["settings"]["models"]) for run in runs)
     return Row(
         model=first["model"],
@@ -274,7 +298,8 @@ def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) ->
     Raises:
         ConfigError: there are no such records.
     """
-    records = list(records) if edition is None else table_runs(records, edition)
+    records = complete_records(records)
+    records = records if edition is None else table_runs(records, edition)
     if not records:
         which = f"no run of the {edition} edition" if edition else "no training run"
         raise ConfigError(f"{which} among these records; make one with `tagging train`")

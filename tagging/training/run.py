@@ -16,6 +16,7 @@ from ..data import Batch
 from ..errors import ConfigError, TaggingError
 from ..utils.files import locked
 from ..utils.provenance import environment_info
+from ..utils.text import printable
 from .checkpoint import newest_checkpoint, save_checkpoint
 from .data import Split, training_batches
 from .distributed import build_accelerator
@@ -214,8 +215,8 @@ class Run:
         )
 
     def print(self, text: str) -> None:
-        """Print once for all processes."""
-        self.accelerator.print(text)
+        """Print one line, once for all processes."""
+        self.accelerator.print(printable(text))
 
     def error(self, reason: str) -> TrainingError:
         """The error of a run that cannot continue."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import json
 import os
@@ -16,12 +17,15 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from ..errors import ConfigError, unknown_name
 from ..utils.legacy import SETTINGS, current_settings
+from ..utils.text import parse_assignment
 
 Class = TypeVar("Class", bound=type)
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# With upper limits, far above what is of use, so that a slip of the hand is refused rather than waited for.
+PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
+PositiveFloat = Annotated[float, Field(gt=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Options = dict[str, Any]
+EditionName = Literal["laptop", "poster"]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
@@ -63,7 +67,7 @@ class ModelSettings:
 
     # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
     width: PositiveFloat = 0.25
-    segment_seconds: PositiveFloat = 3.0
+    segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 3.0
     # The paper's 0.5 is for weeks of training; in 400 steps even 0.1 costs the spectrogram 0.02 ROC-AUC.
     dropout: Fraction = 0.0
     # The paper's 0.01 is for tens of thousands of steps: in 400 the sqrt(MSE) is 0.005 worse, ROC-AUC the same.
@@ -83,9 +87,9 @@ class OptimizationSettings:
     """How long, in which steps, and towards what the models are trained."""
 
     # Repetitions count: the same budget for every model and every number of clips.
-    num_training_segments: PositiveInt = 102_400
+    num_training_segments: Annotated[int, Field(ge=1, le=10**12)] = 102_400
     # 16 with half the learning rate is no better, and costs the waveform 0.01 ROC-AUC.
-    batch_size: PositiveInt = 32
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     # Parts a batch is cut into, to fit into memory. Batch normalisation then sees one part at a time.
     gradient_accumulation_steps: PositiveInt = 1
     # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
@@ -93,7 +97,7 @@ class OptimizationSettings:
     # Share of the run in which the learning rate rises from 0; it then falls along a half cosine.
     warmup_ratio: Fraction = 0.1
     # Of AdamW; not compared with others.
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 1e-3
     # Weights of the loss terms: "plain" (the paper's), "balanced", "focal", or a registered one.
     loss: str = "plain"
     # Validations without a better score after which a run stops. None trains to the end.
@@ -110,8 +114,8 @@ class EvaluationSettings:
     num_validation_clips: PositiveInt = 500
     num_test_clips: PositiveInt = 2_000
     # Five of 3 s cover a clip of 15 s.
-    segments_per_clip: PositiveInt = 5
-    num_resamples: PositiveInt = 1000
+    segments_per_clip: Annotated[int, Field(ge=1, le=10_000)] = 5
+    num_resamples: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
 @table
@@ -124,7 +128,7 @@ class RuntimeSettings:
     # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram can write past the ends of its arrays.
     compile: bool = False
     # Processes that render or read segments beside the training.
-    num_workers: Annotated[int, Field(ge=0)] = 1
+    num_workers: Annotated[int, Field(ge=0, le=1000)] = 1
     # Steps between two entries of the history; each waits for the device.
     log_interval: PositiveInt = 20
 
@@ -143,10 +147,10 @@ class Settings:
     Book: ``book/recipe``.
     """
 
-    edition: str = "laptop"
+    edition: EditionName = "laptop"
     # Each FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline; all train on one stream of segments.
     models: tuple[str, ...] = ("spectrogram",)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataSettings = Field(default_factory=DataSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     optimization: OptimizationSettings = Field(default_factory=OptimizationSettings)
@@ -154,8 +158,6 @@ class Settings:
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
 
     def __post_init__(self) -> None:
-        if self.edition not in EDITION_NAMES:
-            raise unknown_name("edition", self.edition, EDITION_NAMES)
         if not self.models or len(set(self.models)) < len(self.models):
             raise ConfigError(f"models={list(self.models)}: name at least one, and each once")
         batch_size, parts = self.optimization.batch_size, self.optimization.gradient_accumulation_steps
@@ -206,9 +208,8 @@ class Settings:
         return _checked(merged)
 
 
-EDITION_NAMES = ("laptop", "poster")
 _ADAPTER = TypeAdapter(Settings)
-EDITIONS: dict[str, Settings] = {
+EDITIONS: dict[EditionName, Settings] = {
     "laptop": Settings(),
     # The paper's models and segments, and each clip of the largest scale once. Batch size, learning rate, dropout and workers
     # are a first guess; benchmarks/gpu.py measures what a GPU makes of batch size, precision and memory layout.
@@ -226,13 +227,13 @@ EDITIONS: dict[str, Settings] = {
 }
 
 
-def edition(name: str) -> Settings:
+def edition(name: EditionName) -> Settings:
     """The settings of an edition, ``"laptop"`` or ``"poster"``.
 
     Raises:
         ConfigError: no such edition.
     """
-    if name not in EDITIONS:
+    if name not in list(EDITIONS):  # a list, since a file may hold what cannot be a key
         raise unknown_name("edition", name, EDITIONS)
     return EDITIONS[name]
 
@@ -265,13 +266,10 @@ def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
     Raises:
         ConfigError: an argument without ``=``, an unknown setting, or a value outside what is allowed.
     """
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"{assignment!r}: write it as name=value, e.g. optimization.learning_rate=0.004")
-        if name.strip() in ("edition", "models"):
-            raise ConfigError(f"{name.strip()!r} cannot be set with --set; use --edition, and name models first")
-        settings = settings.override({name.strip(): _parse_value(text)})
+    for name, value in map(parse_assignment, assignments):
+        if name in ("edition", "models"):
+            raise ConfigError(f"{name!r} cannot be set with --set; use --edition, and name models first")
+        settings = settings.override({name: value})
     return settings
 
 
@@ -318,11 +316,14 @@ def _checked(values: Mapping[str, Any]) -> Settings:
         raise ConfigError(f"settings: {error}; give plain numbers, strings, lists and tables") from error
 
 
-def _parse_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return None if text == "none" else text
+def _unknown_setting(name: str) -> ConfigError:
+    """The error for a name that no setting has, with those that are near: of all names, or of their last parts."""
+    last_parts = {setting.rpartition(".")[2]: setting for setting in setting_names()}
+    near = [last_parts[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last_parts, n=3)]
+    tables = {setting.partition(".")[0] for setting in setting_names()}
+    near += difflib.get_close_matches(name, [*setting_names(), *tables], n=3, cutoff=0.8)
+    hint = f"did you mean {' or '.join(dict.fromkeys(map(repr, near)))}? " if near else ""
+    return ConfigError(f"unknown setting {name!r}: {hint}`tagging list` shows all settings")
 
 
 def _config_error(error: ValidationError) -> ConfigError:
@@ -332,7 +333,7 @@ def _config_error(error: ValidationError) -> ConfigError:
     if first["type"] == "unexpected_keyword_argument":
         if name in SETTINGS and not SETTINGS[name].endswith(f".{name}"):
             return ConfigError(f"unknown setting {name!r}: it is called {SETTINGS[name]} now")
-        return unknown_name("setting", name, setting_names())
+        return _unknown_setting(name)
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return cause
     reason = first["msg"].replace("Input should be", "it should be")

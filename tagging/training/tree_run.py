@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,17 @@ from ..baselines.features.extraction import Features
 from ..baselines.trees import Ensemble, TreeFitter, TreeSettings
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
-from ..utils.files import atomic_write, locked
+from ..utils.arrays import read_arrays, write_arrays
+from ..utils.files import DamagedError, locked
 from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
+from ..utils.text import printable
 from .data import Split
 from .endpoints import record_fields, sources_of
 from .failures import Failures
-from .records import finished_records, model_folder, training_record, write_record
+from .records import model_folder, training_record, write_record
 from .results import evaluate_predictions, train_positives
-from .run_directory import check_same_run, create_run_dir
+from .run_directory import create_run_dir
 from .settings import Settings
 from .tree_segments import OPTION, extract_rows, takes_segments, track_scores
 
@@ -39,6 +40,8 @@ WHOLE_TRACK_BASELINES = Registry("baseline")
 def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True) -> dict[str, Any]:
     """Fit trees to hand-made features of whole tracks, each tag independently, and test them on the networks' test songs.
 
+    Called by :func:`tagging.train`, which has made sure that the folder holds no other run and none that is complete.
+
     Of the settings it uses ``data``, ``evaluation``, ``seed`` and ``model.tree_options`` (what differs from
     :class:`~tagging.baselines.TreeSettings`). Features are cached block by block, and the scores of each tag are written as
     soon as its trees are fitted: a run that was stopped resumes with the blocks or tags that are left.
@@ -49,17 +52,14 @@ def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True
         progress: show a bar.
 
     Returns:
-        The record; a complete run is only read.
+        The record.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, or a setting that only networks take, or impossible trees.
+        ConfigError: a setting that only networks take, or impossible trees.
         CorpusError: a worker process died, or more than 5 % of the tracks of a split cannot be read.
         TaggingError: another process works in this folder.
     """
-    folder = Path(folder).expanduser()
-    check_same_run(folder, settings)
-    if records := finished_records(folder, [TREES]):
-        return records[0]
+    folder = Path(folder)
     tree_settings = _tree_settings(settings)
     splits = {name: Split(settings, name) for name in ("train", "validation", "test")}
     with locked(folder / "run", wait=False):
@@ -156,7 +156,7 @@ def _extract(split: Split, settings: Settings, folder: Path, progress: bool) -> 
     failures.add(features.failed)
     failures.check(len(split))
     if remark := failures.remark():
-        print(remark)
+        print(printable(remark))
     return features
 
 
@@ -189,15 +189,15 @@ class _FinishedTags:
     def write(self, tag: int, ensemble: Ensemble) -> dict[str, Any]:
         """Score the clips of all splits, write the scores and return them."""
         scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
-        arrays = {"trees": ensemble.iterations, "seconds": ensemble.seconds, **scores}
-        with atomic_write(self._path(tag)) as part, part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        arrays = {"trees": np.array(ensemble.iterations), "seconds": np.array(ensemble.seconds), **scores}
+        write_arrays(self._path(tag), arrays, compress=False)
         return arrays
 
     def read(self, tag: int) -> dict[str, Any]:
         """The scores of a tag; empty if there are none, or they are damaged."""
         try:
-            with np.load(self._path(tag), allow_pickle=False) as stored:
-                return {name: stored[name] for name in ("trees", "seconds", *self._binned)}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            arrays = read_arrays(self._path(tag))
+        except DamagedError:
             return {}
+        shapes = {"trees": (), "seconds": (), **{split: binned.shape[:1] for split, binned in self._binned.items()}}
+        return arrays if {name: array.shape for name, array in arrays.items()} == shapes else {}

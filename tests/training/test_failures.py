@@ -15,7 +15,6 @@ from tagging.training import train
 from tagging.training.data import Split, predict
 from tagging.training.failures import Failures
 from tagging.training.results import evaluate_tagger
-from tagging.training.tree_run import train_trees
 
 
 def damaged(share, *splits):
@@ -115,13 +114,13 @@ def test_trees_are_as_strict(tones, tmp_path, monkeypatch, capsys, split):
         "num_validation_clips": 60,
         "tree_options": {"iterations": 3},
     }
-    record = train_trees(tones(**counts, corpus_options=damaged(0.05, split)), tmp_path / "few", progress=False)
+    (record,) = train(tones(**counts, corpus_options=damaged(0.05, split)), tmp_path / "few", progress=False)
     assert record["failed_tracks"][split] == 3
     assert f"3 of 60 {split} tracks cannot be read" in capsys.readouterr().out
     # what has been heard once is in the cache, and would not be read again
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "empty"))
     with pytest.raises(CorpusError, match=f"12 of 60 {split} tracks cannot be read"):
-        train_trees(tones(**counts, corpus_options=damaged(0.2, split)), tmp_path / "many", progress=False)
+        train(tones(**counts, corpus_options=damaged(0.2, split)), tmp_path / "many", progress=False)
     assert len((tmp_path / "many" / f"failed-{split}.txt").read_text().splitlines()) == 12
 
 

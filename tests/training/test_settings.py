@@ -17,7 +17,7 @@ from tagging.training.learner import learning_rate
 from tagging.training.models import build_model, check_options
 from tagging.training.records import read_record
 from tagging.training.run_names import run_name
-from tagging.training.settings import EDITION_NAMES, ModelSettings, flat, parse_overrides, read_settings
+from tagging.training.settings import ModelSettings, flat, parse_overrides, read_settings
 from tagging.utils.legacy import RUN_NAMES
 
 
@@ -46,7 +46,7 @@ def test_settings_survive_json(name):
         ({"models": ["waveform", "waveform"]}, "models=.*each once"),
         ({"models": 3}, "models=3"),
         ({"models": [3]}, "models.0=3"),
-        ({"edition": "posters"}, "unknown edition 'posters': did you mean 'poster'"),
+        ({"edition": "posters"}, "edition='posters': it should be 'laptop' or 'poster'"),
         ({"seed": -1}, "seed=-1"),
         ({"optimization.weight_decay": float("nan")}, "optimization.weight_decay=nan"),
         ({"seed.low": 1}, "seed is a single value"),
@@ -117,7 +117,6 @@ def test_trees_take_no_head(tmp_path):
 
 
 def test_an_unknown_edition_suggests_one():
-    assert set(EDITION_NAMES) == set(EDITIONS)
     with pytest.raises(ConfigError, match="did you mean 'laptop'"):
         edition("laptops")
 
@@ -155,7 +154,7 @@ def test_what_a_command_names_itself_cannot_be_set(name):
 
 
 def test_bad_files_and_arguments(tmp_path):
-    with pytest.raises(ConfigError, match="name=value"):
+    with pytest.raises(ConfigError, match="NAME=VALUE"):
         parse_overrides(["learning_rate"], Settings())
     with pytest.raises(ConfigError, match="cannot be read"):
         read_settings(tmp_path / "nothing.toml", Settings())

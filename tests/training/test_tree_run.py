@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import forked
@@ -13,9 +12,15 @@ from tagging.baselines.features.descriptors import describe
 from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
 from tagging.training.data import SegmentOrder, Split
-from tagging.training.tree_run import train_trees
+from tagging.training.records import read_record
 from tagging.training.tree_segments import extract_rows, track_scores
 from tagging.utils.files import locked
+
+
+def train_trees(settings, folder, *, progress):
+    """The record of the only model of a run."""
+    (record,) = train(settings, folder, progress=progress)
+    return record
 
 
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
@@ -37,7 +42,7 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     with np.load(tmp_path / "gbt" / "gbt" / "predictions-test.npz", allow_pickle=False) as stored:
         assert stored["scores"].shape == (40, 6)
         assert stored["train_positives"].shape == (6,)
-    assert json.loads((tmp_path / "gbt" / "gbt" / "record.json").read_text()) == record
+    assert read_record(tmp_path / "gbt" / "gbt" / "record.json") == record
     assert train_trees(settings, tmp_path / "gbt", progress=False) == record
     assert not list(tmp_path.glob("gbt/gbt/tags*"))
     with pytest.raises(ConfigError, match="holds a run with other settings"):

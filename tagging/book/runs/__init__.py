@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ...data.sheet_music.corpus import tag_parts as tag_parts
 from ...errors import unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
-from ...tags import Vocabulary
 from ...training.records import read_record, read_training_records
-from ...utils.files import atomic_write
+from ...utils.arrays import read_arrays, write_arrays
 from ...utils.legacy import current_parts
 
 BUNDLED_RUNS = Path(__file__).parent
@@ -64,11 +64,11 @@ def load_predictions(name: str, split: str = "test") -> Predictions:
     predictions = read_predictions(_PREDICTIONS / f"{name}-{split}.npz")
     if predictions.strata is not None or predictions.tracks is None:
         return predictions
-    with np.load(_SOURCES, allow_pickle=False) as stored:  # for files that were written before songs had sources
-        if not np.isin(predictions.tracks, stored[f"{split}_tracks"]).all():
-            return predictions
-        rows = np.searchsorted(stored[f"{split}_tracks"], predictions.tracks)
-        strata, annotated = (stored[f"{split}_{name}"][rows] for name in ("strata", "annotated"))
+    stored = read_arrays(_SOURCES)  # for files that were written before songs had sources
+    if not np.isin(predictions.tracks, stored[f"{split}_tracks"]).all():
+        return predictions
+    rows = np.searchsorted(stored[f"{split}_tracks"], predictions.tracks)
+    strata, annotated = (stored[f"{split}_{name}"][rows] for name in ("strata", "annotated"))
     return replace(predictions, strata=strata, annotated=annotated)
 
 
@@ -98,15 +98,4 @@ def write_sources(splits: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]
         for split, of_split in splits.items()
         for name, array in zip(("tracks", "strata", "annotated"), of_split, strict=True)
     }
-    with atomic_write(_SOURCES) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
-    """Parts of the sheet-music vocabulary, as masks for ``evaluate(parts=...)``.
-
-    Returns:
-        ``"composition"`` (tags of the notes) and ``"instrument"`` (tags that the arranger decided): bool [tags].
-    """
-    instrument = np.array([tag.source == "arranger" for tag in vocabulary])
-    return {"composition": ~instrument, "instrument": instrument}
+    write_arrays(_SOURCES, arrays)

@@ -9,6 +9,8 @@ from ...errors import ConfigError
 from ..base import BACKENDS, Backend, ReceptiveField, check_width, scaled
 from ..layers import BATCH_NORM, Conv1dBlock, DenseBlock
 
+MAX_FRAMES = 1000  # of a filter or a pooling; short maps are padded to it
+
 
 class MaxOverTime(nn.Module):
     """[batch, channels, frames] -> [batch, channels]."""
@@ -67,10 +69,11 @@ class TemporalPooling(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
-        if kernel_size < 1 or kernel_size % 2 == 0 or min(pool_size, pool_input) < 1:
+        sizes = {"kernel_size": kernel_size, "pool_size": pool_size, "pool_input": pool_input}
+        if kernel_size % 2 == 0 or not all(1 <= size <= MAX_FRAMES for size in sizes.values()):
             raise ConfigError(
-                f"back-end 'temporal-pooling': kernel_size={kernel_size}, pool_size={pool_size}, pool_input={pool_input}; "
-                "the kernel size must be odd, all at least 1"
+                f"back-end 'temporal-pooling': {', '.join(f'{name}={size}' for name, size in sizes.items())}; "
+                f"the kernel size must be odd, all from 1 to {MAX_FRAMES}"
             )
         filters, self.out_features = scaled(filters, width), scaled(dense_units, width)
         same = kernel_size // 2  # padding that keeps the number of frames
@@ -104,7 +107,10 @@ class TemporalPooling(Backend):
         return {name: self.get_submodule(name) for name in ("cnn1", "cnn2", "cnn3", "max_pool", "mean_pool")}
 
     def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.pad(x, (0, max(0, self.min_frames - x.shape[-1])))  # [batch, channels, frames]
+        missing = self.min_frames - x.shape[-1]
+        # a tensor in a trace, a symbol in an exported program: max(0, missing) would make a constant of either
+        missing = missing.clamp(min=0) if isinstance(missing, Tensor) else torch.sym_max(missing, 0)
+        x = nn.functional.pad(x, (0, missing))  # [batch, channels, frames]
         x = self.pool_input(x)  # [batch, channels, frames / pool_input]
         cnn1 = self.cnn1(x)  # [batch, filters, frames - 6], or frames with pad_first
         cnn2 = self.cnn2(cnn1)  # [batch, filters, frames - 6]
