@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 PICTURES = (".png", ".svg", ".pdf")
 
 
-@command("tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff).")
+@command(
+    "tag",
+    help="tag sound files",
+    description="Tag sound files: mp3, wav, flac, ogg, opus, aiff, m4a, wma, webm and most else that FFmpeg decodes.",
+)
 def tag(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging tag``."""
     parser.add_argument(
@@ -56,7 +60,7 @@ def tag(parser: argparse.ArgumentParser) -> Run:
     )
     parser.add_argument(
         "--threads",
-        type=positive_int,
+        type=whole_number(high=1024),
         default=1,
         metavar="N",
         help="on the CPU; more than one rarely ends sooner and burns the cores that others need; "
