@@ -79,7 +79,8 @@ def over_seeds(
     sign = (1, -1)
     value = sum(s * float(side.mean()) for s, side in zip(sign, values, strict=False))
     resampled = sum(s * side for s, side in zip(sign, songs, strict=False)) + deviations
-    ends = interval(value, np.asarray(resampled), limits)
+    # of one run there is the interval itself, of resamples that no record has rounded
+    ends = runs[0] if len(runs) == 1 and not others else interval(value, np.asarray(resampled), limits)
     fewest = min(len(side) for side in sides)
     return SeedInterval(ends.value, ends.low, ends.high, ends.resampled, num_seeds=fewest, over_seeds=has_spread)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,12 +45,27 @@ def endpoint_rows(
 ) -> list[EndpointRow]:
     """One row per model, scale and recipe, of the records that hold endpoints; seeds are averaged.
 
+    Runs that were measured on other songs, labels or sources have rows of their own. A record with damaged endpoints is
+    skipped with a warning that names it.
+
     Args:
         records: of training runs.
         edition, models: as in :func:`~tagging.training.results_table.rows_of`.
     """
-    rows = rows_of([record for record in records if "endpoints" in record], edition, models=models)
-    return [_endpoint_row(row) for row in rows]
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        if "endpoints" in record and _is_readable(record):
+            alike.setdefault(record["endpoints"]["fingerprint"], []).append(record)
+    return [_endpoint_row(row) for group in alike.values() for row in rows_of(group, edition, models=models)]
+
+
+def _is_readable(record: dict[str, Any]) -> bool:
+    try:
+        Evaluation.from_dict(record["endpoints"])
+    except ConfigError as error:
+        warnings.warn(f"skipped the endpoints of {record.get('name', 'a run')}: {error}", stacklevel=3)
+        return False
+    return True
 
 
 def _endpoint_row(row: Row) -> EndpointRow:

@@ -112,6 +112,13 @@ def test_rows_of_other_songs_are_not_compared(records):
     assert "minus" not in text([records[3], other])
 
 
+def test_a_record_with_damaged_endpoints_stops_nothing(records):
+    damaged = copy.deepcopy(records[0])
+    del damaged["endpoints"]["parts"]
+    with pytest.warns(UserWarning, match="skipped the endpoints of spectrogram-0"):
+        assert [row.row.num_seeds for row in endpoint_rows([damaged, *records[1:3]])] == [2]
+
+
 def test_old_records_and_new_ones_share_a_row(records):
     """A setting that a record does not hold has the default of now."""
     old = copy.deepcopy(records[1])

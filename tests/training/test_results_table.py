@@ -110,9 +110,9 @@ def test_seeds_are_averaged(trained):
     assert (one.num_seeds, two.num_seeds) == (1, 2)
     measurement, mean = one.scores["roc_auc"], two.scores["roc_auc"]
     assert [mean.value, mean.low, mean.high] == pytest.approx(
-        [measurement.value + 0.05, measurement.low + 0.05, measurement.high + 0.05]
+        [measurement.value + 0.05, measurement.low + 0.05, measurement.high + 0.05], abs=2e-5
     )
-    assert two.scores["pr_auc"] == one.scores["pr_auc"]
+    assert two.scores["pr_auc"].to_dict() == pytest.approx(one.scores["pr_auc"].to_dict(), abs=2e-5)
     assert two.by_run["roc_auc"] == pytest.approx((measurement.value, measurement.value + 0.1))
     assert f"{measurement.value:.4f} to {measurement.value + 0.1:.4f}" in text_table([luckier, record], "laptop")
     assert "lowest to highest" not in text_table([record], "laptop")
