@@ -59,17 +59,18 @@ class Tones(Corpus):
         damaged_splits: splits with damaged files.
         missing: these files are missing instead.
         memorise: labels are independent of the sound, and a track is only the first half second of its file.
+        sources: tracks are from two sources, of which one does not annotate "noisy" and "level".
     """
 
     splits = ("train", "validation", "test")
 
     def __init__(
         self, *, split: str, root: str, tracks: int = 60, damaged: float = 0.0, damaged_splits: Sequence[str] = ("train",),
-        missing: bool = False, memorise: bool = False,
+        missing: bool = False, memorise: bool = False, sources: bool = False,
     ) -> None:  # fmt: skip
         self.split, self.sample_rate, self.vocabulary = self._check_split(split), RATE, VOCABULARY
         self._root, self._tracks, self.memorise = Path(root), tracks, memorise
-        self._missing = missing
+        self._missing, self._sources = missing, sources
         self._damaged = round(damaged * tracks) if split in damaged_splits else 0
 
     @property
@@ -81,6 +82,16 @@ class Tones(Corpus):
 
     def __getitem__(self, index: int) -> Tone:
         return Tone(self, self._check_index(index))
+
+    def strata(self, indices: np.ndarray) -> np.ndarray | None:
+        return np.where(np.asarray(indices) % 4 < 2, "first", "second") if self._sources else None
+
+    def annotated(self, indices: np.ndarray) -> np.ndarray | None:
+        if not self._sources:
+            return None
+        table = np.ones((len(indices), len(VOCABULARY)), bool)
+        table[self.strata(indices) == "second", 2:4] = False
+        return table
 
     def generator(self, index: int) -> np.random.Generator:
         return np.random.default_rng([self.splits.index(self.split), index])

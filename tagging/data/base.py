@@ -196,8 +196,27 @@ class Corpus(Sequence[Track], abc.ABC):
         return SegmentDataset(self, seconds, start=start)
 
     def parts(self) -> dict[str, np.ndarray]:
-        """Parts of the vocabulary that an evaluation reports on their own: name -> bool [tags]. By default none."""
+        """Parts of the vocabulary that an evaluation reports on their own: name -> bool [tags]. By default none.
+
+        Parts may overlap. One called ``"collection"`` holds the tags that the source of a track decides (see
+        :meth:`strata`): they are measured over all tracks, and in no mean within sources.
+        """
         return {}
+
+    def strata(self, indices: np.ndarray) -> np.ndarray | None:
+        """str [indices]: the source of these tracks, such as the collection they stand in. By default None: there is one.
+
+        An evaluation compares tracks within a source, so that to know the source is of no use.
+        """
+        return None
+
+    def annotated(self, indices: np.ndarray) -> np.ndarray | None:
+        """bool [indices, tags]: whether the source of a track annotates a tag at all. By default None: wherever there is a label.
+
+        Where it does not, a label of 0 says that nobody looked. Evaluation within sources takes it as unknown, and so does
+        training with ``data.mask_unannotated``.
+        """
+        return None
 
     def provenance(self) -> dict[str, str]:
         """What a run record names besides the version. By default nothing."""

@@ -14,7 +14,7 @@ from ..tags import Vocabulary
 from ..utils.arrays import read_arrays, write_arrays
 from ..utils.files import DamagedError
 
-_OPTIONAL = ("labels", "train_positives", "groups", "tracks")
+_OPTIONAL = ("labels", "train_positives", "groups", "tracks", "strata", "annotated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Predictions:
         train_positives: int [tags], training clips with each tag, estimated from a sample in large corpora; None if unknown.
         groups: [songs], what is resampled together; None if each song is its own group.
         tracks: int [songs], indices of the songs in the split; None if they are not from a corpus.
+        strata: str [songs], the source of each song; None if there is one, or if it is not known.
+        annotated: bool [songs, tags], whether the source of a song annotates a tag; None if all do, or if it is not known.
 
     Book: ``book/results``.
     """
@@ -38,6 +40,8 @@ class Predictions:
     train_positives: np.ndarray | None = None
     groups: np.ndarray | None = None
     tracks: np.ndarray | None = None
+    strata: np.ndarray | None = None
+    annotated: np.ndarray | None = None
 
     def __repr__(self) -> str:
         labelled = "" if self.labels is None else ", labelled"
@@ -85,9 +89,10 @@ def read_predictions(path: Path) -> Predictions:
         raise TaggingError(f"{path}: invalid vocabulary ({error})") from error
     songs, tags = arrays["scores"].shape[:1], (len(vocabulary),)
     shapes = {"scores": songs + tags, "labels": songs + tags, "train_positives": tags, "groups": songs, "tracks": songs}
+    shapes |= {"strata": songs, "annotated": songs + tags}
     for name, array in arrays.items():
         # an unknown name: in files of earlier versions one changed bit would hide the array of an optional one
-        is_number = array.dtype.kind in "fiub" or name == "groups"
+        is_number = array.dtype.kind in "fiub" or name in ("groups", "strata")
         if array.shape != shapes.get(name) or not is_number:
             raise TaggingError(f"{path}: damaged ({name}: {array.dtype} {array.shape}); train or install it again")
     for name in {"scores", "labels"} & set(arrays):

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..data import Batch, Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
-from ..evaluation.evaluate import song_scores
+from ..evaluation.segments import song_scores
 from ..models.base import modes_restored
 from .distributed import on_device
 from .failures import Failures
@@ -54,6 +54,12 @@ class Split:
             raise ConfigError(f"{setting}={count}: the {name} split has {len(self.corpus)} tracks")
         self.corpus.check_readable(settings.data.max_unreadable)
         self.name, self.setting, self.max_unreadable = name, setting, settings.data.max_unreadable
+        self._masks = settings.data.mask_unannotated
+        if self._masks and self.corpus.annotated(np.arange(1)) is None:
+            raise ConfigError(
+                f"data.mask_unannotated: the corpus {settings.data.corpus!r} does not say which tags its sources annotate; leave "
+                "it out, or give labels of nan where they are unknown"
+            )
         self.indices = np.arange(len(self.corpus) if count is None else count)
 
     def __len__(self) -> int:
@@ -63,6 +69,16 @@ class Split:
     def labels(self) -> np.ndarray:
         """float32 [tracks, tags]."""
         return self.corpus.labels_of(self.indices)
+
+    def masked(self, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Labels to learn from: with ``data.mask_unannotated`` nan wherever a track's source does not annotate a tag.
+
+        Args:
+            labels: float [tracks, tags].
+            indices: int [tracks], the tracks within the corpus.
+        """
+        annotated = self.corpus.annotated(indices) if self._masks else None
+        return labels if annotated is None else np.where(annotated, labels, np.float32(np.nan))
 
     @cached_property
     def groups(self) -> np.ndarray:

@@ -92,7 +92,9 @@ def _train(run: Run) -> bool:
 
             # The batch, on the device, as the models get it
             waveform = augment(batch)  # float32 [batch, samples]
-            labels = on_device(batch.labels, accelerator.device)  # float32 [batch, tags]
+            labels = on_device(
+                run.train.masked(batch.labels, batch.indices), accelerator.device
+            )  # float32 [batch, tags]
             if settings.data.shuffle_labels:
                 order = np.random.default_rng([settings.seed, run.step]).permutation(len(labels))
                 labels = labels[torch.from_numpy(order)]
@@ -158,12 +160,13 @@ def _validate(run: Run) -> dict[str, dict[str, float]]:
     models = {learner.name: learner.module for learner in run.learners}
     predictions = predict(models, split, run.settings, run.accelerator, failures)
     readable = failures.readable(split.indices)
+    labels = split.masked(split.labels, split.indices)[readable]
     results = {}
     for learner in run.learners:
         scores = predictions[learner.name][readable]
         if not np.isfinite(scores).all():
             raise run.error(f"NaN or infinite validation scores of {learner.name} after step {run.step}")
-        evaluation = evaluate(split.labels[readable], scores, vocabulary, resamples=1)
+        evaluation = evaluate(labels, scores, vocabulary, resamples=1)
         means = {metric: mean.value for metric, mean in evaluation.means.items()}
         results[learner.name] = {metric: round(value, 5) for metric, value in means.items()}
         # with regression tags alone: the smaller the error, the better

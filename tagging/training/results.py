@@ -19,6 +19,7 @@ from ..utils.provenance import command_line, cpu, environment_info
 from ..utils.text import printable
 from .data import Split, predict
 from .distributed import build_accelerator
+from .endpoints import endpoints, record_fields, sources_of
 from .failures import Failures
 from .learner import num_parameters
 from .records import describe_corpus, training_record, write_record
@@ -44,6 +45,7 @@ def write_results(run: Run) -> list[dict[str, Any]]:
     records = []
     for learner, folder in zip(run.learners, run.model_folders(), strict=True):
         evaluation = evaluate_predictions(predictions["test"][learner.name], run.test, settings)
+        of_model = {name: by_model[learner.name] for name, by_model in predictions.items()}
         record = training_record(
             settings, learner.name, run.train, run.test, evaluation, run.tag_prior, run.environment,
             parameters=num_parameters(learner.module),
@@ -58,10 +60,11 @@ def write_results(run: Run) -> list[dict[str, Any]]:
             resumes=run.resumes,
             device=_device(accelerator),
             num_processes=accelerator.num_processes,
+            **record_fields(**of_model, parts=run.test.corpus.parts(), resamples=settings.evaluation.num_resamples),
         )  # fmt: skip
         if accelerator.is_main_process:
-            for name, by_model in predictions.items():
-                write_predictions(folder / f"predictions-{name}.npz", by_model[learner.name])
+            for name, of_split in of_model.items():
+                write_predictions(folder / f"predictions-{name}.npz", of_split)
             if isinstance(learner.module, Tagger):
                 learner.module.card = card(record, evaluation, run.train.corpus) | {
                     "thresholds": _thresholds(predictions["validation"][learner.name], settings)
@@ -102,6 +105,7 @@ def predictions_of(
             positives,
             split.groups[readable],
             split.indices[readable],
+            **sources_of(split.corpus, split.indices[readable]),
         )
     if remark := failures.remark():
         accelerator.print(printable(remark))
@@ -165,6 +169,7 @@ def evaluate_tagger(
         "settings": settings.to_dict(),
         "corpus": describe_corpus(corpus, corpus),
         "test": evaluate_predictions(predictions, clips, settings).to_dict(),
+        "endpoints": endpoints(predictions, corpus.parts(), settings.evaluation.num_resamples).to_dict(),
         "failed_tracks": len(failures.messages),
         "device": _device(accelerator),
         **environment_info(),

@@ -80,9 +80,11 @@ class Run:
         for split in (self.validation, self.test):
             check_split_is_scorable(split)
         self._check_batch_divides()
-        self.tag_prior = prevalence(self.train.corpus.labels_of(self.train.indices[:_NUM_PRIOR_TRACKS]))
+        first = self.train.indices[:_NUM_PRIOR_TRACKS]
+        labels = self.train.corpus.labels_of(first)
+        self.tag_prior, prior = prevalence(labels), prevalence(self.train.masked(labels, first))
         self.learners = [
-            Learner(name, settings, self.train.corpus, self.tag_prior, self.accelerator) for name in settings.models
+            Learner(name, settings, self.train.corpus, prior, self.accelerator) for name in settings.models
         ]
         self._check_segment_length()
         num_tracks = min(len(self.train), settings.num_steps * settings.optimization.batch_size)

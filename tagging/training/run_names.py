@@ -13,6 +13,7 @@ from .settings import EDITIONS, Settings, flat
 # Settings that have a place of their own in a name.
 _NAMED_APART = {
     "edition", "models", "seed", "data.num_clips", "data.corpus_options", "data.train_options", "data.shuffle_labels",
+    "data.mask_unannotated",
     "optimization.num_training_segments", "optimization.loss",
 }  # fmt: skip
 # Extras that are longer than this together become a hash.
@@ -35,6 +36,8 @@ def run_name(settings: Settings, model: str) -> str:
         extras.append(optimization.loss)
     if settings.data.shuffle_labels:
         extras.append("shuffled")
+    if settings.data.mask_unannotated:
+        extras.append("masked")
     if sum(map(len, extras)) > _MAX_LENGTH:
         extras = [hashlib.sha256("-".join(extras).encode()).hexdigest()[:8]]
     parts = [settings.edition, model.replace(":", "+"), "all" if count is None else short_count(count), *extras]
@@ -51,4 +54,4 @@ def _flattened(name: str, value: Any, before: Any) -> list[str]:
     if "/" in text or "\\" in text:
         last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
         text = f"{last}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-    return [re.sub(r"[^\w.+-]+", "_", f"{name}-{text}")]
+    return [re.sub(r"[^\w.+-]+", "_", f"{name}-{text.strip('[]{}() ')}")]

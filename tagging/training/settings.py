@@ -58,6 +58,8 @@ class DataSettings:
     max_unreadable: Share = 0.05
     # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.
     shuffle_labels: bool = False
+    # A tag counts only where the source of a track annotates it (Corpus.annotated); elsewhere absent means unknown.
+    mask_unannotated: bool = False
 
 
 @table
@@ -101,7 +103,7 @@ class ModelSettings:
     frontend_options: Options = Field(default_factory=lambda: {"mel": {"n_fft": 1024, "hop_length": 512}})
     backend_options: Options = Field(default_factory=dict)
     head_options: Options = Field(default_factory=dict)
-    # For gbt: what differs from tagging.baselines.TreeSettings.
+    # For gbt: what differs from tagging.baselines.TreeSettings; segments = true fits them to segments instead of whole clips.
     tree_options: Options = Field(default_factory=dict)
 
 

@@ -6,12 +6,13 @@ import hashlib
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..baselines.features.extraction import Features, extract
+from ..baselines.features.extraction import Features
 from ..baselines.trees import Ensemble, TreeFitter, TreeSettings
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
@@ -21,11 +22,13 @@ from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
 from ..utils.text import printable
 from .data import Split
+from .endpoints import record_fields, sources_of
 from .failures import Failures
 from .records import model_folder, training_record, write_record
 from .results import evaluate_predictions, train_positives
 from .run_directory import create_run_dir
 from .settings import Settings
+from .tree_segments import OPTION, extract_rows, takes_segments, track_scores
 
 TREES = "gbt"
 PREDICTED = ("test", "validation")
@@ -75,10 +78,12 @@ def _tree_settings(settings: Settings) -> TreeSettings:
     ):
         if value != default:
             raise ConfigError(f"{name}={value}: only networks take this setting, trees are not trained in batches")
+    takes_segments(settings)
+    options = {name: value for name, value in settings.model.tree_options.items() if name != OPTION}
     try:
-        return TreeSettings(**settings.model.tree_options, seed=settings.seed)
+        return TreeSettings(**options, seed=settings.seed)
     except TypeError as error:
-        known = ", ".join(name for name in TreeSettings.__dataclass_fields__ if name != "seed")
+        known = ", ".join(name for name in (*TreeSettings.__dataclass_fields__, OPTION) if name != "seed")
         raise ConfigError(f"model.tree_options={settings.model.tree_options}: {error}; known are {known}") from error
 
 
@@ -91,17 +96,21 @@ def _train_trees(
     vocabulary = train.corpus.vocabulary
     tags, results_folder = range(len(vocabulary)), model_folder(folder, TREES)
     print(
-        f"{TREES}: features of {sum(map(len, splits.values())):,} whole clips, then up to {tree_settings.iterations} trees for "
+        f"{TREES}: features of {sum(map(len, splits.values())):,} clips, then up to {tree_settings.iterations} trees for "
         f"each of {len(tags)} tags"
     )
     start = time.perf_counter()
-    features = {name: _extract(split, folder, progress) for name, split in splits.items()}
+    features = {name: _extract(split, settings, folder, progress) for name, split in splits.items()}
     seconds_for_features = time.perf_counter() - start
     start = time.perf_counter()
-    fitter = TreeFitter(features["train"], features["validation"], vocabulary, tree_settings)
+    known = {
+        name: replace(rows, labels=splits[name].masked(rows.labels, rows.indices)) if name != "test" else rows
+        for name, rows in features.items()
+    }
+    fitter = TreeFitter(known["train"], known["validation"], vocabulary, tree_settings)
     binned = {name: fitter.binning(features[name].values) for name in PREDICTED}
     seconds = time.perf_counter() - start
-    finished = _FinishedTags(results_folder / f"tags-{_digest(features, tree_settings)}", binned)
+    finished = _FinishedTags(results_folder / f"tags-{_digest(known, tree_settings)}", binned)
     fitted = {tag: arrays for tag in tags if (arrays := finished.read(tag))}
     if 0 < len(fitted) < len(tags):
         print(f"{len(fitted)} of {len(tags)} tags are fitted already: fitting the others")
@@ -115,9 +124,13 @@ def _train_trees(
     positives = train_positives(tag_prior, len(features["train"]))
     predictions = {}
     for name in PREDICTED:
-        rows, scores = features[name], np.stack([fitted[tag][name] for tag in tags], axis=1)
-        groups = splits[name].corpus.groups()[rows.indices]
-        predictions[name] = Predictions(scores, vocabulary, rows.labels, positives, groups, rows.indices)
+        by_row = np.stack([fitted[tag][name] for tag in tags], axis=1)
+        scores, tracks = track_scores(by_row, features[name])
+        corpus = splits[name].corpus
+        groups, sources = corpus.groups()[tracks], sources_of(corpus, tracks)
+        predictions[name] = Predictions(
+            scores, vocabulary, corpus.labels_of(tracks), positives, groups, tracks, **sources
+        )
     record = training_record(
         settings, TREES, train, test, evaluate_predictions(predictions["test"], test, settings), tag_prior, environment,
         num_training_segments=len(features["train"]),
@@ -128,6 +141,7 @@ def _train_trees(
         failed_tracks={name: len(rows.failed) for name, rows in features.items()},
         history=[],
         device=cpu(),
+        **record_fields(**predictions, parts=test.corpus.parts(), resamples=settings.evaluation.num_resamples),
     )  # fmt: skip
     for name, of_split in predictions.items():
         write_predictions(results_folder / f"predictions-{name}.npz", of_split)
@@ -135,9 +149,9 @@ def _train_trees(
     return record
 
 
-def _extract(split: Split, folder: Path, progress: bool) -> Features:
+def _extract(split: Split, settings: Settings, folder: Path, progress: bool) -> Features:
     """Features of the tracks of a split; too many unreadable ones are an error."""
-    features = extract(split.corpus, split.indices, progress=progress)
+    features = extract_rows(split, settings, progress=progress)
     failures = Failures(split.corpus, len(split), folder, max_share=split.max_unreadable)
     failures.add(features.failed)
     failures.check(len(split))

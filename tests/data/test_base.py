@@ -57,6 +57,7 @@ def test_labels_groups_and_durations():
     assert corpus.summary() == ["12 tracks in 3 groups, 8000 Hz, 3 tags"]
     assert (corpus.name, corpus.description) == ("Tones", "tracks of Tones")
     assert (corpus.parts(), corpus.provenance()) == ({}, {})
+    assert corpus.strata(np.arange(2)) is corpus.annotated(np.arange(2)) is None
     assert corpus.cache_name == f"Tones-{corpus.version}"
     assert "not stated" in corpus.licence
     assert Tones.prepare() is None

@@ -390,6 +390,31 @@ def test_shuffled_labels_teach_nothing(tones, tmp_path):
     assert abs(record["test"]["means"]["roc_auc"]["value"] - 0.5) < 0.12  # 60 songs say no more
 
 
+def test_masked_labels_are_as_good_as_labels_that_are_unknown(tones, tmp_path, monkeypatch):
+    """A run that masks what a source does not annotate is the run on a corpus that says nan there, bit for bit."""
+    options = {"num_training_segments": 80, "corpus_options": {"sources": True}}
+    (plain,) = run(tones(**options), tmp_path / "plain")
+    (masked,) = run(tones(mask_unannotated=True, **options), tmp_path / "masked")
+    assert masked["name"] == plain["name"].replace("-s0", "-masked-s0")
+    # what a record says of the corpus, and the songs it is tested on, are the same for both
+    assert masked["tag_prior"] == plain["tag_prior"]
+    assert masked["test"]["fingerprint"] == plain["test"]["fingerprint"]
+    facts = Tones.facts
+
+    def unknown(corpus: Tones, index: int) -> np.ndarray:
+        return np.where(corpus.annotated(np.array([index]))[0], facts(corpus, index), np.float32(np.nan))
+
+    monkeypatch.setattr(Tones, "facts", unknown)
+    (expected,) = run(tones(**options), tmp_path / "expected")
+    assert masked["history"] == expected["history"] != plain["history"]
+    assert equal(weights(tmp_path / "masked"), weights(tmp_path / "expected"))
+
+
+def test_masking_needs_a_corpus_that_says_what_is_annotated(tones, tmp_path):
+    with pytest.raises(ConfigError, match="'tones' does not say which tags its sources annotate"):
+        run(tones(mask_unannotated=True), tmp_path)
+
+
 @pytest.mark.parametrize("model", BOTH)
 def test_64_clips_can_be_memorised(tones, tmp_path, model):
     """Labels that have nothing to do with the sound, the same 64 segments in each pass: they are learnt by heart."""
@@ -402,6 +427,7 @@ def test_64_clips_can_be_memorised(tones, tmp_path, model):
     (record,) = run(settings, tmp_path)
     tagger = tagging.load_tagger(tmp_path / model / "tagger.safetensors")
     learnt = evaluate_tagger(tagger, settings, split="train", cpu_only=True)
+    assert learnt["endpoints"]["means"] == learnt["test"]["means"]  # there is one source
     for measured, low, high in ((learnt, 0.95, 1.0), (record, 0.3, 0.7)):
         scores = {tag["name"]: tag["roc_auc"]["value"] for tag in measured["test"]["tags"] if "roc_auc" in tag}
         for tag in ("low", "high", "noisy"):

@@ -110,9 +110,9 @@ def test_seeds_are_averaged(trained):
     assert (one.num_seeds, two.num_seeds) == (1, 2)
     measurement, mean = one.scores["roc_auc"], two.scores["roc_auc"]
     assert [mean.value, mean.low, mean.high] == pytest.approx(
-        [measurement.value + 0.05, measurement.low + 0.05, measurement.high + 0.05]
+        [measurement.value + 0.05, measurement.low + 0.05, measurement.high + 0.05], abs=2e-5
     )
-    assert two.scores["pr_auc"] == one.scores["pr_auc"]
+    assert two.scores["pr_auc"].to_dict() == pytest.approx(one.scores["pr_auc"].to_dict(), abs=2e-5)
     assert two.by_run["roc_auc"] == pytest.approx((measurement.value, measurement.value + 0.1))
     assert f"{measurement.value:.4f} to {measurement.value + 0.1:.4f}" in text_table([luckier, record], "laptop")
     assert "lowest to highest" not in text_table([record], "laptop")
@@ -180,7 +180,7 @@ def test_controls_and_other_editions_stay_out_of_the_table(trained):
 def test_report_prints_every_cell_of_the_shipped_records(capsys):
     """Row by row: what was trained on what, and three scores with their intervals."""
     assert main(["report", str(BUNDLED_RUNS), "--edition", "laptop"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.partition("laptop edition, sheet-music: ")[2].splitlines()
     rows = rows_of(training_records(), "laptop")
     assert len(rows) > 15
     assert {row.model for row in rows} == {"gbt", "mel-statistics", "waveform", "spectrogram"}

@@ -11,8 +11,10 @@ from tagging.book.runs import BUNDLED_RUNS
 from tagging.cli import _parser
 from tagging.cli.train import settings_of
 from tagging.errors import ConfigError
+from tagging.tags import Vocabulary
 from tagging.training import EDITIONS, Settings, edition, train
 from tagging.training.learner import learning_rate
+from tagging.training.models import build_model, check_options
 from tagging.training.records import read_record
 from tagging.training.run_names import run_name
 from tagging.training.settings import ModelSettings, flat, parse_overrides
@@ -84,6 +86,15 @@ def test_what_the_whole_tagger_has_is_no_option_of_a_part(kind, option, tmp_path
     if option != "in_channels":
         with pytest.raises(ConfigError, match=f"{kind}_options: {option}"):
             tagging.build_tagger("spectrogram", "attention", ["a"], 3.0, **{f"{kind}_options": {option: 1}})
+
+
+def test_heads_of_baselines_take_their_options_and_no_others():
+    settings = Settings(models=("mel-statistics:per-tag",)).override({"model.head_options.hidden": 4})
+    check_options(settings)
+    model = build_model("mel-statistics:per-tag", settings.model, Vocabulary(["a", "b"]), 16_000)
+    assert model.head.hidden.out_features == 2 * 4
+    with pytest.raises(ConfigError, match=r"model.head_options.hidden: none of linear takes it"):
+        check_options(Settings(models=("mel-statistics",)).override({"model.head_options.hidden": 4}))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ...tags import Tag, Vocabulary
 from ...utils.arrays import read_array, write_array
 from ...utils.files import DamagedError, cache_dir
 from ..base import CORPORA, Corpus, Segment, Track, check_stretch
-from . import attributes, library
+from . import attributes, library, sources
 from .annotations import COMPOSITION_TAGS, UNKNOWN
 from .arranger import Arrangement, arrange
 from .families import SPLITS, identity
@@ -36,6 +36,7 @@ INSTRUMENTS = tuple(
     for name in INSTRUMENT_TAGS
 )
 VOCABULARY = Vocabulary([*COMPOSITION_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
+_ANNOTATED = sources.annotated_by(VOCABULARY)
 
 
 def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
@@ -180,8 +181,18 @@ class SheetMusic(Corpus):
         return f"scores-{self.version}{'' if self.degraded else '-dry'}"
 
     def parts(self) -> dict[str, np.ndarray]:
-        """The parts of :func:`tag_parts`."""
-        return tag_parts(self.vocabulary)
+        """``"composition"`` and ``"instrument"`` of :func:`tag_parts`, and the groups of :func:`.sources.tag_groups`."""
+        return {**tag_parts(self.vocabulary), **sources.tag_groups(self.vocabulary)}
+
+    def strata(self, indices: np.ndarray) -> np.ndarray:
+        """str [indices]: the collections, of which Essen is two, and those with few compositions one together."""
+        pieces = self.library.pieces
+        return np.array([sources.source_of(pieces[self.composition(index)]) for index in np.asarray(indices).tolist()])
+
+    def annotated(self, indices: np.ndarray) -> np.ndarray:
+        """bool [indices, tags], by the source of each clip."""
+        rows = [_ANNOTATED[source] for source in self.strata(indices).tolist()]
+        return np.array(rows, bool).reshape(-1, len(VOCABULARY))
 
     def provenance(self) -> dict[str, str]:
         return {"bank": self.bank.version}

@@ -13,7 +13,9 @@ import pytest
 
 import tagging
 from tagging.baselines.features import extraction
+from tagging.data.sheet_music.annotations import COMPOSITION_TAGS
 from tagging.data.sheet_music.corpus import VOCABULARY, SheetMusic, _load_or_make
+from tagging.data.sheet_music.sources import ANNOTATED_IN, SOURCES, source_of
 from tagging.errors import ConfigError, CorpusError
 from tagging.utils.arrays import write_array
 
@@ -215,14 +217,48 @@ def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_corpus_describes_itself(corpus: SheetMusic):
     parts = corpus.parts()
-    assert set(parts) == {"composition", "instrument"}
+    assert set(parts) == {"composition", "collection", "human", "computed", "instrument", "meter", "mode"}
+    assert not ((parts["meter"] | parts["mode"]) & ~parts["computed"]).any()
     assert (parts["composition"] ^ parts["instrument"]).all()
-    assert parts["composition"][VOCABULARY.position("jig")]
-    assert parts["instrument"][VOCABULARY.position("harp")]
+    assert (sum(parts[name].astype(int) for name in ("collection", "human", "computed", "instrument")) == 1).all()
+    for part, names in (
+        ("collection", ("folk song", "Chinese", "Scottish")),
+        ("human", ("jig", "Hessian", "legend", "shange")),
+        ("computed", ("duple meter", "dorian", "register")),
+        ("instrument", ("harp", "tempo")),
+    ):
+        assert all(parts[part][VOCABULARY.position(name)] for name in names), part
     assert corpus.provenance() == {"bank": corpus.bank.version}
     assert corpus.name == "sheet-music"
     assert "MIT" in corpus.licence
     assert corpus.description == "synthesized clips of sheet music"
+
+
+def test_what_a_source_does_not_annotate(corpus: SheetMusic):
+    indices = np.arange(300)
+    strata, annotated, labels = corpus.strata(indices), corpus.annotated(indices), corpus.labels_of(indices)
+    assert {"Aird's Airs", "other scores"} == set(strata) <= set(SOURCES)
+    assert annotated.shape == labels.shape == (300, len(VOCABULARY))
+    books, scores = annotated[strata == "Aird's Airs"], annotated[strata == "other scores"]
+    for name, in_books, in_scores in (
+        ("jig", True, False), ("Scottish", True, False), ("Hessian", False, False), ("shange", False, False),
+        ("Kyrie and Agnus", False, False), ("fiddle tune", True, True), ("duple meter", True, True), ("harp", True, True),
+    ):  # fmt: skip
+        tag = VOCABULARY.position(name)
+        assert (books[:, tag] == in_books).all(), name
+        assert (scores[:, tag] == in_scores).all(), name
+    assert not ((labels == 1) & ~annotated).any()
+    assert corpus.annotated(np.arange(0)).shape == (0, len(VOCABULARY))
+
+
+def test_every_source_and_every_tag_of_the_table_exists():
+    assert set(ANNOTATED_IN) <= {tag.name for tag in COMPOSITION_TAGS}
+    assert set.union(*ANNOTATED_IN.values()) <= set(SOURCES)
+    pieces = [{"collection": "essenFolksong", "file": name} for name in ("han1.abc", "erk5.abc")]
+    pieces += [{"collection": name, "file": "1"} for name in ("bach", "nottingham-dataset", "josquin")]
+    assert [source_of(piece) for piece in pieces] == [
+        "Essen, China", "Essen, Europe", "Bach", "other fiddle tunes", "other scores",
+    ]  # fmt: skip
 
 
 def test_caches_keep_their_names(corpus: SheetMusic, cache: Path):
