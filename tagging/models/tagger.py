@@ -179,7 +179,7 @@ class Tagger(TaggerNetwork, SongTagger):
             ArithmeticError,
             RuntimeError,
         ) as error:
-            raise CheckpointError(f"{path}: its description and its weights do not fit together ({error})") from error
+            raise CheckpointError(f"{path}: damaged or not what it describes ({error})") from error
         raise CheckpointError(
             f"{path}: it needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not registered; "
             "import the module that defines it first, or name that module with --plugin"

@@ -117,7 +117,8 @@ def test_a_build_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Path, e
     while processes_of(build.pid) and time.monotonic() < limit:
         time.sleep(0.1)
     assert processes_of(build.pid) == []
-    assert list(temporary.iterdir()) == []
+    # not every file: Python itself tries a new temporary folder with one, and may be stopped before it is removed
+    assert list(temporary.glob(".tagging-*")) == []
     assert list((tmp_path / "cache").rglob("library-*")) == []
 
 
