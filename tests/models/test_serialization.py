@@ -85,16 +85,16 @@ def rewritten(path, **changes) -> None:
         ({"format": None}, "format"),
         ({"format": 1}, "format=1: it should be a valid string"),
         ({"tags": None}, "tags"),
-        ({"tags": [{"name": "only one"}]}, "do not fit together .*size mismatch"),
-        ({"tags": [{"name": "a", "kinder": "x"}]}, "do not fit together .*kinder"),
-        ({"tags": [{"name": 1}, {"name": 2}, {"name": 3}]}, "do not fit together .*name=1: it must be text"),
+        ({"tags": [{"name": "only one"}]}, "damaged or not what it describes .*size mismatch"),
+        ({"tags": [{"name": "a", "kinder": "x"}]}, "damaged or not what it describes .*kinder"),
+        ({"tags": [{"name": 1}, {"name": 2}, {"name": 3}]}, "damaged or not what it describes .*name=1: it must be text"),
         ({"tags": [{"name": "a", "exclusive_group": ["g"]}]}, "exclusive_group=.*it must be text"),
-        ({"tags": [{"name": "a", "kind": ["x"]}]}, "do not fit together"),
+        ({"tags": [{"name": "a", "kind": ["x"]}]}, "damaged or not what it describes"),
         ({"tags": ["a", "b", "c"]}, "tags.0='a': it should be an object"),
         ({"tags": {"a": 1}}, "tags=.*valid array"),
         ({"tags": []}, "tags=.*at least 1 item"),
         ({"config": None}, "config"),
-        ({"config": {"frontend": "waveform"}}, "do not fit together .*backend"),
+        ({"config": {"frontend": "waveform"}}, "damaged or not what it describes .*backend"),
         ({"config": ["no", "mapping"]}, "config=.*an object"),
         (
             {"config": {"frontend": "x", "backend": "y", "segment_samples": 1, "hop_samples": 1}},
@@ -196,7 +196,7 @@ def test_weights_that_are_missing_or_left_over_are_refused(tmp_path):
     first = next(iter(weights))
     for changed in ({k: v for k, v in weights.items() if k != first}, {**weights, "extra": torch.zeros(1)}):
         save_file(changed, path, metadata=metadata)
-        with pytest.raises(CheckpointError, match="do not fit together"):
+        with pytest.raises(CheckpointError, match="damaged or not what it describes"):
             Tagger.load(path)
 
 
