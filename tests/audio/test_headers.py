@@ -43,7 +43,7 @@ def test_what_follows_the_sound_is_not_taken_for_sound(name, behind):
 
 
 @pytest.mark.parametrize(
-    "first", ["a.wav", "a.flac", "a.m4a", "a.wma", "a.webm", "a.ogg", "a.tta", "a.w64", "a.wv", "a.mp3", "a.ac3"]
+    "first", ["a.wav", "a.flac", "a.m4a", "a.wma", "a.webm", "a.ogg", "a.tta", "a.w64", "a.wv", "a.mp3"]
 )
 @pytest.mark.parametrize("second", ["a.mp3", "a.wav", "a.flac"])
 def test_files_of_two_formats_joined_are_heard_to_the_end(first, second):
