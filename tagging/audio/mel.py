@@ -19,6 +19,7 @@ from ..utils import forking  # noqa: F401  (a forked process keeps to one thread
 # STFT frames, over all segments of a batch, that are transformed at once on a CPU.
 BLOCK_STFT_FRAMES = 512
 
+MAX_OVERLAP = 64  # windows that hold one sample; musicnn has 2
 MAX_BANK = 2**23  # bands times samples of a window: 500 bands of a window of 1 s
 
 # Compression: mel power [.., bands, frames] >= 0 -> input of the network.
@@ -67,6 +68,11 @@ class MelSpec:
             raise ConfigError(
                 f"log-mel spectrogram: {self.n_mels} bands of a window of {self.n_fft} samples every {self.hop_length} are "
                 "more than any sound needs; use fewer"
+            )
+        if self.n_fft > MAX_OVERLAP * self.hop_length:
+            raise ConfigError(
+                f"log-mel spectrogram: a window of {self.n_fft} samples every {self.hop_length}: each sample would be in more than "
+                f"{MAX_OVERLAP} windows; take a longer hop"
             )
         if self.mel_scale not in _SCALES:
             raise unknown_name("mel scale", self.mel_scale, _SCALES)
