@@ -110,7 +110,7 @@ def write_store(
     if progress:
         size = sum(path.stat().st_size for path in list_shards(target))
         print(
-            f"{target}: {len(store):,} tracks, {store.seconds_stored / 3600:.2f} h, {size / 1e9:.2f} GB",
+            f"{target}: {len(store):,} tracks, {store.seconds_stored / 3600:,.1f} h, {size / 1e6:,.0f} MB",
             file=sys.stderr,
         )
         if unreadable:
