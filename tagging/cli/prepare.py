@@ -71,7 +71,7 @@ def _prepare(options: argparse.Namespace) -> int:
                 _prepare_corpus(part, chosen, stored)
             elif chosen or stored:
                 raise ConfigError(
-                    f"--root, --labels, --store, --sample-rate, --workers and --set are for datasets; {part} is none"
+                    f"--root and --set are for datasets, and so are options of their stores; {part} is none"
                 )
             else:
                 load_tagger(part)

@@ -111,7 +111,15 @@ def _shard(path: Path, status: Status, inode: int) -> Shard:
 
 
 def open_shard(path: Path) -> Shard:
-    return _shard(path, status_of(path), path.stat().st_ino)
+    """A shard as it is now; opened once in a process.
+
+    Raises:
+        DamagedError: it is not whole.
+    """
+    try:
+        return _shard(path, status_of(path), path.stat().st_ino)
+    except OSError as error:
+        raise DamagedError(path, error.strerror or error) from error
 
 
 class Store:
@@ -219,5 +227,5 @@ def name_of(path: Path, root: str | Path | None) -> str:
 
 def default_folder(corpus: str, root: str | Path | None, sample_rate: int) -> Path:
     """Where in the cache the store of a corpus is looked for."""
-    place = "" if root is None else os.path.realpath(Path(root).expanduser())
-    return cache_dir("stores") / f"{corpus}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}-{sample_rate}"
+    real = "" if root is None else os.path.realpath(Path(root).expanduser())
+    return cache_dir("stores") / f"{corpus}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}-{sample_rate}"

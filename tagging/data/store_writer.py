@@ -21,7 +21,6 @@ from ..utils.parallel import ProgressCallback, parallel_map
 from ..utils.text import some
 from .base import CORPORA, as_int16, open_corpus
 from .download import check_space
-from .recordings import Recordings
 from .store import (
     BLOCK,
     FOOTER,
@@ -119,10 +118,10 @@ def write_store(
     return store
 
 
-def _open_splits(name: str, options: Mapping[str, Any]) -> list[Recordings]:
-    """The corpus in all its splits; of a dataset whose annotations are there in part, those that open."""
+def _open_splits(name: str, options: Mapping[str, Any]) -> list[Any]:
+    """The corpus of recordings in all its splits; of a dataset whose annotations are there in part, those that open."""
     factory = CORPORA.get(name)
-    if not (isinstance(factory, type) and issubclass(factory, Recordings)):
+    if not hasattr(factory, "use_store"):
         raise ConfigError(f"{name}: a store is for corpora of recordings, whose sound is in files")
     opened: list[Any] = [open_corpus(name, store=False, **options)]
     for split in opened[0].splits or ():
@@ -133,7 +132,7 @@ def _open_splits(name: str, options: Mapping[str, Any]) -> list[Recordings]:
 
 
 def _tracks(
-    splits: Iterable[Recordings], shards: Iterable[Shard], root: str | Path | None
+    splits: Iterable[Any], shards: Iterable[Shard], root: str | Path | None
 ) -> tuple[dict[str, Path], dict[str, float]]:
     """Paths and durations by name: of the corpus, and of what is stored already, unless its file is gone or has changed."""
     paths: dict[str, Path] = {}
