@@ -152,7 +152,7 @@ class Store:
                 # twice while a store gets another number of shards: the newer one
                 if name not in self._tracks or self._tracks[name].tracks[name].status[1] < entry.status[1]:
                     self._tracks[name] = shard
-        self._found: dict[Path, tuple[Shard, str] | None] = {}
+        self._located: dict[Path, tuple[Shard, str] | None] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store, (self.folder, self._root)  # a process that is not forked maps the files itself
@@ -167,17 +167,17 @@ class Store:
 
     def shard_of(self, path: Path) -> tuple[Shard, str] | None:
         """Where a track is, and its name there; None if it is not stored, or its file has changed since."""
-        if path not in self._found:
+        if path not in self._located:
             name = name_of(path, self._root)
             shard = self._tracks.get(name)
             is_current = shard is not None and shard.tracks[name].status == status_of(path)
-            self._found[path] = (shard, name) if shard is not None and is_current else None
-        return self._found[path]
+            self._located[path] = (shard, name) if shard is not None and is_current else None
+        return self._located[path]
 
     def seconds(self, path: Path) -> float | None:
         """The duration that the header of a file declares; None if it is not stored."""
-        found = self.shard_of(path)
-        return None if found is None else found[0].tracks[found[1]].seconds
+        located = self.shard_of(path)
+        return None if located is None else located[0].tracks[located[1]].seconds
 
     def read(self, path: Path, start: float, seconds: float | None) -> np.ndarray | None:
         """int16 [samples]: a stretch of a track; None if it is not stored.
@@ -186,10 +186,10 @@ class Store:
             AudioError: it ends before ``start``.
             DamagedError: the store is damaged here.
         """
-        found = self.shard_of(path)
-        if found is None or not (0 <= start < math.inf and (seconds is None or seconds > 0)):
+        located = self.shard_of(path)
+        if located is None or not (0 <= start < math.inf and (seconds is None or seconds > 0)):
             return None
-        shard, name = found
+        shard, name = located
         first, samples = round(start * self.sample_rate), shard.tracks[name].samples
         if first >= samples:
             raise AudioError(

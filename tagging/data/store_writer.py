@@ -88,7 +88,7 @@ def write_store(
                     for name in names:
                         writer.add_track(name, paths[name], stored.get(name))
                         report(1)
-                    writer.finish()
+                    writer.close()
             else:
                 report(len(names))
             return number
@@ -250,7 +250,7 @@ class _Writer:
         self._samples = entry.first
         del self._hashes[HASH * entry.first_hash :]
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Write hashes, index and footer."""
         index = {"sample_rate": self._rate, "tracks": self._tracks, "failed": self._failed}
         tail = bytes(self._hashes) + json.dumps(index).encode()
