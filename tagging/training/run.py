@@ -18,7 +18,7 @@ from ..utils.files import locked
 from ..utils.provenance import environment_info
 from ..utils.text import printable, some
 from .checkpoint import newest_checkpoint, save_checkpoint
-from .data import Split, training_batches
+from .data import SegmentOrder, Split, store_remarks, training_batches
 from .distributed import build_accelerator
 from .failures import Failures
 from .learner import Learner
@@ -31,6 +31,8 @@ from .settings import Settings
 _NUM_PRIOR_TRACKS = 4000
 # A tag with fewer training clips cannot be learned reliably, and deserves a word.
 _FEW_POSITIVES = 10
+# Of the first tracks, segments are read to say what a store would gain.
+_NUM_TIMED_READS = 5
 
 Event = dict[str, Any]
 
@@ -135,7 +137,9 @@ class Run:
                 learner.restore(checkpoint.tensors, progress["learners"][learner.name])
             self.print(f"{self.folder}: resumes after step {self.step} of {self.settings.num_steps}")
         else:
-            for line in [*self.train.corpus.remarks(), *self._describe_balance(), self.describe()]:
+            corpus, segments = self.train.corpus, SegmentOrder(self.train, self.settings).between(0, _NUM_TIMED_READS)
+            reading = store_remarks(corpus, *segments, self.settings.model.segment_seconds)
+            for line in [*corpus.remarks(), *self._describe_balance(), *reading, self.describe()]:
                 self.print(line)
         self.resumes.append(
             {"after_step": self.step, "commit": self.environment["commit"], "date": self.environment["date"]}
