@@ -53,6 +53,7 @@ from .training.finetune import finetune as finetune
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
+from .training.probe import probe as probe
 from .training.settings import Settings as Settings
 from .utils.extras import MissingPackageError as MissingPackageError
 

@@ -262,7 +262,7 @@ class SongTagger(ABC):
             options: see :meth:`embed_blocks`.
 
         Returns:
-            float32 [features], or [segments, features] with ``per_segment=True``; the segments start where those of :meth:`tag` do.
+            float32 [features], or [segments, features] with ``per_segment=True``; segments start where those of :meth:`tag` do.
 
         Raises:
             AudioError: the file is missing, empty, undecodable, without samples, or contains NaN.
