@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import Corpus, open_corpus
 from . import settings as _settings
-from .finetune import following_pretrained
+from .finetuned import following_pretrained
 from .settings import DataSettings, EditionName, Settings, flat
 
 # Passes over the songs; at least so many segments, with which small models learn what there is to learn from few songs.

@@ -18,7 +18,7 @@ from ..models.acceleration import accelerate_cpu_training
 from ..models.normalization import renormalise
 from .checkpoint import learner_tensors, restore_learner
 from .distributed import synchronise_batch_norms
-from .finetune import parts_to_train
+from .finetuned import parts_to_train
 from .losses import tag_loss
 from .models import build_model
 from .settings import Settings

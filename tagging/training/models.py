@@ -15,7 +15,7 @@ from ..models.heads import HEADS
 from ..models.normalization import set_momentum
 from ..tags import Vocabulary
 from ..utils.registry import Registry
-from .finetune import FINETUNED, build_finetuned, check_pretrained
+from .finetuned import FINETUNED, check_pretrained, with_new_head
 from .settings import ModelSettings, Settings
 
 # Baseline networks by name: (model settings, vocabulary, sample rate, head) -> module.
@@ -26,7 +26,13 @@ _PARTS = {"frontend": (FRONTENDS, 0), "backend": (BACKENDS, 2), "head": (HEADS, 
 _USUAL_PARTS = ("", "temporal-pooling", "linear")
 
 
-BASELINES.register(FINETUNED)(build_finetuned)
+@BASELINES.register(FINETUNED)
+def build_finetuned(
+    settings: ModelSettings, vocabulary: Vocabulary, sample_rate: int, head: str = "linear"
+) -> nn.Module:
+    """The trained tagger of model.pretrained, with a new head; see `tagging finetune`."""
+    options = {"dropout": settings.dropout} | options_for("head", head, settings.head_options)
+    return with_new_head(settings, vocabulary, sample_rate, head, options)
 
 
 @BASELINES.register("mel-statistics")

@@ -21,7 +21,7 @@ from .data import Split, predict
 from .distributed import build_accelerator
 from .endpoints import endpoints, record_fields, sources_of
 from .failures import Failures
-from .finetune import FINETUNED
+from .finetuned import FINETUNED
 from .learner import num_parameters
 from .records import describe_corpus, training_record, write_record
 from .run import Run

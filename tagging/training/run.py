@@ -21,7 +21,7 @@ from .checkpoint import newest_checkpoint, save_checkpoint
 from .data import Augment, Split, training_batches
 from .distributed import build_accelerator
 from .failures import Failures
-from .finetune import FINETUNED
+from .finetuned import FINETUNED
 from .learner import Learner
 from .models import check_options
 from .records import model_folder

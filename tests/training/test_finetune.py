@@ -14,7 +14,7 @@ import tagging
 from tagging.cli import _parser, main
 from tagging.cli.train import settings_of
 from tagging.training import train
-from tagging.training.finetune import Part
+from tagging.training.finetuned import Part
 
 TINY = [
     "optimization.num_training_segments=160", "optimization.batch_size=16", "evaluation.validation_interval=80",
