@@ -49,9 +49,11 @@ from .tags import TrackTags as TrackTags
 from .tags import Vocabulary as Vocabulary
 from .training.baselines import list_baselines as list_baselines
 from .training.defaults import settings_for as settings_for
+from .training.finetune import finetune as finetune
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
+from .training.probe import probe as probe
 from .training.settings import Settings as Settings
 from .utils.extras import MissingPackageError as MissingPackageError
 

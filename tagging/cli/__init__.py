@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import TaggingError
 from ..utils.extras import missing_package
 from ..version import __version__
-from . import bias, compare, corpus, evaluate, info, list, prepare, report, sweep, tag, train  # noqa: F401  (they register themselves)
+from . import bias, compare, corpus, evaluate, finetune, info, list, prepare, probe, report, sweep, tag, train  # noqa: F401  (they register themselves)
 from .base import COMMANDS, INTERRUPTED, OK, WRONG
 from .plugins import load_plugins
 from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush, forgiving, own_stdout

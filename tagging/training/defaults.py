@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data import Corpus, open_corpus
 from . import settings as _settings
+from .finetuned import following_pretrained
 from .settings import DataSettings, EditionName, Settings, flat
 
 # Passes over the songs; at least so many segments, with which small models learn what there is to learn from few songs.
@@ -66,6 +67,8 @@ def follow_data(settings: Settings, chosen: Collection[str] = ()) -> Settings:
     Raises:
         CorpusError, ConfigError: the corpus cannot be opened.
     """
+    following = {name: value for name, value in following_pretrained(settings).items() if name not in chosen}
+    settings, chosen = settings.override(following), {*chosen, *following}
     if settings.data.corpus == DataSettings().corpus:
         return settings
     options = settings.data.corpus_options

@@ -99,6 +99,8 @@ class ModelSettings:
     norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.05
     # Outputs start at the prevalence of each tag: otherwise the first steps only learn how rare the tags are.
     init_bias_from_prior: bool = True
+    # For the model "finetuned": the trained tagger it starts from, a name or a file; width and parts are those of that tagger.
+    pretrained: str | None = None
     # For the parts that take them. The spectrogram has half the paper's frames (512 and 256), which cost half the time.
     frontend_options: Options = Field(default_factory=lambda: {"mel": {"n_fft": 1024, "hop_length": 512}})
     backend_options: Options = Field(default_factory=dict)
@@ -119,6 +121,11 @@ class OptimizationSettings:
     gradient_accumulation_steps: PositiveInt = 1
     # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
     learning_rate: PositiveFloat = 8e-3
+    # What trains of "finetuned" besides its new head: all, nothing, or the back-end after a quarter of the run and the front-end
+    # after half of it.
+    body: Literal["whole", "gradual", "frozen"] = "whole"
+    # Of its front-end and back-end. None is a twentieth of the learning rate, which the head has.
+    body_learning_rate: PositiveFloat | None = None
     # Share of the run in which the learning rate rises from 0; it then falls along a half cosine.
     warmup_ratio: Fraction = 0.1
     # Of AdamW; not compared with others.
