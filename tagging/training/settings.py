@@ -64,10 +64,7 @@ class DataSettings:
 
 @table
 class AugmentationSettings:
-    """What is changed in training segments, each at random; for recordings, above all for few of them.
-
-    All are off: ``sheet-music`` has its own degradations, and each can remove what a tag is about.
-    """
+    """What is changed in training segments, each at random. All is off: each can remove what a tag is about."""
 
     # Louder or softer by up to so many dB. Off: loudness may be what a tag is about.
     gain_db: NonNegative = 0.0
