@@ -103,7 +103,7 @@ def rewritten(path, **changes) -> None:
             {"config": {"frontend": "x", "backend": "y", "segment_samples": 1, "hop_samples": 1}},
             "front-end 'x' and the back-end 'y'.*--plugin",
         ),
-        ({"config": {"frontend": ["waveform"], "backend": "dense"}}, "do not fit"),
+        ({"config": {"frontend": ["waveform"], "backend": "dense"}}, "damaged or not"),
         ({"card": None}, "card"),
         ({"card": "free"}, "card='free': it should be an object"),
         ({"card": {"text": "x" * 2**24}}, "16,777,216"),
