@@ -71,8 +71,8 @@ class MelSpec:
             )
         if self.n_fft > MAX_OVERLAP * self.hop_length:
             raise ConfigError(
-                f"log-mel spectrogram: a window of {self.n_fft} samples every {self.hop_length}: each sample would be in more than "
-                f"{MAX_OVERLAP} windows; take a longer hop"
+                f"log-mel spectrogram: a window of {self.n_fft} samples every {self.hop_length}: each sample would be in more "
+                f"than {MAX_OVERLAP} windows; take a longer hop"
             )
         if self.mel_scale not in _SCALES:
             raise unknown_name("mel scale", self.mel_scale, _SCALES)

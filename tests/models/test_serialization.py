@@ -395,9 +395,9 @@ def test_a_card_that_cannot_be_read_again_is_not_saved(tmp_path, card):
 
 
 def test_segments_too_large_for_a_computer_are_refused(tmp_path):
-    """A hop of one sample: a spectrogram of 15 s would be 92 MB, and the maps behind it gigabytes."""
-    options = {"mel": {"hop_length": 1}}
-    tagger = build_tagger("spectrogram-vgg", "temporal-pooling", TAGS, 15.0, width=0.1, frontend_options=options)
+    """Two minutes with a hop of 8 samples: a spectrogram of 92 MB, and the maps behind it gigabytes."""
+    options = {"mel": {"hop_length": 8}}
+    tagger = build_tagger("spectrogram-vgg", "temporal-pooling", TAGS, 120.0, width=0.1, frontend_options=options)
     path = tagger.save(tmp_path / "it.safetensors")
     with pytest.raises(CheckpointError, match="GiB: shorten the segments"):
         load_tagger(path)
