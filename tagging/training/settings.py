@@ -64,10 +64,7 @@ class DataSettings:
 
 @table
 class AugmentationSettings:
-    """What is changed in training segments, each at random; for recordings, above all for few of them.
-
-    All are off: ``sheet-music`` brings its own degradations, and each can remove what a tag is about.
-    """
+    """What is changed in training segments, each at random. All is off: each can remove what a tag is about."""
 
     # Louder or softer by up to so many dB. Off: loudness may be what a tag is about.
     gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
@@ -81,8 +78,7 @@ class AugmentationSettings:
     time_mask_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     # ... and two bands of up to so many octaves removed. Off: a short segment has little to spare.
     frequency_mask_octaves: Annotated[float, Field(ge=0, le=10)] = 0.0
-    # Pairs of segments are added, with their labels, by weights from Beta(alpha, alpha). Off: where one of the two is louder, the
-    # mean of the labels is not what one hears.
+    # Pairs of segments are added, with labels, by weights from Beta(alpha, alpha). Off: labels do not mix as loudness does.
     mixup_alpha: Annotated[float, Field(ge=0, le=100)] = 0.0
 
 
@@ -121,7 +117,7 @@ class OptimizationSettings:
     gradient_accumulation_steps: PositiveInt = 1
     # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
     learning_rate: LearningRate = 8e-3
-    # What of "finetuned" trains besides its head: all, nothing, or the back-end from a quarter and the front-end from half of the run.
+    # What trains of "finetuned" besides its new head; gradual: the back-end after 1/4 of the run, the front-end after 1/2.
     body: Literal["whole", "gradual", "frozen"] = "whole"
     # Of its front-end and back-end. None is a twentieth of the learning rate, which the head has.
     body_learning_rate: LearningRate | None = None
