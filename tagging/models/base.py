@@ -260,6 +260,13 @@ class TaggerNetwork(nn.Module):
             waveform = torch.as_tensor(np.asarray(segments), device=self.device)
             return network(waveform).float().sigmoid().cpu().numpy()
 
+    def embeddings(self, segments: np.ndarray) -> np.ndarray:
+        """Features before the head: float32 [batch, samples] -> float32 [batch, features], without gradients."""
+        with self.inference() as network:
+            waveform = torch.as_tensor(np.asarray(segments), device=self.device)
+            x = waveform if network.frontend.takes_float32 else in_type_of_weights(waveform, self)
+            return network.backend(network.frontend(x)).float().cpu().numpy()
+
     @contextlib.contextmanager
     def inference(self: N) -> Iterator[N]:
         """Context manager: this network in evaluation mode, without gradients.

@@ -133,7 +133,7 @@ def taggram(
 class SongTagger(ABC):
     """Tags of whole songs, for any engine that scores segments.
 
-    A subclass sets the attributes and defines :meth:`scores`.
+    A subclass sets the attributes and defines :meth:`scores` and :meth:`embeddings`.
 
     Attributes:
         vocabulary: the tags, in the order of the scores.
@@ -152,6 +152,10 @@ class SongTagger(ABC):
     @abstractmethod
     def scores(self, segments: np.ndarray) -> np.ndarray:
         """Scores of a batch of segments: float32 [batch, samples] -> float32 [batch, tags] in [0, 1]."""
+
+    def embeddings(self, segments: np.ndarray) -> np.ndarray:
+        """Features before the head of a batch of segments: float32 [batch, samples] -> float32 [batch, features]."""
+        raise NotImplementedError
 
     @property
     def default_batch_size(self) -> int:
@@ -184,6 +188,30 @@ class SongTagger(ABC):
         with AudioFile(source) as file:
             result = self.tag_blocks(file.blocks(self.sample_rate), **options)
             return replace(result, notes=(*file.notes, *result.notes))
+
+    def embed(
+        self, source: AudioSource, *, per_segment: bool = False, hop_seconds: float | None = None
+    ) -> np.ndarray:
+        """Describe a sound file by the features before the head, for similarity or a classifier of one's own.
+
+        Args:
+            source: see :meth:`tag`.
+            per_segment: one vector a segment, rather than their mean.
+            hop_seconds: see :meth:`tag_blocks`.
+
+        Returns:
+            float32 [features], or [segments, features].
+
+        Raises:
+            AudioError, ConfigError: see :meth:`tag`.
+        """
+        hop = self.hop_samples if hop_seconds is None else in_samples("hop_seconds", hop_seconds, self.sample_rate)
+        with AudioFile(source) as file:
+            blocks = file.blocks(self.sample_rate)
+            song = taggram(
+                self.embeddings, blocks, self.segment_samples, hop, self.song_padding, self.default_batch_size
+            )
+        return song.scores if per_segment else song.scores.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def tag_waveform(self, waveform: np.ndarray, sample_rate: int, **options: Any) -> TrackTags:
         """Tag a waveform in memory.
