@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ..models.onnx.engine import OnnxTagger
-from ..models.serialization import read_arrays, read_description
 from ..tags import Vocabulary
 from ..utils.legacy import current_state
 from .graphs import Graph
@@ -38,6 +37,8 @@ def load_bundled_onnx(name: str, threads: int = 1) -> OnnxTagger:
     Raises:
         CheckpointError: the file is damaged.
     """
+    from ..models.serialization import read_arrays
+
     description, arrays = read_arrays(bundled_path(name))
     arrays = current_state(arrays)
     return Graph(graph_of(name)).tagger(
@@ -51,5 +52,7 @@ def bundled_card(name: str) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is damaged.
     """
+    from ..models.serialization import read_description
+
     description = read_description(bundled_path(name))
     return {"name": name, **description.card, "tags": [tag["name"] for tag in description.tags]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..models.onnx.container import DESCRIPTION, fill, metadata, weights
-from ..models.onnx.description import OnnxDescription, parse_onnx_description
+from ..models.onnx.description import OnnxDescription
 from ..models.onnx.engine import OnnxTagger
 from ..tags import Vocabulary
 
@@ -42,7 +42,7 @@ class Graph:
     @cached_property
     def description(self) -> OnnxDescription:
         """What it says of itself; tags and card are those of a tagger that it was made of."""
-        return parse_onnx_description(metadata(self.model)[DESCRIPTION])
+        return OnnxDescription(**json.loads(metadata(self.model)[DESCRIPTION]))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of the weights that it needs."""
@@ -68,8 +68,3 @@ class Graph:
         single = {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
         description = replace(self.description, tags=tags, card=dict(card))
         return OnnxTagger(fill(self.model, single), description, threads)
-
-
-def plain_config(graph: Graph) -> dict[str, Any]:
-    """The configuration of a graph's tagger, as its file of weights has it."""
-    return json.loads(json.dumps(asdict(graph.description)["config"]))

@@ -17,11 +17,10 @@ import numpy as np
 from ..audio.mel_spec import PRESETS
 from ..errors import CheckpointError
 from ..models.onnx.engine import OnnxTagger
-from ..models.serialization import write_tagger
 from ..tags import Vocabulary
 from ..utils.files import cache_dir, clear_remains, locked
 from ..utils.legacy import current_state
-from .graphs import Graph, plain_config
+from .graphs import Graph
 from .tf_checkpoint import parse_checkpoint
 from .tf_names import converted
 from .wheel import WHEEL, fetched_wheel
@@ -171,6 +170,8 @@ def _cached(folder: Path, card: dict[str, Any]) -> dict[str, np.ndarray] | None:
 
 def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> None:
     """Write the four taggers. Members of the wheel are read by name; nothing is extracted or imported."""
+    from ..models.serialization import write_tagger
+
     with zipfile.ZipFile(wheel) as archive:
         for card in cards.values():
             prefix = f"musicnn/{card['checkpoint']}/"
@@ -180,5 +181,5 @@ def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> Non
             counters = [name.replace("running_mean", "num_batches_tracked") for name in arrays if "running_mean" in name]
             arrays |= {name: np.zeros((), np.int64) for name in counters}
             tags = Vocabulary(card["tags"]).to_list()
-            description = {"config": plain_config(graph), "tags": tags, "card": _public_card(card)}
+            description = {"config": graph.description.config, "tags": tags, "card": _public_card(card)}
             write_tagger(_path(folder, card), description, arrays)

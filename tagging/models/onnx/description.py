@@ -1,25 +1,14 @@
-"""What the file of an exported tagger says beside its graph; checked, because a file may come from a stranger.
-
-Book: ``book/putting_together``.
-"""
+"""What the file of an exported tagger says beside its graph. Book: ``book/putting_together``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
-
-from ...errors import ConfigError
-from ..config import MAX_DESCRIPTION, MAX_HOP, MAX_OVERLAP, MAX_SEGMENT, MAX_TAGS, SampleRate, config_error
+from dataclasses import dataclass, field
+from typing import Any
 
 FORMAT = "tagging-onnx/1"
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
-Samples = Annotated[int, Field(ge=1, le=MAX_SEGMENT)]
 
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True)
 class OnnxDescription:
     """What an engine must know of a model.
 
@@ -34,35 +23,10 @@ class OnnxDescription:
     """
 
     format: str
-    sample_rate: SampleRate
-    segment_samples: Samples
-    hop_samples: Annotated[int, Field(ge=1, le=MAX_HOP)]
-    tags: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_TAGS)]
+    sample_rate: int
+    segment_samples: int
+    hop_samples: int
+    tags: list[dict[str, Any]]
     card: dict[str, Any]
-    song_padding: Annotated[int, Field(ge=0, le=MAX_SEGMENT)] = 0
-    config: dict[str, Any] = Field(default_factory=dict)
-
-
-_DESCRIPTION = TypeAdapter(OnnxDescription)
-
-
-def parse_onnx_description(text: str) -> OnnxDescription:
-    """Read the JSON in the metadata of a model.
-
-    Raises:
-        ConfigError: what is wrong with it.
-    """
-    if len(text) > MAX_DESCRIPTION:
-        raise ConfigError(f"a description of {len(text):,} characters, more than {MAX_DESCRIPTION:,}")
-    try:
-        description = _DESCRIPTION.validate_json(text)
-    except ValidationError as error:
-        raise config_error(error) from error
-    if description.format != FORMAT:
-        raise ConfigError(f"format {description.format!r}, this version reads {FORMAT!r}; update the package")
-    if description.hop_samples * MAX_OVERLAP < description.segment_samples:
-        raise ConfigError(
-            f"segments of {description.segment_samples} samples every {description.hop_samples}: "
-            f"at most {MAX_OVERLAP} may overlap"
-        )
-    return description
+    song_padding: int = 0
+    config: dict[str, Any] = field(default_factory=dict)

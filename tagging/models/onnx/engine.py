@@ -18,7 +18,7 @@ from ...errors import CheckpointError, ConfigError, TaggingError
 from ...tags import Vocabulary
 from ..inference import SongTagger
 from .container import DESCRIPTION, check_model, is_intact, metadata, read_bytes
-from .description import OnnxDescription, parse_onnx_description
+from .description import OnnxDescription
 
 INPUT, LOGITS, EMBEDDING, LOG_MEL = "waveform", "logits", "embedding", "log_mel"
 # What the models of one process may take together: a feature map of 1 GiB, as limits.py allows, its input, and room.
@@ -102,6 +102,8 @@ class OnnxTagger(SongTagger):
     @classmethod
     def from_bytes(cls, model: bytes, name: str, *, threads: int = 1) -> OnnxTagger:
         """The same from the contents of a file, which messages call ``name``."""
+        from .checks import parse_onnx_description  # pydantic takes as long as to tag a song: only strangers' files pay for it
+
         try:
             entries = metadata(model)
             if DESCRIPTION not in entries:

@@ -17,8 +17,9 @@ import torch
 from ...errors import ConfigError, TaggingError
 from ...utils.extras import missing_package
 from ...utils.files import atomic_write
+from .checks import parse_onnx_description
 from .container import check_model, with_metadata
-from .description import FORMAT, parse_onnx_description
+from .description import FORMAT
 from .engine import EMBEDDING, INPUT, LOG_MEL, LOGITS
 from .graph import ExportNetwork
 
