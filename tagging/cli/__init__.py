@@ -14,7 +14,6 @@ from .base import COMMANDS, INTERRUPTED, OK, WRONG
 from .plugins import load_plugins
 from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush, forgiving, own_stdout
 
-
 # Each is a module of this folder, which registers the command.
 OWN_COMMANDS = ("tag", "train", "evaluate", "compare", "sweep", "report", "bias", "export", "corpus", "prepare", "list", "info")
 

@@ -14,7 +14,7 @@ from .terminal import show
     "export",
     help="write a tagger as an ONNX file, which runs without PyTorch",
     description="Write a tagger as an ONNX file: waveform in, logits and embedding out, any number of segments at once, with its "
-    "tags, sample rate, licence and origin in the metadata. `tagging tag --model FILE.onnx` runs it, and so does whatever runs ONNX.",
+    "tags, sample rate, licence and origin in the metadata. `tagging tag --model FILE.onnx` runs it; so does whatever runs ONNX.",
 )
 def export(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging export``."""

@@ -189,9 +189,7 @@ class SongTagger(ABC):
             result = self.tag_blocks(file.blocks(self.sample_rate), **options)
             return replace(result, notes=(*file.notes, *result.notes))
 
-    def embed(
-        self, source: AudioSource, *, per_segment: bool = False, hop_seconds: float | None = None
-    ) -> np.ndarray:
+    def embed(self, source: AudioSource, *, per_segment: bool = False, hop_seconds: float | None = None) -> np.ndarray:
         """Describe a sound file by the features before the head, for similarity or a classifier of one's own.
 
         Args:

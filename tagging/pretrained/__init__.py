@@ -136,7 +136,9 @@ def _load_onnx(name: str | os.PathLike[str], threads: int) -> OnnxTagger:
     if name in list_bundled():
         return load_bundled_onnx(str(name), threads)
     if Path(name).suffix != ".onnx":
-        raise ConfigError(f"{name}: onnxruntime runs exported taggers; write one with `tagging export {name} model.onnx`")
+        raise ConfigError(
+            f"{name}: onnxruntime runs exported taggers; write one with `tagging export {name} model.onnx`"
+        )
     return OnnxTagger.load(name, threads=threads)
 
 

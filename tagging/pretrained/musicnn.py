@@ -178,7 +178,9 @@ def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> Non
             variables = parse_checkpoint(archive.read(f"{prefix}.index"), archive.read(f"{prefix}.data-00000-of-00001"))
             graph = Graph(card["architecture"])
             arrays = converted(variables, card["architecture"], graph.shapes())
-            counters = [name.replace("running_mean", "num_batches_tracked") for name in arrays if "running_mean" in name]
+            counters = [
+                name.replace("running_mean", "num_batches_tracked") for name in arrays if "running_mean" in name
+            ]
             arrays |= {name: np.zeros((), np.int64) for name in counters}
             tags = Vocabulary(card["tags"]).to_list()
             description = {"config": graph.description.config, "tags": tags, "card": _public_card(card)}

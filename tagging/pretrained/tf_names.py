@@ -151,7 +151,9 @@ def converted(
             raise CheckpointError(f"the layout {layout!r} has no variable {name!r}")
         target = f"{modules[layer]}.{VARIABLES[variable]}"
         if target not in missing or _long_axes(shapes[target]) != _long_axes(array.T.shape):
-            raise CheckpointError(f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger")
+            raise CheckpointError(
+                f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger"
+            )
         # numpy's .T reverses all axes
         arrays[target] = np.ascontiguousarray(array.T).reshape(shapes[target])
         missing.discard(target)

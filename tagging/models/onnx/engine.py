@@ -102,7 +102,9 @@ class OnnxTagger(SongTagger):
     @classmethod
     def from_bytes(cls, model: bytes, name: str, *, threads: int = 1) -> OnnxTagger:
         """The same from the contents of a file, which messages call ``name``."""
-        from .checks import parse_onnx_description  # pydantic takes as long as to tag a song: only strangers' files pay for it
+        from .checks import (
+            parse_onnx_description,
+        )  # pydantic takes as long as to tag a song: only strangers' files pay for it
 
         try:
             entries = metadata(model)
@@ -112,14 +114,18 @@ class OnnxTagger(SongTagger):
                     "beside it"
                 )
             if not is_intact(model):
-                raise CheckpointError(f"{name}: damaged: its contents do not have its SHA-256; fetch or export it again")
+                raise CheckpointError(
+                    f"{name}: damaged: its contents do not have its SHA-256; fetch or export it again"
+                )
             description = parse_onnx_description(entries[DESCRIPTION])
             check_model(model, is_ours=True)
             return cls(model, description, threads)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, TaggingError) as error:
             if isinstance(error, CheckpointError) and str(error).startswith(name):
                 raise
-            raise CheckpointError(f"{name}: not a tagger in an ONNX file ({error}); fetch or export it again") from error
+            raise CheckpointError(
+                f"{name}: not a tagger in an ONNX file ({error}); fetch or export it again"
+            ) from error
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -160,7 +166,9 @@ def run(
     except Exception as error:
         raise TaggingError(f"onnxruntime cannot compute {output}: {first_line(error)}") from error
     if array.shape[:1] != (rows,) or (columns is not None and array.shape != (rows, columns)):
-        raise TaggingError(f"the model makes {output} of shape {array.shape}, where {(rows, columns or '...')} is expected")
+        raise TaggingError(
+            f"the model makes {output} of shape {array.shape}, where {(rows, columns or '...')} is expected"
+        )
     return array
 
 
