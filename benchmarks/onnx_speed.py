@@ -34,7 +34,7 @@ print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 """
 
 
-def cost(command: list[str]) -> tuple[float, float]:
+def measured(command: list[str]) -> tuple[float, float]:
     """CPU seconds and peak MiB of a command, in a process of its own."""
     run = subprocess.run([sys.executable, "-c", CHILD, *command], check=True, capture_output=True, text=True)
     seconds, peak = map(float, run.stdout.split())
@@ -46,7 +46,7 @@ def whole_calls(commands: dict[str, list[str]], rounds: int) -> None:
     rows: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for round_ in range(rounds + 1):
         for name, command in commands.items():
-            result = cost(command)
+            result = measured(command)
             if round_:  # the first reads the files
                 rows[name].append(result)
     base = [seconds for seconds, _ in next(iter(rows.values()))]
@@ -61,14 +61,14 @@ def per_core(model: str, path: Path, rounds: int) -> None:
     """An mp3 to tags, in this process, so without the start."""
     with AudioFile(path) as file:
         seconds = sum(len(block) for block in file.blocks(16000)) / 16000
-    engine, tagger = tagging.load_tagger(model, engine="onnx"), tagging.load_tagger(model)
+    runtime, tagger = tagging.load_tagger(model, runtime="onnx"), tagging.load_tagger(model)
     fused = tagging.fuse(tagger)
-    candidates = {"onnxruntime": engine, "PyTorch": tagger, "PyTorch, fused": fused}
+    candidates = {"onnxruntime": runtime, "PyTorch": tagger, "PyTorch, fused": fused}
     times = in_turn({name: lambda it=it: it.tag(path) for name, it in candidates.items()}, rounds)
     print(f"\n{model}, mp3 to tags on one core, times real time")
     for name, values in times.items():
         print(f"{name:44} {seconds / statistics.median(values):7.0f}")
-    print(f"largest difference of scores: {abs(engine.tag(path).taggram - tagger.tag(path).taggram).max():.1e}")
+    print(f"largest difference of scores: {abs(runtime.tag(path).taggram - tagger.tag(path).taggram).max():.1e}")
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def main() -> None:
         per_core(options.model, song, options.rounds)
         if options.hours:
             write_mp3(long, 60 * options.hours, 22050)  # hours of 44.1 kHz take minutes to encode
-            seconds, peak = cost([*tag[:-2], str(long), "--model", options.model])
+            seconds, peak = measured([*tag[:-2], str(long), "--model", options.model])
             print(f"\n{options.hours:g} hours of music: peak of {peak:.0f} MiB, {seconds:.0f} CPU s")
 
 

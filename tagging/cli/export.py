@@ -35,11 +35,11 @@ def export(parser: argparse.ArgumentParser) -> Run:
 
 def _export(options: argparse.Namespace) -> int:
     from ..audio.examples import sound_path
-    from ..models.onnx.engine import OnnxTagger
+    from ..models.onnx.onnx_tagger import OnnxTagger
     from ..pretrained import load_tagger
 
     path = check_output_file("the output", Path(options.output), [".onnx"])
-    tagger = load_tagger(tagger_path(options.model), engine="torch")
+    tagger = load_tagger(tagger_path(options.model), runtime="torch")
     tagger.export(path, half=options.fp16, log_mel=options.log_mel)
     sound = sound_path("greensleeves")
     difference = abs(OnnxTagger.load(path).tag(sound).taggram - tagger.tag(sound).taggram).max()

@@ -109,7 +109,7 @@ def _tagger(name: str, device: str, threads: int) -> SongTagger:
     from ..pretrained import list_pretrained, load_tagger
 
     if device == "cpu" and (name in list_pretrained() or name.endswith(".onnx")):
-        return load_tagger(name, engine="onnx", threads=threads)
+        return load_tagger(name, runtime="onnx", threads=threads)
     tagger = load_tagger(name, device=device)
     import torch
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import CheckpointError, ConfigError, unknown_name
-from ..models.onnx.engine import OnnxTagger
+from ..models.onnx.onnx_tagger import OnnxTagger
 from ..utils.extras import missing_package
 from . import musicnn
 from .bundled import bundled_card, bundled_path, list_bundled, load_bundled_onnx
@@ -61,7 +61,7 @@ def pretrained_card(name: str) -> dict[str, Any]:
 
 @overload
 def load_tagger(
-    name: str | os.PathLike[str], *, device: str | torch.device | None = None, engine: Literal["torch"] | None = None
+    name: str | os.PathLike[str], *, device: str | torch.device | None = None, runtime: Literal["torch"] | None = None
 ) -> Tagger: ...
 
 
@@ -70,7 +70,7 @@ def load_tagger(
     name: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
-    engine: Literal["onnx"],
+    runtime: Literal["onnx"],
     threads: int = 1,
 ) -> OnnxTagger: ...
 
@@ -79,7 +79,7 @@ def load_tagger(
     name: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
-    engine: Literal["torch", "onnx"] | None = None,
+    runtime: Literal["torch", "onnx"] | None = None,
     threads: int = 1,
 ) -> Tagger | OnnxTagger:
     """Load a trained tagger, in evaluation mode.
@@ -92,24 +92,24 @@ def load_tagger(
             :meth:`~tagging.models.tagger.Tagger.save` or :meth:`~tagging.models.tagger.Tagger.export`. musicnn's weights are
             fetched at first use and kept in the cache.
         device: ``"cpu"``, ``"cuda"``, ...; None is the CPU.
-        engine: ``"torch"``, or ``"onnx"`` for onnxruntime, which is on the CPU and starts sooner, in less memory, with the same
+        runtime: ``"torch"``, or ``"onnx"`` for onnxruntime, which is on the CPU and starts sooner, in less memory, with the same
             scores within 1e-5. None is PyTorch for a name, where that is installed. An exported file always needs
             onnxruntime, a saved one PyTorch.
         threads: of onnxruntime; those of PyTorch are ``torch.set_num_threads``.
 
     Raises:
-        ConfigError: neither a known name nor a file (the message suggests the nearest name), or an unusable device or engine.
+        ConfigError: neither a known name nor a file (the message suggests the nearest name), or an unusable device or runtime.
         CheckpointError: a damaged file, one that is not a tagger, or one of unregistered parts.
         DownloadError: weights could not be fetched; the message says how to copy them by hand.
         MissingPackageError: PyTorch is needed and not installed.
 
     Book: ``book/tag_a_song``.
     """
-    if engine not in ("torch", "onnx", None):
-        raise unknown_name("engine", engine, ("torch", "onnx"))
-    if engine == "onnx" or Path(name).suffix == ".onnx" or (engine is None and name in _names() and not _has_torch()):
-        if engine == "torch":
-            raise ConfigError(f"{name}: PyTorch does not run ONNX files; leave engine='torch' out")
+    if runtime not in ("torch", "onnx", None):
+        raise unknown_name("runtime", runtime, ("torch", "onnx"))
+    if runtime == "onnx" or Path(name).suffix == ".onnx" or (runtime is None and name in _names() and not _has_torch()):
+        if runtime == "torch":
+            raise ConfigError(f"{name}: PyTorch does not run ONNX files; leave runtime='torch' out")
         if str(device or "cpu") != "cpu":
             raise ConfigError(f"device {str(device)!r}: onnxruntime runs on the CPU here; use 'cpu', or None")
         return _load_onnx(name, threads)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..models.onnx.engine import OnnxTagger
+from ..models.onnx.onnx_tagger import OnnxTagger
 from ..tags import Vocabulary
 from ..utils.legacy import current_state
 from .graphs import Graph

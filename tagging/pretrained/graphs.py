@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import CheckpointError
 from ..models.onnx.container import DESCRIPTION, fill, metadata, weights
 from ..models.onnx.description import OnnxDescription
-from ..models.onnx.engine import OnnxTagger
+from ..models.onnx.onnx_tagger import OnnxTagger
 from ..tags import Vocabulary
 
 FOLDER = Path(__file__).with_name("graphs")

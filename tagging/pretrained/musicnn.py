@@ -16,7 +16,7 @@ import numpy as np
 
 from ..audio.mel_spec import PRESETS
 from ..errors import CheckpointError
-from ..models.onnx.engine import OnnxTagger
+from ..models.onnx.onnx_tagger import OnnxTagger
 from ..tags import Vocabulary
 from ..utils.files import cache_dir, clear_remains, locked
 from ..utils.legacy import current_state

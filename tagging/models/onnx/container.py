@@ -1,6 +1,6 @@
 """The file of an exported tagger: an ONNX model with a description and a digest in its metadata; read and written without onnx.
 
-A file may come from a stranger, so what is in it is checked before an engine sees it: only operations that end, no weights in
+A file may come from a stranger, so what is in it is checked before an runtime sees it: only operations that end, no weights in
 other files, whose names could be those of any file here, and nothing damaged.
 Format: the fields of onnx.proto, by number.
 """
@@ -64,8 +64,8 @@ def metadata(model: bytes) -> dict[str, str]:
 
 def with_metadata(model: bytes, description: str) -> bytes:
     """The model with a description, and a digest of all of this at its end."""
-    kept = b"".join(field(number, value) for number, value in fields(model) if number != MODEL_METADATA)
-    body = kept + _entry(DESCRIPTION, description)
+    others = b"".join(field(number, value) for number, value in fields(model) if number != MODEL_METADATA)
+    body = others + _entry(DESCRIPTION, description)
     return body + _signature(body)
 
 
@@ -117,7 +117,7 @@ def emptied(model: bytes, names: set[str]) -> bytes:
 
 
 def check_model(model: bytes, *, is_ours: bool) -> None:
-    """Refuse what an engine should not be given.
+    """Refuse what an runtime should not be given.
 
     Args:
         model: contents of a file.

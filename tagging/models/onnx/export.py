@@ -20,8 +20,8 @@ from ...utils.files import atomic_write
 from .checks import parse_onnx_description
 from .container import check_model, with_metadata
 from .description import FORMAT
-from .engine import EMBEDDING, INPUT, LOG_MEL, LOGITS
 from .graph import ExportNetwork
+from .onnx_tagger import EMBEDDING, INPUT, LOG_MEL, LOGITS
 
 if TYPE_CHECKING:
     from ..tagger import Tagger
@@ -104,7 +104,7 @@ def _exported(network: ExportNetwork, samples: int) -> Any:
 
 
 def _halve(model: Any) -> None:
-    """Store filters and matrices in half precision; the engine converts them when it loads the file."""
+    """Store filters and matrices in half precision; the runtime converts them when it loads the file."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 

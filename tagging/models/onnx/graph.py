@@ -1,7 +1,7 @@
 """The network as it is exported: the same weights under the same names, in a form that other engines run well.
 
 Three rewrites, all computed in the graph from the plain weights, so that a file needs no weights but those of the tagger and an
-engine computes what does not depend on the sound once, when it loads the file:
+runtime computes what does not depend on the sound once, when it loads the file:
 
 * The spectrum is a convolution with sines and cosines, because engines have no fast Fourier transform, or a slow one.
 * The maximum comes before normalisation, which needs the sign of its gain; see :mod:`tagging.models.acceleration.fusion`.
@@ -163,8 +163,8 @@ class ExportedSoftmaxGroupHead(SoftmaxGroupHead):
         columns = list(logits.split(1, dim=1))
         for members in self.groups:
             inside = torch.cat([columns[tag] for tag in members], dim=1)  # [batch, group]
-            own = torch.eye(len(members), dtype=torch.bool)
-            others = torch.where(own, torch.zeros(()), inside[:, None])  # [batch, group, group]
+            diagonal = torch.eye(len(members), dtype=torch.bool)
+            others = torch.where(diagonal, torch.zeros(()), inside[:, None])  # [batch, group, group]
             largest = others.amax(dim=-1, keepdim=True)
             total = largest[..., 0] + (others - largest).exp().sum(dim=-1).log()
             for tag, column in zip(members, (inside - total).split(1, dim=1), strict=True):

@@ -26,8 +26,8 @@ from tagging import (
 )
 from tagging.errors import CheckpointError, ConfigError, TaggingError
 from tagging.models.onnx.container import DESCRIPTION, MAX_DEPTH, check_model, is_intact, metadata, with_metadata
-from tagging.models.onnx.engine import OnnxTagger
 from tagging.models.onnx.export import onnx_bytes
+from tagging.models.onnx.onnx_tagger import OnnxTagger
 from tagging.tags import Tag, Vocabulary
 
 VOCABULARY = Vocabulary(
@@ -49,16 +49,16 @@ def build(frontend: str, backend: str, head: str = "linear") -> Tagger:
     return tagger
 
 
-def check(engine: OnnxTagger, tagger: Tagger) -> None:
+def check(runtime: OnnxTagger, tagger: Tagger) -> None:
     """Scores and embeddings of several batches are PyTorch's within 1e-5 (of the largest, for embeddings)."""
     for batch in (1, 2, 5):
         segments = 0.1 * np.random.default_rng(batch).standard_normal((batch, tagger.segment_samples)).astype(
             np.float32
         )
-        np.testing.assert_allclose(engine.scores(segments), tagger.scores(segments), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(runtime.scores(segments), tagger.scores(segments), rtol=0, atol=1e-5)
         features = tagger.embeddings(segments)
         np.testing.assert_allclose(
-            engine.embeddings(segments), features, rtol=0, atol=1e-5 * max(1, abs(features).max())
+            runtime.embeddings(segments), features, rtol=0, atol=1e-5 * max(1, abs(features).max())
         )
 
 
@@ -88,10 +88,10 @@ def file(plain, tmp_path) -> Path:
 @pytest.mark.parametrize("name", list_pretrained())
 def test_pretrained_taggers_score_the_same(name):
     """Real music, in one run without PyTorch's networks and one with them."""
-    engine, tagger = load_tagger(name, engine="onnx"), load_tagger(name)
-    ours, theirs = engine.tag(sound_path("greensleeves")), tagger.tag(sound_path("greensleeves"))
+    runtime, tagger = load_tagger(name, runtime="onnx"), load_tagger(name)
+    ours, theirs = runtime.tag(sound_path("greensleeves")), tagger.tag(sound_path("greensleeves"))
     np.testing.assert_allclose(ours.taggram, theirs.taggram, rtol=0, atol=1e-5)
-    assert (engine.vocabulary, engine.card) == (tagger.vocabulary, tagger.card)
+    assert (runtime.vocabulary, runtime.card) == (tagger.vocabulary, tagger.card)
     np.testing.assert_array_equal(ours.times, theirs.times)
     assert ours.notes == theirs.notes
 
@@ -115,9 +115,12 @@ def test_every_head_scores_the_same(head):
 @pytest.mark.parametrize("name", ["msd-musicnn", "mtt-vgg", "laptop-spectrogram-1M", "laptop-waveform-1M"])
 def test_shipped_graphs_are_those_that_are_exported(name, tmp_path):
     """The graphs without weights in the package, against an export of today."""
-    engine, shipped = OnnxTagger.load(load_tagger(name).export(tmp_path / "it.onnx")), load_tagger(name, engine="onnx")
-    segments = load_segments(engine)
-    np.testing.assert_allclose(engine.scores(segments), shipped.scores(segments), rtol=0, atol=1e-6)
+    runtime, shipped = (
+        OnnxTagger.load(load_tagger(name).export(tmp_path / "it.onnx")),
+        load_tagger(name, runtime="onnx"),
+    )
+    segments = load_segments(runtime)
+    np.testing.assert_allclose(runtime.scores(segments), shipped.scores(segments), rtol=0, atol=1e-6)
 
 
 def load_segments(tagger: OnnxTagger) -> np.ndarray:
@@ -133,34 +136,34 @@ def test_a_trained_tagger_scores_the_same(plain):
 
 
 def test_it_does_what_a_tagger_does(plain, file):
-    tagger, engine = plain[0], load_tagger(file)
-    assert isinstance(engine, OnnxTagger)
-    assert (engine.vocabulary, engine.card, engine.thresholds) == (VOCABULARY, CARD, {"slow": 0.25})
+    tagger, runtime = plain[0], load_tagger(file)
+    assert isinstance(runtime, OnnxTagger)
+    assert (runtime.vocabulary, runtime.card, runtime.thresholds) == (VOCABULARY, CARD, {"slow": 0.25})
     sound = sound_path("greensleeves")
     for options in ({}, {"hop_seconds": 0.25}, {"batch_size": 7}):
-        ours, theirs = engine.tag(sound, **options), tagger.tag(sound, **options)
+        ours, theirs = runtime.tag(sound, **options), tagger.tag(sound, **options)
         np.testing.assert_allclose(ours.taggram, theirs.taggram, rtol=0, atol=1e-5)
     waveform = np.random.default_rng(0).standard_normal(44100).astype(np.float32) * 0.1
     np.testing.assert_allclose(
-        engine.tag_waveform(waveform, 22050).scores, tagger.tag_waveform(waveform, 22050).scores, rtol=0, atol=1e-5
+        runtime.tag_waveform(waveform, 22050).scores, tagger.tag_waveform(waveform, 22050).scores, rtol=0, atol=1e-5
     )
-    np.testing.assert_allclose(engine.embed(sound), tagger.embed(sound), rtol=0, atol=1e-5)
-    each = engine.embed(sound, per_segment=True)
-    assert each.shape == (len(engine.tag(sound).times), tagger.backend.out_features)
-    np.testing.assert_allclose(each.mean(axis=0), engine.embed(sound), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(runtime.embed(sound), tagger.embed(sound), rtol=0, atol=1e-5)
+    each = runtime.embed(sound, per_segment=True)
+    assert each.shape == (len(runtime.tag(sound).times), tagger.backend.out_features)
+    np.testing.assert_allclose(each.mean(axis=0), runtime.embed(sound), rtol=0, atol=1e-6)
 
 
 def test_half_precision_and_the_spectrogram_are_made_where_asked(tmp_path):
     tagger = build("spectrogram-vgg", "dense")
-    engine = OnnxTagger.load(tagger.export(tmp_path / "it.onnx", half=True, log_mel=True))
+    runtime = OnnxTagger.load(tagger.export(tmp_path / "it.onnx", half=True, log_mel=True))
     stored = {tensor.name: tensor.data_type for tensor in onnx.load(tmp_path / "it.onnx").graph.initializer}
     assert stored["frontend.blocks.0.conv.weight.float16"] == TensorProto.FLOAT16
     assert stored["frontend.blocks.0.conv.bias"] == stored["frontend.log_mel.bank"] == TensorProto.FLOAT
-    segments = load_segments(engine)
-    np.testing.assert_allclose(engine.scores(segments), tagger.scores(segments), rtol=0, atol=5e-3)
+    segments = load_segments(runtime)
+    np.testing.assert_allclose(runtime.scores(segments), tagger.scores(segments), rtol=0, atol=5e-3)
     with torch.inference_mode():
         expected = tagger.frontend.log_mel(torch.from_numpy(segments)).numpy()
-    np.testing.assert_allclose(engine.log_mel(segments), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(runtime.log_mel(segments), expected, rtol=0, atol=1e-5)
 
 
 def test_what_cannot_be_exported_is_said(plain, file, tmp_path):
@@ -174,9 +177,9 @@ def test_what_cannot_be_exported_is_said(plain, file, tmp_path):
     with pytest.raises(ConfigError, match="runs on the CPU"):
         load_tagger(file, device="cuda")
     with pytest.raises(ConfigError, match="does not run ONNX files"):
-        load_tagger(file, engine="torch")
-    with pytest.raises(ConfigError, match="unknown engine 'tensorflow'"):
-        load_tagger(file, engine="tensorflow")
+        load_tagger(file, runtime="torch")
+    with pytest.raises(ConfigError, match="unknown runtime 'tensorflow'"):
+        load_tagger(file, runtime="tensorflow")
     with pytest.raises(ConfigError, match="expected \\[batch, samples\\]"):
         load_tagger(file).scores(np.zeros(100, np.float32))
     with pytest.raises(TaggingError, match="onnxruntime cannot compute logits"):
@@ -272,17 +275,17 @@ def test_a_strangers_file_is_refused(plain, tmp_path, change, description, messa
 
 
 def test_memory_is_bounded(plain):
-    engine = OnnxTagger.from_bytes(changed(plain[1], enormous), "it")
+    runtime = OnnxTagger.from_bytes(changed(plain[1], enormous), "it")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(TaggingError, match="onnxruntime cannot compute"):
-        engine.scores(load_segments(engine))
+        runtime.scores(load_segments(runtime))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
 
 
 def test_other_tags_than_outputs_are_noticed(plain):
-    engine = OnnxTagger.from_bytes(changed(plain[1], lambda proto: None, tags=[{"name": "a"}]), "it")
+    runtime = OnnxTagger.from_bytes(changed(plain[1], lambda proto: None, tags=[{"name": "a"}]), "it")
     with pytest.raises(TaggingError, match="logits of shape"):
-        engine.scores(load_segments(engine))
+        runtime.scores(load_segments(runtime))
 
 
 def test_files_of_other_kinds_are_refused(plain, tmp_path):
@@ -342,7 +345,7 @@ def test_pytorch_is_not_imported(file):
         from tagging import cli
         sound = {sound!r}
         for name in ["msd-musicnn", "laptop-waveform-1M", "laptop-spectrogram-1M", {str(file)!r}]:
-            tagger = tagging.load_tagger(name, engine="onnx")
+            tagger = tagging.load_tagger(name, runtime="onnx")
             assert tagger.tag(sound).top(1) and tagger.embed(sound).ndim == 1
         assert cli.main(["tag", sound, "--model", {str(file)!r}]) == 0
         assert cli.main(["tag", sound, "--json"]) == 0
@@ -364,7 +367,7 @@ def test_a_song_of_hours_takes_the_memory_of_seconds():
             for start in range(0, seconds, 10):
                 yield np.sin(np.arange(160_000, dtype=np.float32) * (0.01 + start % 7 / 100))
 
-        tagger = tagging.load_tagger("laptop-waveform-1M", engine="onnx")
+        tagger = tagging.load_tagger("laptop-waveform-1M", runtime="onnx")
         tagger.tag_blocks(blocks(30))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tagger.tag_blocks(blocks(1800))

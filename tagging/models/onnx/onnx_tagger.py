@@ -36,7 +36,7 @@ class OnnxTagger(SongTagger):
 
     Example:
         >>> import tagging
-        >>> tagger = tagging.load_tagger("laptop-waveform-100k", engine="onnx")
+        >>> tagger = tagging.load_tagger("laptop-waveform-100k", runtime="onnx")
         >>> len(tagger.tag(tagging.sound_path("greensleeves")).top(3))
         3
     """
