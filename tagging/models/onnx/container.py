@@ -98,8 +98,8 @@ def fill(model: bytes, arrays: Mapping[str, np.ndarray]) -> bytes:
         if weight.array is not None:
             return bytes(tensor)
         if (array := arrays.get(weight.name)) is None or array.shape != weight.shape:
-            found = "missing" if array is None else f"of shape {array.shape}"
-            raise CheckpointError(f"the weights {weight.name} are {found}; the graph needs {weight.shape}")
+            problem = "missing" if array is None else f"of shape {array.shape}"
+            raise CheckpointError(f"the weights {weight.name} are {problem}; the graph needs {weight.shape}")
         return bytes(tensor) + field(TENSOR_RAW, np.ascontiguousarray(array, TYPES[weight.kind]).tobytes())
 
     return _with_weights(model, filled)
