@@ -15,7 +15,20 @@ from .plugins import load_plugins
 from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush, forgiving, own_stdout
 
 # Each is a module of this folder, which registers the command.
-OWN_COMMANDS = ("tag", "train", "evaluate", "compare", "sweep", "report", "bias", "export", "corpus", "prepare", "list", "info")
+OWN_COMMANDS = (
+    "tag",
+    "train",
+    "evaluate",
+    "compare",
+    "sweep",
+    "report",
+    "bias",
+    "export",
+    "corpus",
+    "prepare",
+    "list",
+    "info",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

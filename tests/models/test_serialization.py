@@ -87,7 +87,10 @@ def rewritten(path, **changes) -> None:
         ({"tags": None}, "tags"),
         ({"tags": [{"name": "only one"}]}, "damaged or not what it describes .*size mismatch"),
         ({"tags": [{"name": "a", "kinder": "x"}]}, "damaged or not what it describes .*kinder"),
-        ({"tags": [{"name": 1}, {"name": 2}, {"name": 3}]}, "damaged or not what it describes .*name=1: it must be text"),
+        (
+            {"tags": [{"name": 1}, {"name": 2}, {"name": 3}]},
+            "damaged or not what it describes .*name=1: it must be text",
+        ),
         ({"tags": [{"name": "a", "exclusive_group": ["g"]}]}, "exclusive_group=.*it must be text"),
         ({"tags": [{"name": "a", "kind": ["x"]}]}, "damaged or not what it describes"),
         ({"tags": ["a", "b", "c"]}, "tags.0='a': it should be an object"),
