@@ -153,6 +153,12 @@ class SongTagger(ABC):
     def scores(self, segments: np.ndarray) -> np.ndarray:
         """Scores of a batch of segments: float32 [batch, samples] -> float32 [batch, tags] in [0, 1]."""
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Tag -> the score from which on it counts as present, where the tagger comes with them; else empty."""
+        card = getattr(self, "card", {})  # a fused tagger has none
+        return {str(tag): float(value) for tag, value in (card.get("thresholds") or {}).items()}
+
     def embeddings(self, segments: np.ndarray) -> np.ndarray:
         """Features before the head of a batch of segments: float32 [batch, samples] -> float32 [batch, features]."""
         raise NotImplementedError

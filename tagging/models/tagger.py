@@ -70,11 +70,6 @@ class Tagger(TaggerNetwork, SongTagger):
         self.sample_rate, self.song_padding = config.sample_rate, frontend.song_padding
         self.segment_samples, self.hop_samples = config.segment_samples, config.hop_samples
 
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Tag -> the score from which on it counts as present, fitted on validation songs; empty if the card has none."""
-        return {str(tag): float(value) for tag, value in (self.card.get("thresholds") or {}).items()}
-
     def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """Compute logits from a given log-mel spectrogram, float32 [batch, bands, frames] -> [batch, tags].
 

@@ -51,11 +51,6 @@ class OnnxTagger(SongTagger):
         if [entry.name for entry in self._session.get_inputs()] != [INPUT] or not {LOGITS, EMBEDDING} <= outputs:
             raise CheckpointError(f"a graph that does not make {LOGITS} and {EMBEDDING} of a {INPUT}")
 
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Tag -> the score from which on it counts as present, where the tagger comes with them; else empty."""
-        return {str(tag): float(value) for tag, value in (self.card.get("thresholds") or {}).items()}
-
     def logits(self, segments: np.ndarray) -> np.ndarray:
         """Logits of a batch of segments: float32 [batch, samples] -> float32 [batch, tags]."""
         return self._run(LOGITS, segments, len(self.vocabulary))
