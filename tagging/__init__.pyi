@@ -2,7 +2,7 @@ from .audio.examples import list_sounds as list_sounds
 from .audio.examples import sound_path as sound_path
 from .audio.files import load_audio as load_audio
 from .audio.mel import LogMel as LogMel
-from .audio.mel import MelSpec as MelSpec
+from .audio.mel_spec import MelSpec as MelSpec
 from .data.base import CORPORA as CORPORA
 from .data.base import Corpus as Corpus
 from .data.base import Track as Track

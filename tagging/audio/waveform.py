@@ -5,6 +5,7 @@ soxr resamples (HQ). Book: ``book/what_goes_in``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,7 +107,8 @@ def read_array(array: Any, name: str = "waveform") -> tuple[np.ndarray, list[str
             array = array.float() if array.is_floating_point() else array
         except (RuntimeError, NotImplementedError) as error:
             raise AudioError(f"{name}: a tensor without samples ({error})") from error
-    if np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
+    # NumPy imports its module of masked arrays at first use, and nobody has made one before
+    if "numpy.ma" in sys.modules and np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
         raise AudioError(f"{name} has masked samples; fill them first, e.g. with array.filled(0)")
     try:
         array = np.asarray(array)

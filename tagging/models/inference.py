@@ -133,7 +133,7 @@ def taggram(
 class SongTagger(ABC):
     """Tags of whole songs, for any engine that scores segments.
 
-    A subclass sets the attributes and defines :meth:`scores`.
+    A subclass sets the attributes and defines :meth:`scores` and :meth:`embeddings`.
 
     Attributes:
         vocabulary: the tags, in the order of the scores.
@@ -164,6 +164,12 @@ class SongTagger(ABC):
         )
 
     @property
+    def thresholds(self) -> dict[str, float]:
+        """Tag -> the score from which on it counts as present, where the tagger comes with them; else empty."""
+        card = getattr(self, "card", {})  # a fused tagger has none
+        return {str(tag): float(value) for tag, value in (card.get("thresholds") or {}).items()}
+
+    @property
     def default_batch_size(self) -> int:
         """Segments of a song that are scored at once."""
         return 1
@@ -176,10 +182,8 @@ class SongTagger(ABC):
     def tag(self, source: AudioSource, **options: Any) -> TrackTags:
         """Tag a sound file, read in blocks: a song of any length needs the memory of a few seconds.
 
-        On a CPU, PyTorch by default computes with as many threads as there are cores. A segment is too little work for
-        them: they mostly wait for each other, and each that waits keeps a core busy. ``torch.set_num_threads(1)`` costs
-        less, the more so the busier the machine is, and scores are the same to the bit; the command ``tagging tag`` does
-        so. To use all cores, tag several songs at once, in processes (``benchmarks/tagging_speed.py --threads``).
+        PyTorch computes with a thread a core, which mostly wait for each other here; ``torch.set_num_threads(1)`` costs less
+        (``benchmarks/threads.py``), and the command ``tagging tag`` does so. For all cores, tag songs in several processes.
 
         Args:
             source: the path of a file, or its content as bytes or an open binary file; see :func:`tagging.load_audio` for what

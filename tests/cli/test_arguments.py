@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tagging.cli import COMMANDS, _parser, main
+from tagging.cli import COMMANDS, _parser, load_commands, main
 from tagging.errors import ConfigError
 from tagging.training.settings import Settings, flat, parse_overrides
+
+load_commands()  # all of them, which a process that runs one does not need
 
 NO_NUMBERS = ["nan", "inf", "-inf", "-1", "1e999", "9" * 5000, "", "many", "0x10", "1e-300", "[" * 100]
 
