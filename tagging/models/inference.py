@@ -307,9 +307,7 @@ class SongTagger(ABC):
         """
         vectors = self._song(self.embeddings, blocks, hop_seconds, batch_size, progress).scores
         if not np.isfinite(vectors).all():
-            raise TaggingError(
-                "the features are NaN or infinite: the tagger's weights or running statistics are damaged"
-            )
+            raise TaggingError("the features are NaN or infinite: weights or running statistics are damaged")
         return vectors if per_segment else vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def _mono(self, waveform: np.ndarray, sample_rate: int) -> tuple[np.ndarray, tuple[str, ...]]:
