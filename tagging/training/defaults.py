@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ _MIN_SEGMENT_SECONDS = 0.5
 def settings_for(
     corpus: str,
     *,
-    models: Collection[str] = ("spectrogram",),
+    models: Sequence[str] = ("spectrogram",),
     settings: Mapping[str, Any] | None = None,
     edition: EditionName = "laptop",
     **options: Any,
@@ -57,7 +57,7 @@ def settings_for(
     return follow_data(_settings.edition(edition).override(chosen), chosen)
 
 
-def follow_data(settings: Settings, chosen: Collection[str] = ()) -> Settings:
+def follow_data(settings: Settings, chosen: Iterable[str] = ()) -> Settings:
     """These settings with those that were not chosen set after the corpus. The editions' own are made for ``sheet-music``.
 
     Args:
