@@ -67,7 +67,8 @@ class Decoder:
         self.declared_seconds: float | None = None
         self._seconds = 0.0
         self._tag_end = 0
-        self._part_end = self.end
+        # of the part that was opened last
+        self._part_end, self._is_repaired = self.end, False
         self._damaged: list[tuple[float, float]] = []  # (time, seconds lost)
 
     def frames(self) -> Generator[Frame]:
@@ -158,7 +159,8 @@ class Decoder:
         import av
 
         end = end_of_first(self.file, start, end)
-        view = FileView(self.file, start, end, repair_header(self.file, start, end))
+        patches = repair_header(self.file, start, end)
+        view = FileView(self.file, start, end, patches)
         try:
             # from an object, not by its name: FFmpeg would take .au or .raw for samples without a header
             container = av.open(
@@ -171,7 +173,7 @@ class Decoder:
         except (av.error.FFmpegError, ValueError, OSError):
             return None
         if container.streams.audio and container.streams.audio[0].codec_context is not None:
-            self._part_end = end
+            self._part_end, self._is_repaired = end, bool(patches)
             return container
         container.close()
         return None
@@ -283,7 +285,7 @@ class Decoder:
         """The length by the header, None if it declares none or one that cannot be meant."""
         kind = container.format.name.split(",")[0]
         stream = container.streams.audio[0]
-        if kind in WITHOUT_LENGTH or (kind in WITH_SIZES and repair_header(self.file, start, self.end)):
+        if kind in WITHOUT_LENGTH or (kind in WITH_SIZES and self._is_repaired):
             return None
         tick = float(stream.time_base or 0)
         if kind in ESTIMATED:

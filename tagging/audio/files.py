@@ -235,7 +235,7 @@ def _open_path(text: str | bytes) -> tuple[Path, str, BinaryIO]:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the name
         raise AudioError(f"{name}: no such file; check the name and the folder you are in") from error
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of an unknown user
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{name}: cannot be opened ({reason}); check the name and who may read it") from error
     if stat.S_ISDIR(status.st_mode):

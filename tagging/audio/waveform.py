@@ -107,7 +107,7 @@ def read_array(array: Any, name: str = "waveform") -> tuple[np.ndarray, list[str
             array = array.float() if array.is_floating_point() else array
         except (RuntimeError, NotImplementedError) as error:
             raise AudioError(f"{name}: a tensor without samples ({error})") from error
-    # NumPy imports its module of masked arrays at first use, and nobody has made one before
+    # NumPy imports its module of masked arrays at first use: before that there is no such array
     if "numpy.ma" in sys.modules and np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
         raise AudioError(f"{name} has masked samples; fill them first, e.g. with array.filled(0)")
     try:

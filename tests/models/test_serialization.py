@@ -147,7 +147,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
 
 
 class Bomb:
-    """What a pickle could do to whoever opens it: here, leave a file behind."""
+    """What a pickle could do when it is opened: here, leave a file behind."""
 
     def __init__(self, path) -> None:
         self.path = path

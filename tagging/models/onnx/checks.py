@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from ...errors import ConfigError
-from ..config import MAX_DESCRIPTION, MAX_HOP, MAX_OVERLAP, MAX_SEGMENT, MAX_TAGS, SampleRate, config_error
+from ..config import MAX_HOP, MAX_SEGMENT, MAX_TAGS, STRICT, SampleRate, check_overlap, parse_json
 from .description import FORMAT, OnnxDescription
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
 Samples = Annotated[int, Field(ge=1, le=MAX_SEGMENT)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class CheckedDescription(OnnxDescription):
     """The same with kinds and ranges of its values."""
 
@@ -41,17 +40,8 @@ def parse_onnx_description(text: str) -> OnnxDescription:
     Raises:
         ConfigError: what is wrong with it.
     """
-    if len(text) > MAX_DESCRIPTION:
-        raise ConfigError(f"a description of {len(text):,} characters, more than {MAX_DESCRIPTION:,}")
-    try:
-        description = _DESCRIPTION.validate_json(text)
-    except ValidationError as error:
-        raise config_error(error) from error
+    description = parse_json(_DESCRIPTION, text)
     if description.format != FORMAT:
         raise ConfigError(f"format {description.format!r}, this version reads {FORMAT!r}; update the package")
-    if description.hop_samples * MAX_OVERLAP < description.segment_samples:
-        raise ConfigError(
-            f"segments of {description.segment_samples} samples every {description.hop_samples}: "
-            f"at most {MAX_OVERLAP} may overlap"
-        )
+    check_overlap(description.segment_samples, description.hop_samples)
     return description

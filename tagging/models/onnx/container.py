@@ -1,6 +1,6 @@
 """The file of an exported tagger: an ONNX model with a description and a digest in its metadata; read and written without onnx.
 
-A file may come from a stranger, so what is in it is checked before an runtime sees it: only operations that end, no weights in
+A file may come from a stranger, so what is in it is checked before a runtime sees it: only operations that end, no weights in
 other files, whose names could be those of any file here, and nothing damaged.
 Format: the fields of onnx.proto, by number.
 """
@@ -21,7 +21,6 @@ from ...utils.protobuf import field, fields, varint
 DESCRIPTION, DIGEST = "tagging", "tagging.sha256"  # entries of the metadata
 MAX_BYTES = 2**31 - 1  # of any protocol buffer
 MAX_NODES = 2**18
-MAX_DEPTH = 4  # of graphs in operations of graphs
 
 MODEL_GRAPH, MODEL_METADATA, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 14, 20, 25
 GRAPH_NODE, GRAPH_WEIGHT, GRAPH_SPARSE_WEIGHT = 1, 5, 15
@@ -116,21 +115,20 @@ def emptied(model: bytes, names: set[str]) -> bytes:
     return _with_weights(model, without)
 
 
-def check_model(model: bytes, *, is_ours: bool) -> None:
-    """Refuse what an runtime should not be given.
+def check_model(model: bytes) -> None:
+    """Refuse what a runtime should not be given: anything but ONNX's own operations that end, and finite weights.
 
     Args:
         model: contents of a file.
-        is_ours: it says that this package wrote it: only operations of ONNX that end, only finite weights.
 
     Raises:
         ValueError: what is wrong with it; not for every damage.
     """
     for number, _ in fields(model):
-        if number == MODEL_TRAINING or (is_ours and number == MODEL_FUNCTIONS):
+        if number in (MODEL_TRAINING, MODEL_FUNCTIONS):
             raise ValueError("it has functions or training steps of its own")
-    _check_graph(_graph(model), MAX_NODES, 0, is_ours)
-    for weight in weights(model) if is_ours else ():
+    _check_graph(_graph(model))
+    for weight in weights(model):
         if weight.array is None:
             raise ValueError(f"no numbers, or of another type than expected, in {weight.name}")
         if weight.array.dtype.kind == "f" and not np.isfinite(weight.array).all():
@@ -139,26 +137,25 @@ def check_model(model: bytes, *, is_ours: bool) -> None:
             raise ValueError(f"a negative variance in {weight.name}")
 
 
-def _check_graph(graph: memoryview, left: int, depth: int, is_ours: bool) -> int:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"graphs nested more than {MAX_DEPTH} deep")
+def _check_graph(graph: memoryview) -> None:
+    count = 0
     for number, value in fields(graph):
         if number == GRAPH_WEIGHT:
             _check_tensor(value)
         elif number == GRAPH_SPARSE_WEIGHT:
             raise ValueError("it has sparse weights")
         elif number == GRAPH_NODE:
-            left = _check_node(value, left - 1, depth, is_ours)
-            if left < 0:
+            _check_node(value)
+            count += 1
+            if count > MAX_NODES:
                 raise ValueError(f"more than {MAX_NODES:,} operations")
-    return left
 
 
-def _check_node(node: memoryview, left: int, depth: int, is_ours: bool) -> int:
+def _check_node(node: memoryview) -> None:
     parts = list(fields(node))
     operation = next((_text(value) for number, value in parts if number == NODE_OPERATION), "")
     domain = next((_text(value) for number, value in parts if number == NODE_DOMAIN), "")
-    if is_ours and domain not in ("", "ai.onnx"):
+    if domain not in ("", "ai.onnx"):
         raise ValueError(f"the operation {domain}.{operation} is none of ONNX's own")
     for number, attribute in parts:
         if number != NODE_ATTRIBUTE:
@@ -168,11 +165,8 @@ def _check_node(node: memoryview, left: int, depth: int, is_ours: bool) -> int:
                 _check_tensor(value)
             elif kind in ATTRIBUTE_SPARSE:
                 raise ValueError("it has sparse weights")
-            elif kind in ATTRIBUTE_GRAPHS:
-                if is_ours:  # a loop, which might not end
-                    raise ValueError(f"the operation {operation} runs a graph of its own")
-                left = _check_graph(value, left, depth + 1, is_ours)
-    return left
+            elif kind in ATTRIBUTE_GRAPHS:  # a loop, which might not end
+                raise ValueError(f"the operation {operation} runs a graph of its own")
 
 
 def _check_tensor(tensor: memoryview) -> None:
@@ -234,7 +228,9 @@ def _signature(body: bytes) -> bytes:
     return _entry(DIGEST, hashlib.sha256(body).hexdigest())
 
 
-def _text(value: Any) -> str:
+def _text(value: int | memoryview | bytes) -> str:
+    if isinstance(value, int):  # bytes(value) would be as many zeros
+        raise ValueError("a number where a text is expected")
     return bytes(value).decode("utf-8", errors="replace")
 
 

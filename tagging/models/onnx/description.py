@@ -10,7 +10,7 @@ FORMAT = "tagging-onnx/1"
 
 @dataclass(frozen=True)
 class OnnxDescription:
-    """What an runtime must know of a model.
+    """What a runtime must know of a model.
 
     Attributes:
         format: of the file.

@@ -65,7 +65,7 @@ def onnx_bytes(tagger: Tagger, *, half: bool = False, log_mel: bool = False) -> 
     program.doc_string = ""
     model = with_metadata(program.SerializeToString(deterministic=True), text)
     try:
-        check_model(model, is_ours=True)
+        check_model(model)
     except ValueError as error:
         raise TaggingError(f"this tagger cannot be exported: {error}") from error
     return model

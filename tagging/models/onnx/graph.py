@@ -1,6 +1,6 @@
 """The network as it is exported: the same weights under the same names, in a form that other engines run well.
 
-Three rewrites, all computed in the graph from the plain weights, so that a file needs no weights but those of the tagger and an
+Three rewrites, all computed in the graph from the plain weights, so that a file needs no weights but those of the tagger and a
 runtime computes what does not depend on the sound once, when it loads the file:
 
 * The spectrum is a convolution with sines and cosines, because engines have no fast Fourier transform, or a slow one.

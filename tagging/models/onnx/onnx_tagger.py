@@ -97,23 +97,22 @@ class OnnxTagger(SongTagger):
     @classmethod
     def from_bytes(cls, model: bytes, name: str, *, threads: int = 1) -> OnnxTagger:
         """The same from the contents of a file, which messages call ``name``."""
-        from .checks import (
-            parse_onnx_description,
-        )  # pydantic takes as long as to tag a song: only strangers' files pay for it
+        # imported here: pydantic takes as long as to tag a song, and bundled taggers do not need it
+        from .checks import parse_onnx_description
 
         try:
             entries = metadata(model)
             if DESCRIPTION not in entries:
                 raise CheckpointError(
-                    f"{name}: an ONNX model without a description of its tags; export it with `tagging export`, or put a card "
-                    "beside it"
+                    f"{name}: an ONNX model without a description of its tags; only models written by `tagging export` "
+                    "can be read"
                 )
             if not is_intact(model):
                 raise CheckpointError(
                     f"{name}: damaged: its contents do not have its SHA-256; fetch or export it again"
                 )
             description = parse_onnx_description(entries[DESCRIPTION])
-            check_model(model, is_ours=True)
+            check_model(model)
             return cls(model, description, threads)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, TaggingError) as error:
             if isinstance(error, CheckpointError) and str(error).startswith(name):

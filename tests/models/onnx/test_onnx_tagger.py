@@ -25,10 +25,11 @@ from tagging import (
     sound_path,
 )
 from tagging.errors import CheckpointError, ConfigError, TaggingError
-from tagging.models.onnx.container import DESCRIPTION, MAX_DEPTH, check_model, is_intact, metadata, with_metadata
+from tagging.models.onnx.container import DESCRIPTION, check_model, is_intact, metadata, with_metadata
 from tagging.models.onnx.export import onnx_bytes
 from tagging.models.onnx.onnx_tagger import OnnxTagger
 from tagging.tags import Tag, Vocabulary
+from tagging.utils.protobuf import field
 
 VOCABULARY = Vocabulary(
     ["slow", Tag("energy", kind="regression"), Tag("major", "classification", "m"), Tag("x", "classification", "m")]
@@ -217,7 +218,7 @@ def endless(proto) -> None:
 
 def nested(proto) -> None:
     graph = helper.make_graph([], "body", [], [])
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(5):
         graph = helper.make_graph([helper.make_node("If", ["c"], ["y"], then_branch=graph)], "body", [], [])
     proto.graph.node.append(helper.make_node("If", ["c"], ["unused"], then_branch=graph))
 
@@ -294,6 +295,7 @@ def test_files_of_other_kinds_are_refused(plain, tmp_path):
     cases = {
         "empty": (b"", "without a description"),
         "text": (b"hello" * 1000, "not a tagger in an ONNX file"),
+        "number": (field(14, field(1, 2**40) + field(2, "")), "a number where a text is expected"),  # not 2**40 bytes
         "cut": (plain[1][:-1000], ""),
         "bare": (bare.SerializeToString(), "without a description of its tags"),
     }
@@ -322,7 +324,7 @@ def test_noise_ends_in_an_error(noise):
     with pytest.raises(CheckpointError):
         OnnxTagger.from_bytes(noise, "it")
     with pytest.raises(ValueError):
-        check_model(noise, is_ours=True)
+        check_model(noise)
 
 
 # Without PyTorch
