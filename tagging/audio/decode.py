@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import AudioError
 from .blocks import Block, Frame
 from .containers import BEGINNINGS, LONGEST_BEGINNING, FileView, after_tags, end_of_first, find_beginnings
-from .headers import declared_seconds, has_end_mark, missing_share, repair_header
+from .headers import contradiction, declared_seconds, has_end_mark, missing_share, repair_header
 from .waveform import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Decoder:
         while part is not None:
             offset, container = part
             begin, before = offset, self._seconds
+            if (sentence := contradiction(self.file, begin, self.end)) is not None:
+                self.notes.append(sentence)
             with container:
                 kind, declared = container.format.name.split(",")[0], self._declared_seconds(container, offset)
                 self.declared_seconds = self.declared_seconds or declared

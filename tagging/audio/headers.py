@@ -5,12 +5,14 @@ Book: ``book/tag_a_song``.
 
 from __future__ import annotations
 
+import struct
 from typing import BinaryIO, Literal, NamedTuple
 
 from .containers import BEGINNINGS, LONGEST_BEGINNING, after_tags, ogg_page_size
 
 # From here on a 32-bit size is what programs write that do not know it yet (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000).
 UNKNOWN_SIZE = 0x7FFF0000
+USUAL_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 Order = Literal["little", "big"]
 
 
@@ -162,16 +164,76 @@ def _chunks(
     return chunks
 
 
-def _repaired_format(file: BinaryIO, start: int, end: int) -> dict[int, bytes]:
-    """24 valid bits in 32 of a wav: FFmpeg takes them for floats; the sound is the same with all 32."""
+class WavFormat(NamedTuple):
+    """The fields of a wav's ``fmt`` chunk; ``offset`` is that of the first in the file."""
+
+    offset: int
+    tag: int
+    channels: int
+    rate: int
+    byte_rate: int
+    align: int
+    bits: int
+    valid_bits: int
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether channels and bits make the bytes of a sample that it declares; True for what is not PCM."""
+        return self.tag not in (1, 3, 0xFFFE) or self.bits % 8 > 0 or self.align * 8 == self.channels * self.bits
+
+    @property
+    def right_channels(self) -> int:
+        """The number of channels that fits the other fields, if the declared one cannot be right; else 0."""
+        if self.is_aligned or self.byte_rate != self.rate * self.align or not self.bits:
+            return 0
+        # by the declared number of channels a sample would have a width that no format has
+        channels, rest = divmod(8 * self.align, self.bits)
+        width, remainder = divmod(8 * self.align, self.channels) if self.channels else (0, 1)
+        return channels if not rest and channels and (remainder or width not in (8, 16, 24, 32, 64)) else 0
+
+
+def _wav_format(file: BinaryIO, start: int, end: int) -> WavFormat | None:
     for name, offset, size in _chunks(file, start + 12, end, "little"):
-        if name == b"fmt " and size >= 20:
+        if name == b"fmt " and size >= 16:
             file.seek(offset)
-            fields = file.read(20)
-            tag, bits, valid = (int.from_bytes(fields[at : at + 2], "little") for at in (0, 14, 18))
-            if tag == 0xFFFE and bits == 32 and 0 < valid < 32:
-                return {offset + 18 - start: (32).to_bytes(2, "little")}
+            fields = file.read(20) if size >= 20 else file.read(16) + bytes(4)
+            if len(fields) == 20:
+                return WavFormat(offset, *struct.unpack("<HHIIHHxxH", fields))
+    return None
+
+
+def _repaired_format(file: BinaryIO, start: int, end: int) -> dict[int, bytes]:
+    """A wrong number of channels; and 24 valid bits in 32, which FFmpeg takes for floats: the sound is the same with all 32."""
+    fmt = _wav_format(file, start, end)
+    if fmt is None:
+        return {}
+    if fmt.right_channels:
+        return {fmt.offset + 2 - start: fmt.right_channels.to_bytes(2, "little")}
+    if fmt.tag == 0xFFFE and fmt.bits == 32 and 0 < fmt.valid_bits < 32:
+        return {fmt.offset + 18 - start: (32).to_bytes(2, "little")}
     return {}
+
+
+def contradiction(file: BinaryIO, start: int, end: int) -> str | None:
+    """What the header of a wav says twice and differently, as a sentence; None if nothing, or if it is no wav.
+
+    A byte rate that differs alone is a common mistake of programs, and changes nothing.
+    """
+    file.seek(start)
+    head = file.read(12)
+    fmt = _wav_format(file, start, end) if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE" else None
+    if fmt is None:
+        return None
+    if not fmt.is_aligned:
+        read_as = f"it was read as {fmt.right_channels}" if fmt.right_channels else "the sound may be read wrongly"
+        return (
+            f"its header contradicts itself: {fmt.channels} channels of {fmt.bits} bits do not make {fmt.align} bytes; "
+            f"{read_as}"
+        )
+    implied = fmt.byte_rate / fmt.align if fmt.align else 0
+    if fmt.tag in (1, 3, 0xFFFE) and implied in USUAL_RATES and fmt.rate not in USUAL_RATES:
+        return f"its header contradicts itself: {fmt.rate} Hz, and bytes for {implied:.0f} Hz; it was read at {fmt.rate} Hz"
+    return None
 
 
 def _known(size: int, width: int) -> int:

@@ -6,7 +6,7 @@ soxr resamples (HQ). Book: ``book/what_goes_in``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class LevelMeter:
     def __init__(self, name: str) -> None:
         self.name = name
         self.samples = 0
-        self.peak = 0.0
+        self.peak = self.channel_peak = 0.0
+        self.is_int32 = False
         self.power = self.channel_power = 0.0
 
     def mono(self, channels: np.ndarray, time: str = "") -> np.ndarray:
@@ -56,6 +57,7 @@ class LevelMeter:
             raise AudioError(f"{self.name}: NaN or infinite samples{time}; export it again, or check how it was made")
         self.samples += mono.size
         self.peak = max(self.peak, float(mono.max(initial=0.0)), -float(mono.min(initial=0.0)))
+        self.channel_peak = max(self.channel_peak, high, -low)
         if (loudest := max(high, -low)) > MAX_PEAK:
             raise AudioError(
                 f"{self.name}: samples as large as {loudest:.3g}{time}, where full scale is 1; "
@@ -65,6 +67,31 @@ class LevelMeter:
             self.power += float(np.dot(mono, mono))
             self.channel_power += float(np.vdot(channels, channels)) / len(channels)
         return mono
+
+    def blocks(self, arrays: Iterable[Any]) -> Iterator[np.ndarray]:
+        """Yield arrays as :func:`read_array` converts them; an empty one is no mistake, a song without samples is.
+
+        Raises:
+            AudioError: see :func:`read_array`; at the end too, for what only the whole song shows.
+        """
+        for number, array in enumerate(arrays, start=1):
+            yield self.read(array, f"block {number}") if np.size(array) else np.zeros(0, np.float32)
+        self.check_scale()
+
+    def read(self, array: Any, name: str) -> np.ndarray:
+        """Check an array and convert it to mono float32 [samples]; see :func:`read_array`."""
+        scaled, is_int32 = _scaled(_as_channels(array, name), name)
+        self.is_int32 |= is_int32
+        return self.mono(scaled)
+
+    def check_scale(self) -> None:
+        """Raise AudioError if int32 samples, all read, are those of fewer bits."""
+        peak = round(self.channel_peak * 2**31)
+        if self.is_int32 and 0 < peak < 2**23:
+            raise AudioError(
+                f"{self.name} of type int32 with no value beyond {peak}: these seem to be samples of "
+                f"{16 if peak < 2**15 else 24} bits; divide them by their full scale, e.g. array / 2**23"
+            )
 
     def notes(self) -> list[str]:
         """Sentences about the level of what was read so far; none for ordinary sound."""
@@ -101,6 +128,19 @@ def read_array(array: Any, name: str = "waveform") -> tuple[np.ndarray, list[str
         AudioError: a wrong shape or type, too many channels, no samples, NaN or infinite samples, or values that are
             not at the scale of their type: unscaled integers in floats, 16-bit values in int32.
     """
+    meter = LevelMeter(name)
+    mono = meter.read(array, name)
+    meter.check_scale()
+    return mono, meter.notes()
+
+
+def as_waveform(array: Any, name: str = "waveform") -> np.ndarray:
+    """Check an array and convert it to a mono float32 [samples] waveform: :func:`read_array` without its notes."""
+    return read_array(array, name)[0]
+
+
+def _as_channels(array: Any, name: str) -> np.ndarray:
+    """An array of any kind as [channels, samples] in NumPy, of its own type."""
     if hasattr(array, "detach"):  # a tensor, which may require gradients, be on a GPU, or have a type that NumPy lacks
         try:
             array = array.detach().cpu()
@@ -125,33 +165,21 @@ def read_array(array: Any, name: str = "waveform") -> tuple[np.ndarray, list[str
             f"{name} of shape {array.shape}: {array.shape[0]} channels, where a song has at most {MAX_CHANNELS}; "
             "if the rows are songs, tag them one by one"
         )
-    meter = LevelMeter(name)
-    return meter.mono(_scaled(np.atleast_2d(array), name)), meter.notes()
+    return np.atleast_2d(array)
 
 
-def as_waveform(array: Any, name: str = "waveform") -> np.ndarray:
-    """Check an array and convert it to a mono float32 [samples] waveform: :func:`read_array` without its notes."""
-    return read_array(array, name)[0]
-
-
-def _scaled(array: np.ndarray, name: str) -> np.ndarray:
-    """Samples as float32 with full scale 1."""
+def _scaled(array: np.ndarray, name: str) -> tuple[np.ndarray, bool]:
+    """Samples as float32 with full scale 1, and whether they were int32."""
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is refused
-            return array.astype(np.float32, copy=False)
+            return array.astype(np.float32, copy=False), False
     if array.dtype.kind != "i" or array.dtype.itemsize > 4:
         raise AudioError(
             f"{name} of type {array.dtype}: its full scale is unknown; give floats in [-1, 1], or int16 or int32, "
             "e.g. array.astype('int16') if the values have 16 bits"
         )
-    peak = int(np.abs(array.astype(np.int64)).max())
     bits = 8 * array.dtype.itemsize
-    if bits == 32 and 0 < peak < 2**23:
-        raise AudioError(
-            f"{name} of type int32 with no value beyond {peak}: these seem to be samples of {16 if peak < 2**15 else 24} bits; "
-            "divide them by their full scale, e.g. array / 2**23"
-        )
-    return array.astype(np.float32) / np.float32(2 ** (bits - 1))
+    return array.astype(np.float32) / np.float32(2 ** (bits - 1)), bits == 32
 
 
 def resample_blocks(blocks: Iterator[np.ndarray], from_rate: float, to_rate: float) -> Iterator[np.ndarray]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..audio.files import AudioFile, AudioSource
-from ..audio.waveform import as_waveform, check_sample_rate, read_array, resample
+from ..audio.waveform import LevelMeter, check_sample_rate, read_array, resample
 from ..errors import AudioError, ConfigError, TaggingError
 from ..tags import TrackTags, Vocabulary
 
@@ -196,7 +196,7 @@ class SongTagger(ABC):
         Book: ``book/tag_a_song``.
         """
         with AudioFile(source) as file:
-            result = self.tag_blocks(file.blocks(self.sample_rate), **options)
+            result = self._tag(file.blocks(self.sample_rate), **options)
             return replace(result, notes=(*file.notes, *result.notes))
 
     def tag_waveform(self, waveform: np.ndarray, sample_rate: int, **options: Any) -> TrackTags:
@@ -213,7 +213,7 @@ class SongTagger(ABC):
             ConfigError: a sample rate out of range, and see :meth:`tag_blocks`.
         """
         mono, notes = self._mono(waveform, sample_rate)
-        result = self.tag_blocks([mono], **options)
+        result = self._tag([mono], **options)
         result = replace(result, notes=(*notes, *result.notes))
         channels = len(waveform) if np.ndim(waveform) == 2 else 1
         if channels > 2:
@@ -243,7 +243,14 @@ class SongTagger(ABC):
             ConfigError: a hop or batch size that is not a positive number.
             TaggingError: the scores are not finite.
         """
-        song = self._song(self.scores, blocks, hop_seconds, batch_size, progress)
+        meter = LevelMeter("the sound")
+        mono = meter.blocks(blocks)
+        result = self._tag(mono, hop_seconds=hop_seconds, batch_size=batch_size, progress=progress)
+        return replace(result, notes=(*meter.notes(), *result.notes))
+
+    def _tag(self, blocks: Iterable[np.ndarray], **options: Any) -> TrackTags:
+        """Tag float32 blocks that were looked at already."""
+        song = self._song(self.scores, blocks, **options)
         if not np.isfinite(song.scores).all():
             raise TaggingError("the scores are NaN or infinite: the tagger's weights or running statistics are damaged")
         padded_seconds = song.padded / self.sample_rate
@@ -278,26 +285,18 @@ class SongTagger(ABC):
         Book: ``book/tag_a_song``.
         """
         with AudioFile(source) as file:
-            return self.embed_blocks(file.blocks(self.sample_rate), **options)
+            return self._embed(file.blocks(self.sample_rate), **options)
 
     def embed_waveform(self, waveform: np.ndarray, sample_rate: int, **options: Any) -> np.ndarray:
         """The vector of a waveform in memory; see :meth:`tag_waveform` for the arguments and :meth:`embed` for the result."""
-        return self.embed_blocks([self._mono(waveform, sample_rate)[0]], **options)
+        return self._embed([self._mono(waveform, sample_rate)[0]], **options)
 
-    def embed_blocks(
-        self,
-        blocks: Iterable[np.ndarray],
-        *,
-        per_segment: bool = False,
-        hop_seconds: float | None = None,
-        batch_size: int | None = None,
-        progress: Callable[[float], None] | None = None,
-    ) -> np.ndarray:
+    def embed_blocks(self, blocks: Iterable[np.ndarray], *, per_segment: bool = False, **options: Any) -> np.ndarray:
         """The vector of a stream of sound.
 
         Args:
             per_segment: return one vector a segment instead of their mean.
-            blocks, hop_seconds, batch_size, progress: see :meth:`tag_blocks`.
+            blocks, options: see :meth:`tag_blocks`.
 
         Returns:
             float32 [features], or [segments, features] with ``per_segment``.
@@ -305,7 +304,10 @@ class SongTagger(ABC):
         Raises:
             AudioError, ConfigError, TaggingError: see :meth:`tag_blocks`.
         """
-        vectors = self._song(self.embeddings, blocks, hop_seconds, batch_size, progress).scores
+        return self._embed(LevelMeter("the sound").blocks(blocks), per_segment=per_segment, **options)
+
+    def _embed(self, blocks: Iterable[np.ndarray], *, per_segment: bool = False, **options: Any) -> np.ndarray:
+        vectors = self._song(self.embeddings, blocks, **options).scores
         if not np.isfinite(vectors).all():
             raise TaggingError("the features are NaN or infinite: weights or running statistics are damaged")
         return vectors if per_segment else vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -322,19 +324,18 @@ class SongTagger(ABC):
         self,
         model: Callable[[np.ndarray], np.ndarray],
         blocks: Iterable[np.ndarray],
-        hop_seconds: float | None,
-        batch_size: int | None,
-        progress: Callable[[float], None] | None,
+        *,
+        hop_seconds: float | None = None,
+        batch_size: int | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Taggram:
-        """What a model computes of the segments of a stream of sound; see :meth:`tag_blocks`."""
+        """What a model computes of the segments of a stream of float32 blocks; see :meth:`tag_blocks`."""
         hop_samples = self.hop_samples
         if hop_seconds is not None:
             hop_samples = in_samples("hop_seconds", hop_seconds, self.sample_rate)
 
         def reported() -> Iterator[np.ndarray]:
-            for number, array in enumerate(blocks, start=1):
-                # an empty block is no mistake, a song without samples is
-                block = as_waveform(array, f"block {number}") if np.size(array) else np.zeros(0, np.float32)
+            for block in blocks:
                 yield block
                 if progress:
                     progress(len(block) / self.sample_rate)

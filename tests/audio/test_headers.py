@@ -98,6 +98,32 @@ def test_the_byte_rate_of_a_wav_says_nothing_about_its_length():
     assert "of the 4.0 s" in read_whole(changed[: len(changed) // 2])[2][0]
 
 
+@pytest.mark.parametrize("channels", [0, 1, 2, 3, 4, 5, 6, 8, 12, 15, 180, 255, 65_535])
+@pytest.mark.parametrize("original", [1, 2])
+def test_a_wrong_number_of_channels_is_corrected_noted_or_refused(channels, original):
+    data = bytearray(written("WAV", tones(1, RATE, original)))
+    whole, _, _ = read_whole(bytes(data))
+    at = data.index(b"fmt ") + 10
+    data[at : at + 2] = channels.to_bytes(2, "little")
+    try:
+        sound, _, notes = read_whole(bytes(data))
+    except AudioError:
+        return
+    if channels == original:
+        assert notes == []
+    else:
+        assert "its header contradicts itself" in notes[0]
+    if channels == original or f"it was read as {original}" in notes[0]:
+        np.testing.assert_array_equal(sound, whole)
+
+
+def test_a_sample_rate_that_no_other_field_confirms_is_noted():
+    data = bytearray(written("WAV", tones(1, RATE, 1)))
+    at = data.index(b"fmt ") + 12
+    data[at : at + 4] = (RATE + 256).to_bytes(4, "little")
+    assert f"{RATE + 256} Hz, and bytes for {RATE} Hz" in read_whole(bytes(data))[2][0]
+
+
 def test_a_wav_of_24_bits_in_32_is_read_as_integers():
     data = bytearray(written("WAVEX", tones(1, RATE, 2), subtype="PCM_32"))
     whole, _, _ = read_whole(bytes(data))
