@@ -11,8 +11,9 @@ import numpy as np
 
 from ..data.base import Corpus, open_corpus
 from ..data.recordings import Recordings
+from ..data.store import list_shards
 from ..errors import ConfigError
-from ..utils.files import atomic_write
+from ..utils.files import DamagedError, atomic_write
 from ..utils.text import parse_assignment, printable
 from .base import OK, Run, command, whole_number
 from .paths import check_output_file
@@ -85,16 +86,46 @@ def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
 
 
 def _info(options: argparse.Namespace) -> int:
-    chosen = _corpus_options(options)
-    corpus = open_corpus(options.name, **chosen)
+    chosen, damage = _corpus_options(options), ""
+    try:
+        corpus = open_corpus(options.name, **chosen)
+    except DamagedError as error:  # of a store; all else is described without it
+        chosen |= {"store": False}
+        corpus, damage = open_corpus(options.name, **chosen), str(error)
     corpora, lines = [corpus], [f"{corpus.name}, version {corpus.version}", *corpus.summary()]
     if corpus.splits:
         # of a dataset that is split in several ways, the one that was asked for
         way = corpus.split.rpartition("/")[0]
         splits = [split for split in corpus.splits if split.rpartition("/")[0] == way]
         corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in splits]
-    show(*lines, *shared_groups(corpora), "", *tag_table(corpora))
+    show(*lines, *([f"store: damaged, {damage}"] if damage else store_state(corpora)), *shared_groups(corpora), "")
+    show(*tag_table(corpora))
     return OK
+
+
+def store_state(corpora: list[Corpus]) -> list[str]:
+    """A line on the store of a corpus: none, complete or not, where and how large; none for corpora that are not recordings.
+
+    Args:
+        corpora: the splits of one corpus.
+    """
+    recordings = [corpus for corpus in corpora if isinstance(corpus, Recordings)]
+    if not recordings:
+        return []
+    store = recordings[0].store
+    if store is None:
+        return ["store: none; `tagging prepare --store`, or --store when training, writes one"]
+    paths = {path for corpus in recordings for path in corpus.paths}
+    stored = sum(store.shard_of(path) is not None for path in paths)
+    size = sum(path.stat().st_size for path in list_shards(store.folder))
+    rest = len(paths) - stored
+    state = (
+        f"incomplete, {rest:,} are new, changed or unreadable: the same command again adds them" if rest else "complete"
+    )
+    return [
+        f"store: {store.folder}: {stored:,} of {len(paths):,} tracks, {store.seconds_stored / 3600:,.1f} h, "
+        f"{size / 1e6:,.1f} MB, {store.sample_rate} Hz; {state}"
+    ]
 
 
 def shared_groups(corpora: list[Corpus]) -> list[str]:

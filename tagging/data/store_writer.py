@@ -22,7 +22,9 @@ from ..utils.text import some
 from .base import CORPORA, as_int16, open_corpus
 from .download import check_space
 from .store import (
+    ALIGNMENT,
     BLOCK,
+    DIGEST,
     FOOTER,
     HASH,
     MARK,
@@ -36,6 +38,7 @@ from .store import (
     name_of,
     open_shard,
     status_of,
+    sum_of,
 )
 
 # A killed process loses the shards it was at.
@@ -219,6 +222,9 @@ class _Writer:
             self._failed[name] = (status, str(error))
 
     def _add(self, name: str, status: Status, seconds: float | None, pieces: Iterable[np.ndarray]) -> None:
+        silence = -self._samples % ALIGNMENT
+        self._out.write(bytes(2 * silence))
+        self._samples += silence
         first, first_hash, pending = self._samples, len(self._hashes) // HASH, bytearray()
         self._tracks[name] = Entry(status, seconds or 0.0, first, 0, first_hash)
         try:
@@ -240,7 +246,7 @@ class _Writer:
     def _write(self, block: bytearray) -> None:
         self._out.write(block)
         self._samples += len(block) // 2
-        self._hashes += hashlib.sha256(block).digest()
+        self._hashes += hashlib.sha256(block).digest() + sum_of(block)
 
     def _remove(self, name: str) -> None:
         """Take back the track that was written last."""
@@ -254,7 +260,7 @@ class _Writer:
         """Write hashes, index and footer."""
         index = {"sample_rate": self._rate, "tracks": self._tracks, "failed": self._failed}
         tail = bytes(self._hashes) + json.dumps(index).encode()
-        tail += FOOTER.pack(MARK, self._samples, len(self._hashes) // HASH, bytes(HASH))[:-HASH]
+        tail += FOOTER.pack(MARK, self._samples, len(self._hashes) // HASH, bytes(DIGEST))[:-DIGEST]
         self._out.write(tail + hashlib.sha256(tail).digest())
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
+import re
 import shutil
 import signal
 from collections import namedtuple
@@ -14,13 +16,17 @@ import pytest
 import soundfile
 from forked import kill, start, wait_until
 from helpers import full_disk, tones
+from hypothesis import given
+from hypothesis import strategies as st
 from songs import make_songs
 
 import tagging
 from tagging import ConfigError, CorpusError, TaggingError
-from tagging.cli import main
+from tagging.cli import _parser, main
+from tagging.cli.train import settings_of
 from tagging.data import open_corpus, store_writer
-from tagging.data.store import list_shards
+from tagging.data.folder import Folder
+from tagging.data.store import DIGEST, FOOTER, HASH, MARK, list_shards, sum_of
 from tagging.data.store_writer import write_store
 from tagging.errors import AudioError
 from tagging.training.data import Split, store_remarks, training_batches
@@ -237,6 +243,73 @@ def test_bad_files_are_listed_and_stop_nothing(songs, tmp_path, capsys):
     assert len(store) == 18 - ("000.wav" in (folder / "failed.txt").read_text())
 
 
+def in_the_first_format(path: Path) -> None:
+    """A shard as it was before blocks had sums."""
+    data = path.read_bytes()
+    _, samples, blocks, _ = FOOTER.unpack(data[-FOOTER.size :])
+    start, end = 2 * samples, 2 * samples + HASH * blocks
+    digests = b"".join(data[at : at + DIGEST] for at in range(start, end, HASH))
+    tail = digests + data[end : -FOOTER.size] + FOOTER.pack(b"tagging store 1\n", samples, blocks, b"")[:-DIGEST]
+    path.write_bytes(data[:start] + tail + hashlib.sha256(tail).digest())
+
+
+def test_stores_of_the_first_format_are_read_checked_and_kept(songs, tmp_path):
+    folder = tmp_path / "store"
+    written(songs, folder)
+    (path,) = list_shards(folder)
+    in_the_first_format(path)
+    before, files = path.read_bytes(), opened(songs, store=False)
+    stored = opened(songs, store=str(folder))
+    assert all(difference(files, stored, row, 0.2, 0.7) <= TOLERANCE for row in range(len(files)))
+    written(songs, folder)
+    assert path.read_bytes() == before
+    (songs / "music" / "000.wav").touch()  # a shard that changes gets the format of now
+    written(songs, folder)
+    assert path.read_bytes()[-FOOTER.size :].startswith(MARK)
+    in_the_first_format(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedError, match="makes it again"):
+        [track.read() for split in Folder.splits for track in opened(songs, split=split, store=str(folder))]
+
+
+@given(st.binary(max_size=100), st.data())
+def test_the_sum_of_a_block_finds_every_changed_byte(sound, data):
+    assert sum_of(sound) == sum_of(memoryview(sound)) == sum_of(sound + bytes(-len(sound) % 8))
+    if sound:
+        at, change = data.draw(st.integers(0, len(sound) - 1)), data.draw(st.integers(1, 255))
+        assert sum_of(sound) != sum_of(sound[:at] + bytes([sound[at] ^ change]) + sound[at + 1 :])
+
+
+def test_the_command_that_trains_writes_and_uses_a_store(songs, tmp_path, capsys, monkeypatch):
+    source = ["--root", str(songs / "music"), "--labels", str(songs / "tags.csv")]
+    options = _parser().parse_args(["train", "mel-statistics", *source, "--store", str(tmp_path / "store"), "--quiet"])
+    settings = settings_of(options)
+    assert settings.data.corpus_options["store"] == str(tmp_path / "store")
+    assert len(list_shards(tmp_path / "store")) == 1
+    assert settings_of(_parser().parse_args(["train", "mel-statistics", *source, "--store", "--quiet"])).data
+    assert opened(songs).store is not None  # in the cache
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="write the store before"):
+        settings_of(options)
+
+
+def test_info_shows_the_state_of_a_store(songs, small_shards, capsys):
+    def state() -> str:
+        assert main(["corpus", "info", "--root", str(songs / "music"), "--labels", str(songs / "tags.csv")]) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("store: ")]
+        return line
+
+    assert state().startswith("store: none; `tagging prepare --store`")
+    folder = written(songs).folder
+    assert re.fullmatch(rf"store: {re.escape(str(folder))}: 18 of 18 tracks, 0.0 h, .* MB, 16000 Hz; complete", state())
+    (songs / "music" / "004.flac").touch()
+    assert "17 of 18 tracks" in state() and "1 are new, changed or unreadable" in state()
+    list_shards(folder)[0].write_bytes(b"")
+    assert f"store: damaged, {list_shards(folder)[0]}" in state()
+
+
 def test_a_store_follows_a_folder_that_is_moved(songs, tmp_path):
     written(songs, tmp_path / "store")
     (songs / "music").rename(songs / "elsewhere")
@@ -291,7 +364,9 @@ def test_a_run_says_what_a_store_would_gain_or_gives(songs):
     compressed = [row for row, name in enumerate(corpus.ids) if not name.endswith(".wav")][:3]
     segments = np.array(compressed), np.full(3, 0.5)
     (line,) = store_remarks(corpus, *segments, 1.0)
-    assert "ms from a store; `tagging prepare folder --store`" in line
+    assert (
+        "ms from a store; --store writes one before the training, and so does `tagging prepare folder --store`" in line
+    )
     written(songs)
     corpus.paths[compressed[0]].touch()
     corpus = opened(songs, split="train")
