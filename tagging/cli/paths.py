@@ -42,6 +42,8 @@ def tagger_path(name: str) -> str:
     Raises:
         ConfigError: a path that does not exist, or a folder without a tagger; the message names the models of a run.
     """
+    if name.startswith("hf:"):
+        return name
     path = Path(os.path.expanduser(name))  # noqa: PTH111
     if path.is_dir():
         if (path / "tagger.safetensors").is_file():

@@ -17,15 +17,16 @@ from .terminal import show
     "probe",
     help="test what a tagger's features know about your tags, by linear models",
     description="One vector a song, from a tagger without its head or from the sound itself, and linear models on it: logistic "
-    "regression for tags, ridge regression for attributes. Every song is tested by models of songs of other groups (artists). "
-    "Vectors are cached, so that a second probe of the same songs takes seconds.",
+    "regression for tags, ridge regression for attributes; or MLPs. Every song is tested by models of songs of other groups "
+    "(artists). Vectors are cached, so that a second probe of the same songs takes seconds.",
 )
 def probe(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging probe``."""
     parser.add_argument(
         "embedder",
         metavar="EMBEDDER",
-        help="a pretrained or saved tagger, or as baselines: mfcc (means and standard deviations), features (hand-made)",
+        help="a pretrained or saved tagger; hf: and an audio model of transformers; or as baselines: mfcc (means and standard "
+        "deviations), features (hand-made)",
     )
     add_corpus_arguments(parser, "sheet-music; with --root: folder")
     splitting = parser.add_mutually_exclusive_group()
@@ -37,6 +38,12 @@ def probe(parser: argparse.ArgumentParser) -> Run:
         help="of the cross-validation (default: %(default)s)",
     )
     splitting.add_argument("--own-splits", action="store_true", help="the splits of the corpus instead of folds")
+    parser.add_argument(
+        "--head",
+        choices=("linear", "mlp"),
+        default="linear",
+        help="linear models, or MLPs with a hidden layer of 32 units (default: %(default)s)",
+    )
     parser.add_argument("--pooling", choices=("mean-max", "mean"), default="mean-max", help="(default: %(default)s)")
     parser.add_argument(
         "--clips", type=whole_number(), metavar="N", help="the first N songs of each split (default: all)"
@@ -64,6 +71,7 @@ def _probe(options: argparse.Namespace) -> int:
         corpus_name(options) or "sheet-music",
         output,
         folds=None if options.own_splits else options.folds,
+        head=options.head,
         pooling=options.pooling,
         clips=options.clips,
         seed=options.seed,

@@ -38,7 +38,8 @@ def tag(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
         "--model",
         default="msd-musicnn",
-        help="a name of `tagging list`, the path of a saved or exported tagger, or a folder of a run (default: %(default)s)",
+        help="a name of `tagging list`, the path of a saved or exported tagger, a folder of a run, or hf: and the folder or "
+        "name of an audio classifier of transformers (default: %(default)s)",
     )
     parser.add_argument(
         "--top", type=whole_number(), default=5, metavar="N", help="how many tags to show (default: %(default)s)"

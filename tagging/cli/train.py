@@ -60,9 +60,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="before the training, decode all recordings of the corpus once into a store (about 115 MB an hour at 16 kHz), or bring "
-        "the one that is there up to date, and read segments from it without decoding; as `tagging prepare --store` (default: "
-        "use the store in the cache if there is one, write none; --store without FOLDER: that one)",
+        help="before the training, decode all recordings once into a store (about 115 MB an hour at 16 kHz), or bring the one "
+        "that is there up to date, and read segments from it without decoding; as `tagging prepare --store` (default: use the "
+        "store in the cache if there is one, write none; --store without FOLDER: that one)",
     )
     parser.add_argument("--edition", choices=sorted(EDITIONS), default="laptop", help="(default: %(default)s)")
     parser.add_argument("--clips", type=whole_number(), metavar="N", help="training clips (default: the edition's)")

@@ -176,7 +176,9 @@ class Corpus(Sequence[Track], abc.ABC):
         """
         return lambda audio, augmentation_params: audio.float() / 32768
 
-    def as_dataset(self, seconds: float, *, start: float | None = None) -> Dataset[tuple[Tensor, Tensor]]:
+    def as_dataset(
+        self, seconds: float, *, start: float | None = None, seed: int | None = None
+    ) -> Dataset[tuple[Tensor, Tensor]]:
         """The corpus as a ``torch.utils.data.Dataset``, for a ``DataLoader`` and a loop of your own.
 
         Item ``i`` is one segment of track ``i``: its waveform, float32 [samples] in [-1, 1], and its labels, float32 [tags] in
@@ -187,13 +189,15 @@ class Corpus(Sequence[Track], abc.ABC):
             seconds: length of a segment.
             start: where segments begin, in seconds, or as late as the track allows; None draws a start at random each time, from
                 PyTorch's generator, so that ``torch.manual_seed`` repeats an epoch.
+            seed: draw starts from this seed instead: they are then the same for any number of workers. Other ones in each pass
+                are drawn after ``dataset.set_epoch(number)``.
 
         >>> loader = torch.utils.data.DataLoader(corpus.as_dataset(3.0), batch_size=16, shuffle=True)  # doctest: +SKIP
         >>> waveforms, labels = next(iter(loader))   # [16, 48000] and [16, tags]  # doctest: +SKIP
         """
         from .torch_dataset import SegmentDataset
 
-        return SegmentDataset(self, seconds, start=start)
+        return SegmentDataset(self, seconds, start=start, seed=seed)
 
     def parts(self) -> dict[str, np.ndarray]:
         """Parts of the vocabulary that an evaluation reports on their own: name -> bool [tags]. By default none.

@@ -118,8 +118,8 @@ class Shard:
 
 def sum_of(sound: bytes | bytearray | memoryview) -> bytes:
     """The sum of a block of sound as words of 64 bits, modulo 2**64: it finds what a disk damages, and is no seal."""
-    words, rest = divmod(len(sound), 8)
-    total = int(np.add.reduce(np.frombuffer(sound, "<u8", words), dtype=np.uint64)) if words else 0
+    count, rest = divmod(len(sound), 8)
+    total = int(np.add.reduce(np.frombuffer(sound, "<u8", count), dtype=np.uint64)) if count else 0
     total += int.from_bytes(sound[len(sound) - rest :], "little")
     return (total % 2**64).to_bytes(8, "little")
 

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 class SegmentDataset(Dataset[tuple[Tensor, Tensor]]):
     """One random segment of every track; see :meth:`tagging.data.base.Corpus.as_dataset`."""
 
-    def __init__(self, corpus: Corpus, seconds: float, *, start: float | None = None) -> None:
+    def __init__(self, corpus: Corpus, seconds: float, *, start: float | None = None, seed: int | None = None) -> None:
         if not seconds > 0:
             raise ConfigError(f"segments of {seconds} s: give a positive length")
         self._corpus, self._seconds, self._start = corpus, seconds, start
+        self._seed, self._epoch = seed, 0
         self._augment = corpus.augment()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other starts from the seed: call it before each pass over a dataset with a ``seed``."""
+        self._epoch = epoch
 
     def __len__(self) -> int:
         return len(self._corpus)
@@ -33,7 +38,12 @@ class SegmentDataset(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(f"track {index} of a corpus of {len(self)}")
         index = index % len(self)
         room = max(0.0, float(self._corpus.durations(np.array([index]))[0]) - self._seconds)
-        start = float(torch.rand(())) * room if self._start is None else min(self._start, room)
+        if self._start is not None:
+            start = min(self._start, room)
+        elif self._seed is not None:
+            start = room * np.random.default_rng([self._seed, self._epoch, index]).random()
+        else:
+            start = room * float(torch.rand(()))
         try:
             segment = self._corpus.segment(index, start, self._seconds)
         except ConfigError:

@@ -14,6 +14,7 @@ from ..models.onnx.onnx_tagger import OnnxTagger
 from ..utils.extras import missing_package
 from . import musicnn
 from .bundled import bundled_card, bundled_path, list_bundled, load_bundled_onnx
+from .transformers_tagger import PREFIX, load_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -90,7 +91,8 @@ def load_tagger(
     Args:
         name: one of :func:`list_pretrained`, or the path of a file written by
             :meth:`~tagging.models.tagger.Tagger.save` or :meth:`~tagging.models.tagger.Tagger.export`. musicnn's weights are
-            fetched at first use and kept in the cache.
+            fetched at first use and kept in the cache. ``hf:FOLDER`` and ``hf:OWNER/MODEL`` are audio models of the package
+            ``transformers``, see :class:`~tagging.pretrained.transformers_tagger.TransformersTagger`.
         device: ``"cpu"``, ``"cuda"``, ...; None is the CPU.
         runtime: ``"torch"``, or ``"onnx"`` for onnxruntime, which is on the CPU and starts sooner, in less memory, with the same
             scores within 1e-5. None is PyTorch for a name, where that is installed. An exported file always needs
@@ -113,7 +115,7 @@ def load_tagger(
         if str(device or "cpu") != "cpu":
             raise ConfigError(f"device {str(device)!r}: onnxruntime runs on the CPU here; use 'cpu', or None")
         return _load_onnx(name, threads)
-    tagger = _load(name)
+    tagger = load_transformers(name) if os.fspath(name).startswith(PREFIX) else _load(name)
     try:
         return tagger if device is None else tagger.to(device)
     except (RuntimeError, AssertionError) as error:  # AssertionError: a PyTorch without CUDA

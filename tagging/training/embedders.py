@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..baselines.features.extraction import Descriptor, hand_made
 from ..errors import ConfigError, TaggingError, unknown_name
 from ..models.tagger import Tagger
 from ..pretrained import list_pretrained, load_tagger
+from ..pretrained.transformers_tagger import TransformersTagger
 
 POOLINGS = ("mean-max", "mean")
 _NUM_MFCCS = 20
@@ -26,7 +28,7 @@ _SHORTEST = 2048
 class _TaggerVector:
     """Mean, or mean and maximum, over the segments of a song of a tagger's features."""
 
-    tagger: Tagger
+    tagger: Tagger | TransformersTagger
     pooling: str
 
     def __call__(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -58,7 +60,7 @@ def embedder(name: str, pooling: str = "mean-max") -> Descriptor:
 
     Args:
         name: ``"mfcc"`` (means and standard deviations of 20 MFCCs), ``"features"`` (the hand-made features of the trees), one of
-            :func:`tagging.list_pretrained`, or the path of a saved tagger.
+            :func:`tagging.list_pretrained`, the path of a saved tagger, or ``hf:`` and an audio model of ``transformers``.
         pooling: of a tagger's features over the segments of a song: ``"mean-max"`` or ``"mean"``.
 
     Raises:
@@ -70,10 +72,11 @@ def embedder(name: str, pooling: str = "mean-max") -> Descriptor:
     if name in BASELINE_EMBEDDERS:
         return BASELINE_EMBEDDERS[name]()
     try:
-        tagger = load_tagger(name)
+        tagger: Any = load_tagger(name)
     except ConfigError as error:
         raise unknown_name("embedder", name, [*BASELINE_EMBEDDERS, *list_pretrained()]) from error
-    size = tagger.backend.out_features * (2 if pooling == "mean-max" else 1)
+    features = tagger.num_features if isinstance(tagger, TransformersTagger) else tagger.backend.out_features
+    size = features * (2 if pooling == "mean-max" else 1)
     return Descriptor(f"{_short(name)}-{pooling}-{_weights_digest(tagger)}", size, _TaggerVector(tagger, pooling))
 
 
@@ -81,11 +84,13 @@ def _short(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name.replace("\\", "/").rpartition("/")[2])[:40]
 
 
-def _weights_digest(tagger: Tagger) -> str:
+def _weights_digest(tagger: Any) -> str:
     """Of what embeddings depend on: weights of front-end and back-end, and how a song is cut."""
-    digest = hashlib.sha256(repr(tagger.config).encode())
-    for name, tensor in sorted(tagger.state_dict().items()):
-        if not name.startswith("head."):
+    is_foreign = isinstance(tagger, TransformersTagger)
+    config = f"{tagger.extractor.to_dict()} {tagger.segment_samples}" if is_foreign else repr(tagger.config)
+    digest = hashlib.sha256(config.encode())
+    for name, tensor in sorted((tagger.model if is_foreign else tagger).state_dict().items()):
+        if is_foreign or not name.startswith("head."):
             digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()[:12]
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from ..baselines.features.extraction import Descriptor, Features, extract
 from ..data import Corpus, open_corpus
-from ..errors import ConfigError, CorpusError
+from ..errors import ConfigError, CorpusError, unknown_name
 from ..evaluation.bootstrap import Resampling, interval
 from ..evaluation.evaluate import evaluate
 from ..evaluation.predictions import Predictions, write_predictions
@@ -23,7 +25,8 @@ from ..evaluation.thresholds import fit_thresholds
 from ..tags import Vocabulary
 from ..utils.provenance import command_line, environment_info
 from .embedders import check_finite, embedder
-from .probe_models import Probe, fit_probe, group_folds, with_thresholds
+from .group_folds import group_folds
+from .probe_models import HEADS, Probe, fit_probe, with_thresholds
 from .records import write_record
 from .settings import Settings
 
@@ -38,6 +41,7 @@ def probe(
     folder: str | Path | None = None,
     *,
     folds: int | None = 5,
+    head: str = "linear",
     pooling: str = "mean-max",
     clips: int | None = None,
     seed: int = 0,
@@ -47,7 +51,7 @@ def probe(
     progress: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
-    """Fit linear models to one vector a song, and test them on songs of other groups.
+    """Fit linear models or MLPs to one vector a song, and test them on songs of other groups.
 
     Tags get logistic regressions, exclusive groups a multinomial one, attributes ridge regressions, on standardised features;
     the strength of regularisation is chosen on inner validation songs. Vectors are cached: a second probe of the same songs takes
@@ -59,6 +63,7 @@ def probe(
         folder: where ``record.json``, ``predictions-test.npz`` and ``probe.npz`` are written; None writes nothing.
         folds: of the cross-validation over groups (artists), with about equal shares of classes; each song is tested once. None
             takes the splits of the corpus: fitted to train, regularised by validation, tested on test.
+        head: ``"linear"``, or ``"mlp"``: a hidden layer of 32 units for each tag, exclusive group and attribute.
         pooling: of a tagger's features over the segments of a song: ``"mean-max"`` or ``"mean"``.
         clips: the first so many songs of each split; None takes all.
         seed: of the folds.
@@ -80,18 +85,22 @@ def probe(
     start, environment, name = time.perf_counter(), environment_info(), os.fspath(name)
     if folds is not None and folds < 2:
         raise ConfigError(f"folds={folds}: give at least 2, or None for the splits of the corpus")
+    if head not in HEADS:
+        raise unknown_name("head", head, HEADS)
     chosen = embedder(name, pooling)
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in options.items()}
     corpora = [open_corpus(corpus, split=split, **plain) for split in _SPLITS]
     songs = _songs(corpora, chosen, name, clips, max_unreadable, workers, progress)
     vocabulary = corpora[0].vocabulary
-    final, scores, tested = _fit_and_test(songs, vocabulary, folds, seed, name, pooling)
+    fit = partial(fit_probe, head=head, seed=seed)
+    final, scores, tested = _fit_and_test(fit, songs, vocabulary, folds, seed, name, pooling)
     labels, groups = songs.labels[tested], songs.groups[tested]
     thresholds = _thresholds(final, songs, scores, tested, vocabulary, folds)
     final = with_thresholds(final, thresholds)
     evaluation = evaluate(
         labels, scores, vocabulary, groups=groups, parts=corpora[0].parts(), resamples=resamples
     )  # fmt: skip
+    how = f"{folds}-folds" if folds else "splits"
     model, versions = f"probe:{name}", [each.version for each in corpora]
     settings = Settings().override(
         {"models": [model], "seed": seed, "data.corpus": corpus, "data.num_clips": clips, "data.corpus_options": plain,
@@ -99,13 +108,13 @@ def probe(
     )  # fmt: skip
     record = {
         "kind": "probe",
-        "name": f"probe-{chosen.name}-{corpora[0].name}-{f'{folds}-folds' if folds else 'splits'}-s{seed}",
+        "name": f"probe-{'mlp-' if head == 'mlp' else ''}{chosen.name}-{corpora[0].name}-{how}-s{seed}",
         "command": command_line("tagging.probe"),
         "model": model,
         "seed": seed,
         "settings": settings.to_dict(),
         "probe": {
-            "embedder": chosen.name, "pooling": pooling, "num_features": chosen.size, "folds": folds,
+            "embedder": chosen.name, "pooling": pooling, "head": head, "num_features": chosen.size, "folds": folds,
             "strengths": {", ".join(vocabulary.names[tag] for tag in target.tags): strength
                           for target, strength in zip(final.targets, final.strengths, strict=True)},
         },
@@ -172,12 +181,18 @@ def _songs(
 
 
 def _fit_and_test(
-    songs: _Songs, vocabulary: Vocabulary, folds: int | None, seed: int, name: str, pooling: str
+    fit: Callable[..., Probe],
+    songs: _Songs,
+    vocabulary: Vocabulary,
+    folds: int | None,
+    seed: int,
+    name: str,
+    pooling: str,
 ) -> tuple[Probe, np.ndarray, np.ndarray]:
     """The probe for new songs, scores of the tested songs, and bool [songs]: which these are."""
     if folds is None:
         train, validation, test = (np.flatnonzero(songs.splits == split) for split in _SPLITS)
-        final = fit_probe(
+        final = fit(
             songs.vectors, songs.labels, vocabulary, (train, validation), embedder=name, pooling=pooling, refit=False
         )
         return final, final.scores(songs.vectors[test]), songs.splits == "test"
@@ -185,10 +200,10 @@ def _fit_and_test(
     everything = np.arange(len(scores))
     for fold in group_folds(songs.labels, vocabulary, songs.groups, folds, seed):
         others = np.setdiff1d(everything, fold)
-        fitted = fit_probe(songs.vectors, songs.labels, vocabulary, _inner(songs, vocabulary, others, seed))
+        fitted = fit(songs.vectors, songs.labels, vocabulary, _inner(songs, vocabulary, others, seed))
         scores[fold] = fitted.scores(songs.vectors[fold])
     inner = _inner(songs, vocabulary, everything, seed)
-    final = fit_probe(songs.vectors, songs.labels, vocabulary, inner, embedder=name, pooling=pooling)
+    final = fit(songs.vectors, songs.labels, vocabulary, inner, embedder=name, pooling=pooling)
     return final, scores, np.ones(len(scores), bool)
 
 

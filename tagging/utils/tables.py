@@ -194,9 +194,11 @@ def _check_ids(path: Path, lines: _Lines) -> None:
     name, ids = lines[0][1][0], [row[0] for _, row in lines[1:]]
     if not all(ids):
         raise TaggingError(f"{path}, line {lines[1 + ids.index('')][0]}: the first cell, the id of the song, is empty")
-    if name.lower() not in _ID_NAMES and all(map(_is_number, ids)):
+    if all(map(_is_number, ids)):
         numbers = [_to_float(cell) for cell in ids]
-        if all(0 <= number <= 1 for number in numbers) or not all(number.is_integer() for number in numbers):
+        # "song" may be a tag: no song is called 0.25, whatever the column is
+        is_like_a_tag = all(0 <= number <= 1 for number in numbers) and name.lower() not in _ID_NAMES
+        if is_like_a_tag or not all(number.is_integer() for number in numbers):
             raise ConfigError(
                 f"{path}: the first column, {name!r}, has numbers like those of a tag, where the ids of the songs are expected; "
                 "put the ids first, or a column of line numbers called id"

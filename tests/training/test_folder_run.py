@@ -177,6 +177,22 @@ def test_a_loop_of_ones_own(songs):
     np.testing.assert_allclose(fixed, corpus[0].read(corpus[0].seconds - 0.5)[:8000], atol=2e-4)
 
 
+def test_starts_from_a_seed_are_the_same_for_any_number_of_workers(songs):
+    corpus = tagging.open_corpus("folder", root=str(songs / "music"), labels=str(songs / "tags.csv"))
+    dataset = corpus.as_dataset(0.4, seed=3)
+
+    def epoch(number: int, workers: int) -> torch.Tensor:
+        dataset.set_epoch(number)
+        torch.manual_seed(workers)
+        loader = torch.utils.data.DataLoader(dataset, batch_size=8, num_workers=workers)
+        return torch.cat([waveforms for waveforms, _ in loader])
+
+    first = epoch(0, 0)
+    assert torch.equal(first, epoch(0, 2))
+    assert not torch.equal(first, epoch(1, 0))
+    assert not torch.equal(first, torch.stack([sound for sound, _ in corpus.as_dataset(0.4, seed=4)]))
+
+
 def test_a_track_that_is_gone_adds_nothing_to_a_loss_of_ones_own(tmp_path):
     make_songs(tmp_path, 20, seconds=0.5)
     corpus = tagging.open_corpus("folder", root=str(tmp_path / "music"), labels=str(tmp_path / "tags.csv"))

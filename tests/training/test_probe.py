@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from songs import make_songs
 
@@ -16,8 +17,10 @@ import tagging
 from tagging.cli import main
 from tagging.evaluation.predictions import read_predictions
 from tagging.tags import Tag, Vocabulary
+from tagging.training import probe_models
 from tagging.training.embedders import embedder
-from tagging.training.probe_models import Probe, fit_probe, group_folds, targets_of
+from tagging.training.group_folds import group_folds
+from tagging.training.probe_models import Probe, Target, fit_probe, targets_of
 from tagging.training.records import read_record
 
 GROUP = [Tag(name, exclusive_group="genre") for name in ("rock", "pop", "jazz")]
@@ -99,6 +102,52 @@ def test_folds_share_no_group_and_each_has_all_classes():
     assert all(set(classes[fold]) == {0, 1, 2} for fold in folds)
     again = group_folds(np.eye(3)[classes], Vocabulary(GROUP), groups, 5, seed=0)
     assert all((one == other).all() for one, other in zip(folds, again, strict=True))
+
+
+def test_mlps_are_those_of_scikit_learn_and_learn_what_lines_cannot(vectors, tmp_path):
+    standard = StandardScaler().fit(vectors[:90]).transform(vectors)
+    either = (standard[:, 0] > 0) ^ (standard[:, 1] > 0)
+    genre = np.eye(3)[(standard[:, 0] > 0).astype(int) + (standard[:, 2] > 0)]
+    labels = np.c_[either, genre, standard[:, 3].clip(-1, 1) ** 2]
+    vocabulary = Vocabulary([Tag("either"), *GROUP, Tag("square", "regression")])
+    inner = (np.arange(60), np.arange(60, 90))
+    line, mlp = (fit_probe(vectors, labels, vocabulary, inner, head=head) for head in ("linear", "mlp"))
+    tested = slice(90, None)
+    right = [((probe.scores(vectors)[tested, 0] > 0.5) == either[tested]).mean() for probe in (line, mlp)]
+    assert right[1] > max(0.75, right[0] + 0.1)
+    errors = [((probe.scores(vectors)[tested, 4] - labels[tested, 4]) ** 2).mean() for probe in (line, mlp)]
+    assert errors[1] < errors[0] / 2
+    model = MLPClassifier((32,), alpha=1 / mlp.strengths[mlp.targets.index(Target((0,), "binary"))], solver="lbfgs",
+                          max_iter=200, random_state=0).fit(standard[:90], either[:90])  # fmt: skip
+    np.testing.assert_allclose(mlp.scores(vectors)[:, 0], model.predict_proba(standard)[:, 1], atol=1e-3)
+    np.testing.assert_allclose(mlp.scores(vectors)[:, 1:4].sum(axis=1), 1)
+    again = Probe.load(mlp.save(tmp_path / "probe.npz"))
+    np.testing.assert_allclose(again.scores(vectors), mlp.scores(vectors), atol=1e-4)
+
+
+@pytest.mark.parametrize("present", [(0, 1, 2), (0, 2), (1,)])
+def test_mlps_give_absent_classes_no_share(vectors, present):
+    classes = np.random.default_rng(2).choice(present, 60)
+    probe = fit_probe(
+        vectors[:60], np.eye(3)[classes], Vocabulary(GROUP), (np.arange(40), np.arange(40, 60)), head="mlp"
+    )
+    scores = probe.scores(vectors)
+    np.testing.assert_allclose(scores.sum(axis=1), 1)
+    assert (scores[:, np.setdiff1d(range(3), present)] < 0.05).all()
+
+
+def test_the_command_fits_mlps_by_group_as_lines(songs, tmp_path, monkeypatch):
+    monkeypatch.setattr(probe_models, "_MLP_STEPS", 8)
+    arguments = ["probe", "mfcc", "--root", str(songs / "music"), "--labels", str(songs / "tags.csv"), "--workers", "1"]
+    assert (
+        main([*arguments, "--folds", "2", "--head", "mlp", "--clips", "12", "--quiet", "--output", str(tmp_path)]) == 0
+    )
+    record = read_record(tmp_path / "record.json")
+    assert record["probe"]["head"] == "mlp" and record["name"].startswith("probe-mlp-mfcc")
+    assert record["test"]["means"]["roc_auc"]["value"] > 0.6
+    assert Probe.load(tmp_path / "probe.npz").hidden_weights is not None
+    with pytest.raises(tagging.ConfigError, match="head"):
+        tagging.probe("mfcc", "folder", head="mpl", root=songs / "music", labels=songs / "tags.csv")
 
 
 @pytest.mark.parametrize("own_splits", [False, True])

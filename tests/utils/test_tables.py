@@ -85,6 +85,8 @@ def test_tables_are_read_as_they_are_meant(write, content, ids, columns, values)
         ("song,rock,slow\na,0,5,0,25\n", TaggingError, "line 2: 5 cells.*decimal commas"),
         ("rock,slow\na,0.5,1\nb,0,0.25\n", TaggingError, "line 2: 3 cells.* 2"),  # row names of R's write.table
         ("song,rock\n\na,high\n", ConfigError, "line 3, tag 'rock': 'high' is not a number"),
+        ("song,rock\n0.25,1\n0.5,0\n", ConfigError, "the first column, 'song', has numbers like those of a tag"),
+        ("track;rock\n0,25;1\n1;0\n", ConfigError, "the first column, 'track', has numbers like those of a tag"),
         ("song,rock\na,nan\n", ConfigError, "'nan' is not a number; leave the cell empty where unknown"),
         ("song,rock\na,NA\n", ConfigError, "'NA'"),
         ("song,rock\na,inf\n", ConfigError, "'inf'"),
