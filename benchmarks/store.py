@@ -45,7 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{timing.machine()}; {options.songs} songs of {options.minutes:g} minutes, segments of {SECONDS:g} s")
     print(
-        f"{'format':<24}{'file':>9}{'store, first':>14}{'store, later':>14}{'gain':>7}   reads a CPU second;  times real time to store"
+        f"{'format':<24}{'file':>9}{'store, first':>14}{'store, later':>14}{'gain':>7}   reads a CPU second;"
+        "  times real time to store"
     )
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TAGGING_CACHE"] = folder
