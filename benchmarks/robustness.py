@@ -6,7 +6,7 @@
 Test clips of the corpus sheet-music are changed and scored by the six taggers of this book that ship with the package; measured
 is the ROC-AUC within sources (:mod:`tagging.training.endpoints`), beside that of the same clips unchanged. musicnn has other
 tags, so on recordings it is compared with itself: how many of the five highest tags stay, and how far scores move. Nothing is
-trained. A condition that is done is kept in ``--state`` and not repeated.
+trained. A condition that is done is stored in ``--state`` and not repeated.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def changed_scores(
     return {name: np.stack(rows) for name, rows in scores.items()}
 
 
-def kept(state: Path, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def stored(state: Path, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays under a key of the state folder, made and kept there if they are missing."""
     path = state / f"{key}.npz"
     if not path.exists():
@@ -189,7 +189,7 @@ def measure_clips(options: argparse.Namespace) -> dict[str, Any]:
     for condition in CONDITIONS:
         counts = SEGMENTS if condition == "unchanged" else SEGMENTS[-1:]
         key = f"{options.clips}-{list(CONDITIONS).index(condition):02d}"
-        scores = kept(options.state, key, lambda: changed_scores(taggers, sounds, condition, counts))  # noqa: B023
+        scores = stored(options.state, key, lambda: changed_scores(taggers, sounds, condition, counts))  # noqa: B023
         for name in taggers:
             last = evaluated(scores[name][:, -SEGMENTS[-1] :].mean(axis=1))
             reference = references.setdefault(name, last)
@@ -220,7 +220,7 @@ def measure_recordings(options: argparse.Namespace) -> dict[str, Any]:
     answer: dict[str, Any] = {name: {} for name in taggers}
     for condition in CONDITIONS:
         key = f"recordings-{options.songs}-{list(CONDITIONS).index(condition):02d}"
-        scores = kept(options.state, key, lambda: changed_scores(taggers, sounds, condition, (3,)))  # noqa: B023
+        scores = stored(options.state, key, lambda: changed_scores(taggers, sounds, condition, (3,)))  # noqa: B023
         for name in taggers:
             means = scores[name].mean(axis=1)
             if condition == "unchanged":
