@@ -71,12 +71,15 @@ def copy_mathjax(app: Sphinx) -> None:
 
 
 def copy_sounds(app: Sphinx) -> None:
-    """Put the example sounds into ``_static/sounds`` as mp3: not every browser in use decodes Ogg Vorbis."""
+    write_sounds(Path(app.outdir, "_static", "sounds"))
+
+
+def write_sounds(folder: Path) -> None:
+    """Write the example sounds as mp3: not every browser in use decodes Ogg Vorbis."""
     import soundfile
 
     from tagging.audio.examples import list_sounds, sound_path
 
-    folder = Path(app.outdir, "_static", "sounds")
     folder.mkdir(parents=True, exist_ok=True)
     for name in list_sounds():
         samples, sample_rate = soundfile.read(sound_path(name), dtype="float32")

@@ -1,0 +1,137 @@
+"""Sphinx extension: what the live tagger of the front page loads, put beside the pages.
+
+- onnxruntime-web, from npm, kept in the user's cache and checked by SHA-256: ``_static/vendor/onnxruntime``
+- pretrained taggers as ONNX files with a list of them, made by the package: ``_static/listen/models``
+
+Neither is in the repository. The page's own code is in ``book/_static/listen``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
+
+RUNTIME = "onnxruntime-web@1.30.0"
+FILES = {
+    "ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
+    "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+}
+WASM = "ort-wasm-simd-threaded.wasm"
+# in the order of the page's list; the first is chosen
+MODELS = {
+    "mtt-musicnn": "musicnn, MagnaTagATune",
+    "msd-musicnn": "musicnn, Million Song Dataset",
+    "laptop-waveform-1M": "our waveform model, 1M clips of sheet music",
+    "laptop-spectrogram-1M": "our spectrogram model, 1M clips of sheet music",
+}
+
+
+def runtime_files() -> dict[str, Path]:
+    """The files of onnxruntime-web that the page loads: name -> path in the cache; fetched once.
+
+    Raises:
+        ConfigError: npm is missing or fails, or a file is not the published one.
+    """
+    from tagging.utils.files import atomic_write, cache_dir, locked
+
+    folder = cache_dir("browser") / RUNTIME
+    with locked(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not all(_is_published(folder / name) for name in FILES):
+            for name, content in _fetched().items():
+                with atomic_write(folder / name) as part:
+                    part.write_bytes(content)
+    if wrong := [name for name in FILES if not _is_published(folder / name)]:
+        raise ConfigError(f"{RUNTIME}: {', '.join(wrong)} is not the published file; empty {folder} and build again")
+    return {name: folder / name for name in FILES}
+
+
+def _is_published(path: Path) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == FILES[path.name]
+
+
+def _fetched() -> dict[str, bytes]:
+    if (npm := shutil.which("npm")) is None:
+        raise ConfigError(f"npm, which comes with Node.js, is needed once: the live tagger runs on {RUNTIME}")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [npm, "pack", RUNTIME, "--silent"]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        archives = list(Path(folder).glob("*.tgz"))
+        if result.returncode or not archives:
+            raise ConfigError(f"npm cannot fetch {RUNTIME}: {(result.stderr or result.stdout).strip()[-300:]}")
+        with tarfile.open(archives[0]) as archive:
+            members = {name: archive.extractfile(f"package/dist/{name}") for name in FILES}
+            return {name: member.read() for name, member in members.items() if member}
+
+
+def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
+    """A pretrained tagger as an exported file, and what the page must know of it.
+
+    The file is what ``tagging export`` writes, made of a graph that ships with the package, so without PyTorch.
+    """
+    from dataclasses import asdict, replace
+
+    from tagging.models.onnx.container import fill, with_metadata
+    from tagging.models.serialization import read_arrays
+    from tagging.pretrained import list_bundled, load_tagger, musicnn, pretrained_card
+    from tagging.pretrained.bundled import bundled_path, graph_of
+    from tagging.pretrained.graphs import Graph
+    from tagging.utils.legacy import current_state
+
+    card = pretrained_card(name)
+    if name in list_bundled():
+        graph, arrays = Graph(graph_of(name)), current_state(read_arrays(bundled_path(name))[1])
+    else:
+        graph, arrays = Graph(card["architecture"]), musicnn.pretrained_weights(name, {name: card})
+    tagger = load_tagger(name, runtime="onnx")
+    description = replace(graph.description, tags=tagger.vocabulary.to_list(), card=tagger.card)
+    model = with_metadata(fill(graph.model, arrays), json.dumps(asdict(description)))
+    return model, {
+        "name": name,
+        "title": MODELS[name],
+        "about": f"{len(tagger.vocabulary)} tags. {card['description'].capitalize()}. Trained on {card['dataset']}.",
+        "file": f"{name}.onnx",
+        "bytes": len(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "sampleRate": tagger.sample_rate,
+        "segmentSamples": tagger.segment_samples,
+        "hopSamples": tagger.hop_samples,
+        "songPadding": tagger.song_padding,
+        "tags": [{"name": tag.name, "kind": tag.kind} for tag in tagger.vocabulary],
+        "thresholds": tagger.thresholds,
+        "card": {"licence": card["licence"], "dataset": card["dataset"]},
+    }
+
+
+def write_assets(static: Path) -> None:
+    """Put runtime, models and their list below the ``_static`` folder of a built book."""
+    vendor, models = static / "vendor" / "onnxruntime", static / "listen" / "models"
+    for folder in (vendor, models):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, path in runtime_files().items():
+        shutil.copyfile(path, vendor / name)
+    entries = []
+    for name in MODELS:
+        content, entry = model_file(name)
+        (models / entry["file"]).write_bytes(content)
+        entries.append(entry)
+    catalogue = {"wasmBytes": (vendor / WASM).stat().st_size, "models": entries}
+    (models / "models.json").write_text(json.dumps(catalogue), encoding="utf-8")
+
+
+def write_for_book(app: Sphinx) -> None:
+    write_assets(Path(app.outdir, "_static"))
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.connect("builder-inited", write_for_book)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
