@@ -281,7 +281,9 @@ class Listen {
 async function mount(root) {
   const response = await fetch(new URL("models/models.json", import.meta.url));
   if (!response.ok) throw new Error("the models are missing: build the book with `make book`");
-  root.listen = new Listen(root, await response.json());
+  const catalogue = await response.json();
+  if (catalogue.models.length) root.listen = new Listen(root, catalogue);
+  else root.textContent = "This build has no live tagger: npm was missing, or could not fetch it, when the book was built.";
 }
 
 for (const root of document.querySelectorAll(".listen-live")) mount(root).catch((error) => console.error("listen:", error));
