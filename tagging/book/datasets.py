@@ -52,6 +52,6 @@ def counts_table() -> pandas.DataFrame:
 
 def _published() -> Iterator[tuple[str, type[Published]]]:
     for name in list_corpora():
-        kind = CORPORA[name]
+        kind = CORPORA.get(name)
         if isinstance(kind, type) and issubclass(kind, Published):
             yield name, kind

@@ -29,7 +29,7 @@ def _embedders() -> dict[str, dict[str, Any]]:
 
 
 def genre_table() -> pandas.DataFrame:
-    """Genre accuracy of each probe: folds by artist with the 95 % interval over artists; mean of all seeds by artist and at random.
+    """Genre accuracy of each probe: by artist with the 95 % interval over artists; means of all seeds by artist and at random.
 
     Book: ``book/finetune_and_probe``.
     """
@@ -79,6 +79,8 @@ def draw_few_songs() -> Figure:
             ax.plot(range(len(counts)), seed, color=colour, marker="_", lw=0)
     ax.set_xticks(range(len(counts)), counts)
     ax.grid(axis="y")
-    ax.set(xlabel="training songs", ylabel="genre accuracy, %", title="A pretrained vector needs a quarter of the songs")
+    ax.set(
+        xlabel="training songs", ylabel="genre accuracy, %", title="msd-musicnn with 50 songs beats the others with all"
+    )
     ax.legend()
     return figure

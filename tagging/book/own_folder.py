@@ -9,7 +9,6 @@ import numpy as np
 
 from ..data import open_corpus
 from ..utils.files import atomic_write
-from .player import listen
 
 # A tag that fewer songs have is no column of the table: a test of it would say little.
 _MIN_POSITIVES = 20
@@ -19,7 +18,7 @@ _BROKEN = (b"", b"<html><title>404 Not Found</title></html>", bytes(20_000))
 
 
 def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
-    """Write rendered clips as mp3 files, some of them broken, and a table of their tags.
+    """Write rendered clips as wav files, some of them broken, and a table of their tags.
 
     The clips are those of the corpus ``sheet-music``, 8 s each. The table has a column of paths, one of the tunes that the clips
     are made from, and one column of 0 and 1 for each tag that at least 20 songs have.
@@ -36,6 +35,8 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
 
     Book: ``book/your_own_folder``.
     """
+    import soundfile
+
     corpus = open_corpus("sheet-music", split="train", clips=songs, build=True)
     labels = corpus.labels_of(np.arange(songs))
     common = (corpus.vocabulary.classification) & (np.nansum(labels, axis=0) >= _MIN_POSITIVES)
@@ -45,11 +46,11 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
     damaged = dict(zip(np.linspace(0, songs - 1, broken + 2).astype(int)[1:-1].tolist(), _cycle(broken), strict=True))
     rows = []
     for index in range(songs):
-        track, path = corpus[index], f"sounds/{index:03d}.mp3"
-        sound = damaged.get(index)
-        if sound is None:
-            sound = listen(track.read(0, _SECONDS).astype(np.float32) / 32768, corpus.sample_rate, path).mp3
-        (folder / path).write_bytes(sound)
+        track, path = corpus[index], f"sounds/{index:03d}.wav"
+        if index in damaged:
+            (folder / path).write_bytes(damaged[index])
+        else:
+            soundfile.write(folder / path, track.read(0, _SECONDS), corpus.sample_rate)
         rows.append([path, track.group, *("" if np.isnan(value) else int(value) for value in labels[index, tags])])
     with atomic_write(folder / "tags.csv") as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -30,7 +30,7 @@ def shell(command: str, lines: int | None = None) -> None:
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         code = main(arguments)
     # a bar rewrites its line: what is left of it stands after the last return
-    text = [line.rpartition("\r")[2].rstrip() for line in said.getvalue().splitlines()]
+    text = [line.rpartition("\r")[2].rstrip() for line in said.getvalue().split("\n")]
     if code:
         raise RuntimeError(f"exit code {code}: " + "\n".join(text[-5:]))
     shown = [line for line in text if line]
