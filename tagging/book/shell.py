@@ -26,11 +26,11 @@ def shell(command: str, lines: int | None = None) -> None:
     program, *arguments = shlex.split(command.replace("\\\n", " "))
     if program != "tagging":
         raise RuntimeError(f"{program}: only commands that begin with `tagging` can be run here")
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    captured = io.StringIO()
+    with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(captured):
         code = main(arguments)
     # a bar rewrites its line: what is left of it stands after the last return
-    text = [line.rpartition("\r")[2].rstrip() for line in said.getvalue().split("\n")]
+    text = [line.rpartition("\r")[2].rstrip() for line in captured.getvalue().split("\n")]
     if code:
         raise RuntimeError(f"exit code {code}: " + "\n".join(text[-5:]))
     shown = [line for line in text if line]
