@@ -24,8 +24,8 @@ SPLITS = ("test", "validation")
 
 
 def training_records() -> list[dict[str, Any]]:
-    """The records of all bundled training runs, sorted by name."""
-    return read_training_records([BUNDLED_RUNS])
+    """The records of all bundled training runs on the corpus of this book, sorted by name; not those on real recordings."""
+    return [record for record in read_training_records([BUNDLED_RUNS]) if record["corpus"]["name"] != "folder"]
 
 
 def bundled_record(name: str) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""Facts about public datasets, read from the classes that open them. Book: ``book/public_datasets``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..data import fma, gtzan, jamendo, magnatagatune, msd, openmic
+from ..data.base import CORPORA, list_corpora
+from ..data.published import Published
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def datasets_table() -> pandas.DataFrame:
+    """One row a dataset: what it holds, whether artists are known, licence and home.
+
+    Book: ``book/public_datasets``.
+    """
+    import pandas
+
+    rows = {
+        name: {
+            "holds": kind.description,
+            "artists": "known" if kind.artists_known else "unknown",
+            "licence": kind.licence,
+            "owners": kind.homepage,
+        }
+        for name, kind in _published()
+    }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("dataset")
+
+
+def counts_table() -> pandas.DataFrame:
+    """Published sizes of train, validation and test of each split; the first split of each subset of MTG-Jamendo.
+
+    Book: ``book/public_datasets``.
+    """
+    import pandas
+
+    rows: list[tuple[str, str, int, int, int]] = []
+    for name, module in (("magnatagatune", magnatagatune), ("msd", msd)):
+        rows += [(name, protocol, *counts.values()) for protocol, counts in module.COUNTS.items()]
+    rows += [("mtg-jamendo", f"{subset}, split 0", *counts[0]) for subset, (_, _, counts) in jamendo.SUBSETS.items()]
+    rows += [("fma", subset, *counts[:3]) for subset, counts in fma.COUNTS.items()]
+    rows.append(("gtzan", "filtered", *(gtzan.COUNTS[part] for part in ("train", "validation", "test"))))
+    rows.append(("openmic", "01", openmic.COUNTS["train"], 0, openmic.COUNTS["test"]))
+    table = pandas.DataFrame(rows, columns=["dataset", "split", "train", "validation", "test"])
+    return table.set_index(["dataset", "split"])
+
+
+def _published() -> Iterator[tuple[str, type[Published]]]:
+    for name in list_corpora():
+        kind = CORPORA.get(name)
+        if isinstance(kind, type) and issubclass(kind, Published):
+            yield name, kind
