@@ -64,7 +64,7 @@ class Row(NamedTuple):
         path: below the folder of the library.
         size: bytes.
         digest: SHA-256 of the content; empty where it could not be read.
-        duplicate_of: path of the first file with the same content; empty for that file itself.
+        duplicate_of: path of the first file with the same content; empty for that file itself, and for what was not tagged.
         result: of the content.
     """
 
@@ -267,7 +267,7 @@ class Journal:
                 vector = None if vectors is None else np.frombuffer(vectors, np.float32)
                 values = np.frombuffer(scores, np.float32)
                 result = SongResult("", tuple(json.loads(notes)), seconds, values, vector)
-            original = "" if first in (None, key) else os.fsdecode(first)
+            original = "" if first in (None, key) or result.error else os.fsdecode(first)
             yield Row(os.fsdecode(key), size, digest or "", original, result)
 
     def _pages(self, query: str, values: list[Any]) -> Iterator[tuple[Any, ...]]:
