@@ -2,11 +2,11 @@
 
     python benchmarks/library.py [--files 10000] [--kills 10] [--songs 60]
 
-Short sounds (mp3, ogg, wav; seeded) are made, 3 % of them broken in four ways and 1 % equal to another one. `tagging tag-library` runs
-over them undisturbed, then in another folder with as many kills (SIGKILL at random times), and both tables are compared. Resident memory
-of each process is sampled each second. Then songs of 30 s (mp3, 44.1 kHz, stereo) are tagged in a loop of one process, and by
-`tag-library` with one job and with two, in turn; CPU seconds a song are the slope between a third of the songs and all of them, so that starting
-costs nothing. Writes ``tagging/book/runs/library.json``.
+Short sounds (mp3, ogg, wav; seeded) are made, 3 % of them broken in four ways and 1 % equal to another one. `tagging
+tag-library` runs over them undisturbed, then in another folder with as many kills (SIGKILL at random times), and both tables are
+compared. Resident memory of each process is sampled each second. Then songs of 30 s (mp3, 44.1 kHz, stereo) are tagged in a loop
+of one process, and by `tag-library` with one job and with two, in turn; CPU seconds a song are the slope between a third of the
+songs and all of them, so that starting costs nothing. Writes ``tagging/book/runs/library.json``.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ OWN_COMMANDS = (
     "tag-library",
     "similar",
     "search",
+    "write-tags",
     "train",
     "evaluate",
     "compare",

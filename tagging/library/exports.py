@@ -34,8 +34,8 @@ class Playlist:
     path: Path
 
 
-def playlist_of(text: str, description: Description, out: Path) -> Playlist:
-    """The playlist that a user asks for as ``TAG`` or ``TAG=SCORE``; it lies beside the table.
+def chosen_tag(text: str, description: Description) -> tuple[str, float]:
+    """The column and the threshold that a user means by ``TAG`` or ``TAG=SCORE``.
 
     Raises:
         ConfigError: an unknown tag (the message names the nearest), a score that is no number in [0, 1], or none for a tag
@@ -52,12 +52,18 @@ def playlist_of(text: str, description: Description, out: Path) -> Playlist:
         threshold = float(score) if score else model.thresholds[name]
     except KeyError:
         raise ConfigError(
-            f"--playlist {text}: {model.name} comes without a threshold for this tag; give one, such as --playlist '{tag}=0.5'"
+            f"{text}: {model.name} has no threshold for this tag; give one, such as '{tag}=0.5'"
         ) from None
     except ValueError:
         threshold = -1.0
     if not 0 <= threshold <= 1:
-        raise ConfigError(f"--playlist {text}: give a score from 0 to 1 after the =")
+        raise ConfigError(f"{text}: give a score from 0 to 1 after the =")
+    return column, threshold
+
+
+def playlist_of(text: str, description: Description, out: Path) -> Playlist:
+    """The playlist that a user asks for as ``TAG`` or ``TAG=SCORE``; it lies beside the table. Raises as :func:`chosen_tag`."""
+    column, threshold = chosen_tag(text, description)
     safe = re.sub(r"[^\w -]", "-", column)
     return Playlist(column, threshold, out.with_name(f"{out.stem}-{safe}.m3u8"))
 
@@ -109,13 +115,14 @@ def write_sidecars(description: Description, rows: Iterable[Row], failed: list[s
 
 def sidecar(description: Description, row: Row) -> dict[str, Any]:
     """What the JSON file beside a song says: scores of each model, and which tags reach their threshold."""
-    models, scores = [], dict(zip(description.columns.values(), map(float, row.result.scores), strict=True))  # type: ignore[arg-type, call-overload]
+    assert row.result.scores is not None
+    models: list[dict[str, Any]] = []
+    start = 0
     for model in description.models:
-        own = {tag: scores[model, tag] for tag in model.tags}
-        facts: dict[str, Any] = {"model": model.name, "scores": own}
-        if model.thresholds:
-            facts["present"] = [tag for tag in model.tags if own[tag] >= model.thresholds.get(tag, 2)]
-        models.append(facts)
+        scores = dict(zip(model.tags, map(float, row.result.scores[start:]), strict=False))
+        start += len(model.tags)
+        present = [tag for tag in model.tags if scores[tag] >= model.thresholds.get(tag, 2)]
+        models.append({"model": model.name, "scores": scores, **({"present": present} if model.thresholds else {})})
     notes = list(row.result.notes)
     return {
         "file": text_of(row.path.rpartition("/")[2]),

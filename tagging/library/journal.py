@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -293,6 +293,23 @@ class Journal:
         for path in self.others():
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def copy_results(out: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Give files whose metadata were changed the results they had.
+
+    Args:
+        out: path of the table.
+        pairs: SHA-256 of each file before and after.
+
+    Raises:
+        TaggingError: another process is at work on the table.
+    """
+    with locked(out, wait=False):
+        for path in out.parent.glob(f"{glob.escape(out.name)}.journal-" + "[0-9a-f]" * 12):
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as db, db:
+                query = "insert or ignore into results select ?, error, notes, seconds, scores, embeddings from results"
+                db.executemany(f"{query} where digest = ?", [(after, before) for before, after in pairs])
 
 
 def settings_of(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, TaggingError
+from ..utils.extras import DISTRIBUTION, MissingPackageError
 from ..utils.files import DamagedError, atomic_write, read_json
 from .journal import Row
 from .songs import ModelFacts
@@ -96,7 +97,14 @@ def check_table_name(path: Path) -> None:
     if path.suffix.lower() not in (PARQUET, CSV):
         raise ConfigError(f"{path}: the name of the table must end in {PARQUET} or {CSV}")
     if path.suffix.lower() == PARQUET:
-        import pyarrow  # noqa: F401  (missing, it is said before the work)
+        try:  # said before the work
+            import pyarrow  # noqa: F401
+        except ModuleNotFoundError as error:
+            other = path.with_suffix(CSV).name
+            raise MissingPackageError(
+                f"{path}: Parquet needs pyarrow, which the extra 'library' brings: pip install \"{DISTRIBUTION}[library]\"; "
+                f"or name the table {other}"
+            ) from error
 
 
 def write_table(path: Path, description: Description, rows: Iterable[Row]) -> None:
