@@ -244,7 +244,7 @@ def speed(folder: Path, count: int, rounds: int) -> dict[str, Any]:
         "cpu_seconds_in_a_loop": loops,
         "cpu_seconds_with_1_job": costs[1],
         "cpu_seconds_with_2_jobs": costs[2],
-        "share_of_the_loop": ratio(loop / cost for loop, cost in zip(loops, costs[1], strict=True)),
+        "share_of_the_loop": ratio(loop / used for loop, used in zip(loops, costs[1], strict=True)),
         "songs_per_cpu_hour": 3600 / ratio(costs[1]),
         "seconds_with_1_job": walls[1],
         "seconds_with_2_jobs": walls[2],

@@ -169,7 +169,7 @@ class Journal:
 
     # The folder
 
-    def found(self, file: FoundFile) -> bool:
+    def note_file(self, file: FoundFile) -> bool:
         """Note that a file is there. Returns whether it is as it was, and known."""
         with self._named_errors():
             key = _key(file.path)

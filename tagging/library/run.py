@@ -204,7 +204,7 @@ class _Run:
                 self.say(f"{os.path.join(music, file.path)}: {file.error}; what the table has of it stays")  # noqa: PTH118
                 continue
             number += 1
-            self.report.unchanged += journal.found(file)
+            self.report.unchanged += journal.note_file(file)
         if not number:
             raise ConfigError(f"{music}: no sound files in this folder; is it the right one, and is its disk there?")
         for path in journal.forget_missing(unreadable):

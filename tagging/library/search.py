@@ -200,20 +200,20 @@ def parse_query(query: str, columns: dict[str, Any]) -> list[Term]:
             tags.setdefault(name, []).append(column)
     terms: list[Term] = []
     for part in re.split(r"[,;]", query):
-        words, position, wanted = _normal(part).split(), 0, True
-        while position < len(words):
-            lengths = range(len(words) - position, 0, -1)
-            candidates = (" ".join(words[position : position + length]) for length in lengths)
+        parts, position, wanted = _normal(part).split(), 0, True
+        while position < len(parts):
+            lengths = range(len(parts) - position, 0, -1)
+            candidates = (" ".join(parts[position : position + length]) for length in lengths)
             tag = next((candidate for candidate in candidates if candidate in tags), None)
             if tag is not None:
                 terms.append(Term(tag, tuple(tags[tag]), wanted))
                 position, wanted = position + len(tag.split()), True
-            elif words[position] in _NOT:
+            elif parts[position] in _NOT:
                 position, wanted = position + 1, False
-            elif words[position] in _FILLERS:
+            elif parts[position] in _FILLERS:
                 position += 1
             else:
-                raise _unknown(words[position], columns)
+                raise _unknown(parts[position], columns)
     if not terms:
         raise ConfigError(f"{query!r}: no tag in it; the table has {_some(columns)}")
     return terms

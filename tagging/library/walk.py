@@ -50,12 +50,12 @@ def walk(root: Path) -> Iterator[FoundFile]:
     visited = {_identity(path) for path in (Path(inside), *Path(inside).parents)}
     stack: list[Iterator[tuple[str, os.DirEntry[str]] | FoundFile]] = [_entries(str(root), "")]
     while stack:  # not by recursion: folders may be nested deeper than Python's functions
-        if (found := next(stack[-1], None)) is None:
+        if (item := next(stack[-1], None)) is None:
             stack.pop()
-        elif isinstance(found, FoundFile):
-            yield found
+        elif isinstance(item, FoundFile):
+            yield item
         else:
-            path, entry = found
+            path, entry = item
             if _is_new(entry, inside, visited):
                 stack.append(_entries(entry.path, path + "/"))
 

@@ -103,4 +103,4 @@ def test_wrong_tags_and_fields(library):
     with pytest.raises(ConfigError, match="slow"):
         write_tags(table, ["slo"])
     with pytest.raises(ConfigError, match="grouping"):
-        write_tags(table, ["slow"], field="groupin")
+        write_tags(table, ["slow"], field="groupings")

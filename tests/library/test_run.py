@@ -271,7 +271,7 @@ def test_a_folder_that_cannot_be_opened_keeps_its_rows(music, model, tmp_path, m
 
 
 def test_links(tmp_path):
-    """Out of the folder they are followed, once; loops end; nothing is found twice."""
+    """Out of the folder they are followed, once; loops end; nothing is listed twice."""
     music, outside = tmp_path / "music", tmp_path / "outside"
     for path in (music / "a" / "1.wav", outside / "deep" / "2.wav", outside / "3.wav"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -283,9 +283,9 @@ def test_links(tmp_path):
         music / "4.wav": outside / "3.wav",
     }.items():  # fmt: skip
         link.symlink_to(target)
-    found = {file.path: file.error for file in walk(music)}
-    assert {path for path, error in found.items() if not error} == {"a/1.wav", "c/3.wav", "c/deep/2.wav", "4.wav"}
-    assert "pipe" in found["pipe.wav"]
+    listed = {file.path: file.error for file in walk(music)}
+    assert {path for path, error in listed.items() if not error} == {"a/1.wav", "c/3.wav", "c/deep/2.wav", "4.wav"}
+    assert "pipe" in listed["pipe.wav"]
 
 
 def test_without_pytorch_and_pyarrow(tmp_path):
