@@ -26,6 +26,7 @@ from .extend import register_corpus as register_corpus
 from .extend import register_frontend as register_frontend
 from .extend import register_head as register_head
 from .extend import register_loss as register_loss
+from .library.run import tag_library as tag_library
 from .models.acceleration.fusion import fuse as fuse
 from .models.backends import BACKENDS as BACKENDS
 from .models.backends import build_backend as build_backend

@@ -21,8 +21,8 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffi
 
 # Folders, lowest first: a file imports from its own folder and from those before it.
 FOLDERS = [
-    "errors", "version", "utils", "tags", "audio", "models", "pretrained", "data", "evaluation", "baselines", "training", "plots",
-    "cli", "extend", "book",
+    "errors", "version", "utils", "tags", "audio", "models", "pretrained", "data", "evaluation", "baselines", "training",
+    "library", "plots", "cli", "extend", "book",
 ]  # fmt: skip
 
 

@@ -17,6 +17,10 @@ from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush,
 # Each is a module of this folder, which registers the command.
 OWN_COMMANDS = (
     "tag",
+    "tag-library",
+    "similar",
+    "search",
+    "write-tags",
     "train",
     "evaluate",
     "compare",
@@ -86,7 +90,7 @@ def load_commands(name: str | None = None) -> None:
     The modules of the other commands take longer to import than a song to tag.
     """
     for module in [name] if name in OWN_COMMANDS else OWN_COMMANDS:
-        importlib.import_module(f".{module}", __name__)
+        importlib.import_module(f".{module.replace('-', '_')}", __name__)
 
 
 def _plugin_parser() -> argparse.ArgumentParser:

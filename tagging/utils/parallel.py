@@ -93,13 +93,24 @@ class Pool:
 
 
 def _run(work: Work, number: int, connection: Connection) -> None:
+    with as_worker(connection):
+        work(number, connection.send)
+
+
+@contextlib.contextmanager
+def as_worker(connection: Connection) -> Iterator[None]:
+    """Make this process a worker: one thread, no Ctrl-C, an end with its parent; an error is sent instead of raised.
+
+    Args:
+        connection: to the parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # leaves through `with` and `finally`, which remove temporary files and end programs this worker has started
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _use_one_thread()
     try:
-        work(number, connection.send)
+        yield
     except Exception as error:
         message = error
         if not isinstance(error, TaggingError):

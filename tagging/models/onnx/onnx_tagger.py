@@ -61,6 +61,15 @@ class OnnxTagger(SongTagger):
     def embeddings(self, segments: np.ndarray) -> np.ndarray:
         return self._run(EMBEDDING, segments)
 
+    def scores_and_embeddings(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both in one pass: float32 [batch, samples] -> float32 [batch, tags] and float32 [batch, features]."""
+        batch = np.ascontiguousarray(segments, np.float32)
+        try:
+            logits, vectors = self._session.run([LOGITS, EMBEDDING], {INPUT: batch})
+        except Exception as error:
+            raise TaggingError(f"onnxruntime cannot compute {LOGITS} and {EMBEDDING}: {first_line(error)}") from error
+        return sigmoid(np.asarray(logits, np.float32)), np.asarray(vectors, np.float32)
+
     def log_mel(self, segments: np.ndarray) -> np.ndarray:
         """Log-mel spectrograms, float32 [batch, bands, frames].
 

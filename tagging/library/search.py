@@ -1,0 +1,231 @@
+"""Search in a table: songs that sound like another one, songs that words describe. Book: ``book/tag_library``."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ConfigError, TaggingError, unknown_name
+from .songs import load_model, model_digest, tag_song
+from .table import LibraryTable
+
+# Words between tags that say nothing, and those that turn the next tag round.
+_FILLERS = {"and", "with", "but", "a", "an", "the", "some", "of"}
+_NOT = {"not", "no", "without"}
+
+
+class Match(NamedTuple):
+    """A song that was found.
+
+    Attributes:
+        path: below the folder of the library.
+        score: cosine in [-1, 1] for :func:`similar`, match in [0, 1] for :func:`search`; higher is better.
+        scores: of the tags that were asked for.
+    """
+
+    path: str
+    score: float
+    scores: dict[str, float]
+
+
+def similar(
+    song: str | os.PathLike[str], table: str | os.PathLike[str], *, count: int = 10, model: str | None = None
+) -> list[Match]:
+    """Songs of a table whose embeddings point the same way as that of a song.
+
+    Args:
+        song: a path of the table, or of any sound file, which is then embedded with the model of the table.
+        table: written with embeddings.
+        count: how many songs.
+        model: which one's embeddings, where the table has those of several; None is the first.
+
+    Returns:
+        The nearest songs, best first; the song itself and files equal to it are left out.
+
+    Raises:
+        ConfigError: a table without embeddings, an unknown model, a song that is neither in the table nor a file.
+        AudioError: the file cannot be read.
+
+    Book: ``book/tag_library``.
+    """
+    opened = LibraryTable(table)
+    columns = {facts.name: column for column, facts in opened.description.embedding_columns.items()}
+    if not columns:
+        raise ConfigError(f"{opened.path}: no embeddings; write it again with `tagging tag-library --embeddings`")
+    if model is not None and model not in columns:
+        raise unknown_name("model", model, columns)
+    name = model or next(iter(columns))
+    vector, path = _vector(opened, columns[name], name, str(song))
+    vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    best: list[tuple[float, int, str]] = []
+    number = 0
+    for block in opened.blocks(["path", "duplicate_of", columns[name]]):
+        rows = [
+            row for row in zip(*block.values(), strict=True) if row[2] is not None and row[1] is None and row[0] != path
+        ]
+        if not rows:
+            continue
+        vectors = np.array([row[2] for row in rows], np.float64)
+        cosines = vectors @ vector / np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
+        for row, cosine in zip(rows, cosines.tolist(), strict=True):
+            number += 1
+            heapq.heappush(best, (cosine, -number, row[0]))
+            if len(best) > count:
+                heapq.heappop(best)
+    return [Match(path, cosine, {}) for cosine, _, path in sorted(best, reverse=True)]
+
+
+def _vector(table: LibraryTable, column: str, model: str, song: str) -> tuple[np.ndarray, str]:
+    """The embedding of a song, and the path it has in the table, with that of the first file that equals it; empty for none."""
+    inside = _inside(table, song)
+    for block in table.blocks(["path", "duplicate_of", "error", column]):
+        for path, duplicate_of, error, vector in zip(*block.values(), strict=True):
+            if path in inside:
+                if vector is None:
+                    raise ConfigError(f"{song}: it could not be tagged ({error}); choose another song")
+                return np.array(vector, np.float64), duplicate_of or path
+    if not Path(song).expanduser().is_file():
+        raise ConfigError(f"{song}: neither in {table.path} nor a file; give a path as the table has it")
+    facts = next(facts for facts in table.description.models if facts.name == model)
+    if model_digest(model) != facts.digest:
+        raise ConfigError(
+            f"{model}: not the model that {table.path} was written with, so embeddings cannot be compared"
+        )
+    result = tag_song([load_model(model)], song, hop_seconds=table.description.hop_seconds, embeddings=True)
+    if result.embeddings is None:
+        raise TaggingError(f"{song}: {result.error}")
+    return result.embeddings.astype(np.float64), ""
+
+
+def _inside(table: LibraryTable, song: str) -> set[str]:
+    """What a song may be called in the table: as given, and below its folder."""
+    absolute, root = os.path.realpath(os.path.expanduser(song)), table.description.root  # noqa: PTH111
+    below = {os.path.relpath(absolute, root).replace(os.sep, "/")} if absolute.startswith(root + os.sep) else set()
+    return {song, *below}
+
+
+@dataclass(frozen=True)
+class Term:
+    """A tag that was asked for.
+
+    Attributes:
+        tag: as the user wrote it.
+        columns: that have its scores, one for each model that knows it.
+        wanted: False where the tag must not be there.
+    """
+
+    tag: str
+    columns: tuple[str, ...]
+    wanted: bool
+
+
+def search(query: str, table: str | os.PathLike[str], *, count: int = 10) -> list[Match]:
+    """Songs of a table that words describe.
+
+    Each word must be a tag of the table, or part of one of several words. Scores of different tags cannot be compared, because
+    rare tags get low ones. So each song is ranked by each tag, and its match is the product of the shares of songs that it is
+    ranked above.
+
+    Args:
+        query: such as ``"slow piano, not vocals"``; ``not``, ``no`` and ``without`` turn the next tag round.
+        table: of :func:`tagging.tag_library`.
+        count: how many songs.
+
+    Returns:
+        The best matches, best first, with their scores; of files with equal content the first.
+
+    Raises:
+        ConfigError: an unknown word (the message names the nearest tags), or no tag at all.
+
+    Book: ``book/tag_library``.
+    """
+    opened = LibraryTable(table)
+    terms = parse_query(query, opened.description.columns)
+    columns = sorted({column for term in terms for column in term.columns})
+    paths: list[str] = []
+    scores: list[list[float]] = [[] for _ in columns]
+    for block in opened.blocks(["path", "duplicate_of", *columns]):
+        for path, duplicate_of, *values in zip(*block.values(), strict=True):
+            if duplicate_of is None and values[0] is not None:
+                paths.append(path)
+                for column, value in zip(scores, values, strict=True):
+                    column.append(value)
+    if not paths:
+        return []
+    ranks = {name: _rank(np.array(values)) for name, values in zip(columns, scores, strict=True)}
+    match = np.ones(len(paths))
+    for term in terms:
+        rank = np.mean([ranks[column] for column in term.columns], axis=0)
+        match *= rank if term.wanted else 1 - rank
+    order = np.argsort(-match, kind="stable")[:count]
+    by_name = dict(zip(columns, scores, strict=True))
+    return [
+        Match(
+            paths[index],
+            float(match[index]),
+            {column: by_name[column][index] for term in terms for column in term.columns},
+        )
+        for index in order
+    ]
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    """Share of songs below each one, in (0, 1); equal songs share a rank."""
+    ordered = np.sort(values)
+    below, up_to = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+    return (below + up_to) / (2 * len(values))
+
+
+def parse_query(query: str, columns: dict[str, Any]) -> list[Term]:
+    """The tags in some words; the longest tag first, so ``female vocals`` is one.
+
+    Args:
+        query: see :func:`search`.
+        columns: column -> (model, tag).
+
+    Raises:
+        ConfigError: see :func:`search`.
+    """
+    tags: dict[str, list[str]] = {}
+    for column, (_, tag) in columns.items():
+        for name in {_normal(column), _normal(tag)}:
+            tags.setdefault(name, []).append(column)
+    terms: list[Term] = []
+    for part in re.split(r"[,;]", query):
+        parts, position, wanted = _normal(part).split(), 0, True
+        while position < len(parts):
+            lengths = range(len(parts) - position, 0, -1)
+            candidates = (" ".join(parts[position : position + length]) for length in lengths)
+            tag = next((candidate for candidate in candidates if candidate in tags), None)
+            if tag is not None:
+                terms.append(Term(tag, tuple(tags[tag]), wanted))
+                position, wanted = position + len(tag.split()), True
+            elif parts[position] in _NOT:
+                position, wanted = position + 1, False
+            elif parts[position] in _FILLERS:
+                position += 1
+            else:
+                raise _unknown(parts[position], columns)
+    if not terms:
+        raise ConfigError(f"{query!r}: no tag in it; the table has {_some(columns)}")
+    return terms
+
+
+def _unknown(word: str, columns: dict[str, Any]) -> ConfigError:
+    return unknown_name("tag", word, {tag for _, tag in columns.values()})
+
+
+def _some(columns: Iterable[str]) -> str:
+    return ", ".join(sorted(columns))
+
+
+def _normal(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
