@@ -39,7 +39,7 @@ def counts_table() -> pandas.DataFrame:
     """
     import pandas
 
-    rows: list[tuple[str, str, int, int, int]] = []
+    rows: list[tuple[object, ...]] = []
     for name, module in (("magnatagatune", magnatagatune), ("msd", msd)):
         rows += [(name, protocol, *counts.values()) for protocol, counts in module.COUNTS.items()]
     rows += [("mtg-jamendo", f"{subset}, split 0", *counts[0]) for subset, (_, _, counts) in jamendo.SUBSETS.items()]
