@@ -79,20 +79,26 @@ class OnnxTagger(SongTagger):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int = 1) -> OnnxTagger:
-        """Read a file that :meth:`tagging.Tagger.export` wrote.
+        """Read a file that :meth:`tagging.Tagger.export` wrote, or another one with a card beside it.
 
         The file may come from a stranger: kinds and ranges are checked, a digest shows damage, no other file is read, no
         operation runs for ever, and no more than 4 GiB of memory are taken.
 
         Args:
-            path: of the file.
+            path: of the file. Where it does not describe itself, the card is ``it.json`` beside ``it.onnx``; see
+                :class:`~tagging.models.onnx.foreign.ForeignTagger`.
             threads: of the computation.
 
         Raises:
             CheckpointError: no such file, another kind of file, a damaged one, or one of a newer version.
         """
         path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
-        return cls.from_bytes(read_bytes(path), str(path), threads=threads)
+        model, card = read_bytes(path), path.with_suffix(".json")
+        if card.is_file() and not _describes_itself(model):
+            from .foreign import ForeignTagger
+
+            return ForeignTagger.from_files(model, str(path), card, threads=threads)
+        return cls.from_bytes(model, str(path), threads=threads)
 
     @classmethod
     def from_bytes(cls, model: bytes, name: str, *, threads: int = 1) -> OnnxTagger:
@@ -104,8 +110,8 @@ class OnnxTagger(SongTagger):
             entries = metadata(model)
             if DESCRIPTION not in entries:
                 raise CheckpointError(
-                    f"{name}: an ONNX model without a description of its tags; only models written by `tagging export` "
-                    "can be read"
+                    f"{name}: an ONNX model without a description of its tags; one that `tagging export` did not write needs "
+                    "a card beside it, of the same name with .json: classes, sample rate, shape of the input"
                 )
             if not is_intact(model):
                 raise CheckpointError(
@@ -120,6 +126,13 @@ class OnnxTagger(SongTagger):
             raise CheckpointError(
                 f"{name}: not a tagger in an ONNX file ({error}); fetch or export it again"
             ) from error
+
+
+def _describes_itself(model: bytes) -> bool:
+    try:
+        return DESCRIPTION in metadata(model)
+    except ValueError:  # damage, of which the one who reads it tells
+        return False
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
