@@ -5,6 +5,7 @@ Book: ``book/serve_it``.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...errors import CheckpointError, ConfigError, TaggingError
 from ...tags import Vocabulary
 from ..config import MAX_SEGMENT, check_overlap
 from ..inference import in_samples
-from .container import check_operations, producer
+from .container import DESCRIPTION, check_operations, metadata, producer, read_bytes
 from .foreign_card import ForeignCard, Port, read_card
 from .onnx_tagger import OnnxTagger, run, session, sigmoid
 
@@ -66,8 +67,8 @@ class ForeignTagger(OnnxTagger):
     def _find_ports(self, card: ForeignCard) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or inputs[0].type not in TYPES:
-            found = ", ".join(f"{entry.name}: {entry.type}" for entry in inputs)
-            raise ConfigError(f"the model takes {found or 'nothing'}; it must take one array of floats")
+            ports = ", ".join(f"{entry.name}: {entry.type}" for entry in inputs)
+            raise ConfigError(f"the model takes {ports or 'nothing'}; it must take one array of floats")
         self._input, self._type = inputs[0], TYPES[inputs[0].type]
         names = [entry.name for entry in outputs]
         self._outputs: dict[str, str] = {}
@@ -219,3 +220,23 @@ class ForeignTagger(OnnxTagger):
             return cls(model, checked, about, threads)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, TaggingError) as error:
             raise CheckpointError(f"{name}: it cannot be used with its card {card.name}: {error}") from error
+
+
+def load_onnx_file(path: str | os.PathLike[str], *, threads: int = 1) -> OnnxTagger:
+    """Read an ONNX file: one that ``tagging export`` wrote, or another one with its card, ``it.json``, beside ``it.onnx``.
+
+    Raises:
+        CheckpointError: see :meth:`OnnxTagger.load`.
+    """
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
+    model, card = read_bytes(path), path.with_suffix(".json")
+    if card.is_file() and not _describes_itself(model):
+        return ForeignTagger.from_files(model, str(path), card, threads=threads)
+    return OnnxTagger.from_bytes(model, str(path), threads=threads)
+
+
+def _describes_itself(model: bytes) -> bool:
+    try:
+        return DESCRIPTION in metadata(model)
+    except ValueError:  # damage, of which the one who reads it tells
+        return False

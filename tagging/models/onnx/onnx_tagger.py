@@ -79,26 +79,20 @@ class OnnxTagger(SongTagger):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int = 1) -> OnnxTagger:
-        """Read a file that :meth:`tagging.Tagger.export` wrote, or another one with a card beside it.
+        """Read a file that :meth:`tagging.Tagger.export` wrote.
 
         The file may come from a stranger: kinds and ranges are checked, a digest shows damage, no other file is read, no
         operation runs for ever, and no more than 4 GiB of memory are taken.
 
         Args:
-            path: of the file. Where it does not describe itself, the card is ``it.json`` beside ``it.onnx``; see
-                :class:`~tagging.models.onnx.foreign.ForeignTagger`.
+            path: of the file.
             threads: of the computation.
 
         Raises:
             CheckpointError: no such file, another kind of file, a damaged one, or one of a newer version.
         """
         path = Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib raises for a user it does not know)
-        model, card = read_bytes(path), path.with_suffix(".json")
-        if card.is_file() and not _describes_itself(model):
-            from .foreign import ForeignTagger
-
-            return ForeignTagger.from_files(model, str(path), card, threads=threads)
-        return cls.from_bytes(model, str(path), threads=threads)
+        return cls.from_bytes(read_bytes(path), str(path), threads=threads)
 
     @classmethod
     def from_bytes(cls, model: bytes, name: str, *, threads: int = 1) -> OnnxTagger:
@@ -126,13 +120,6 @@ class OnnxTagger(SongTagger):
             raise CheckpointError(
                 f"{name}: not a tagger in an ONNX file ({error}); fetch or export it again"
             ) from error
-
-
-def _describes_itself(model: bytes) -> bool:
-    try:
-        return DESCRIPTION in metadata(model)
-    except ValueError:  # damage, of which the one who reads it tells
-        return False
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
