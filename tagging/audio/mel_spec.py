@@ -5,14 +5,17 @@ Nothing here needs PyTorch. Book: ``book/what_goes_in``.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, unknown_name
 
 MAX_OVERLAP = 64  # windows that hold one sample; musicnn has 2
+BLOCK_FRAMES = 256  # of each waveform of a batch, that are transformed at once
 MAX_BANK = 2**23  # bands times samples of a window: 500 bands of a window of 1 s
 
 COMPRESSION_NAMES = ("none", "log10(1+10000x)", "dB")
@@ -134,3 +137,40 @@ def mel_bank(spec: MelSpec) -> np.ndarray:
     falling = (corners[2:, None] - bins) / widths[1:]
     bank = np.maximum(0, np.minimum(rising, falling))
     return bank * (2 / (corners[2:] - corners[:-2]))[:, None] if spec.norm == "slaney" else bank
+
+
+@functools.lru_cache(maxsize=8)
+def _window_and_bank(spec: MelSpec, symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
+    """float32 [n_fft], and float32 [bins, bands]."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.n_fft) / max(1, spec.n_fft - symmetric))
+    return window.astype(np.float32), np.ascontiguousarray(mel_bank(spec).T, np.float32)
+
+
+def log_mel_array(waveform: np.ndarray, spec: MelSpec, symmetric_window: bool = False) -> np.ndarray:
+    """What :class:`~tagging.audio.mel.LogMel` computes, without PyTorch; equal to it within 1e-5.
+
+    Args:
+        waveform: float32 [batch, samples] at ``spec.sample_rate``, nominally in [-1, 1].
+        spec: parameters.
+        symmetric_window: take a Hann window that ends where it begins, as Essentia does, not a periodic one.
+
+    Returns:
+        float32 [batch, bands, frames].
+    """
+    if spec.padding:
+        mode: Any = spec.pad_mode
+        waveform = np.pad(waveform, ((0, 0), (spec.padding, spec.padding)), mode=mode)
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, spec.n_fft, axis=1)[:, :: spec.hop_length]
+    window, bank = _window_and_bank(spec, symmetric_window)
+    blocks = []
+    for start in range(
+        0, frames.shape[1], BLOCK_FRAMES
+    ):  # all frames at once would take the memory of the song many times
+        spectrum = np.fft.rfft(frames[:, start : start + BLOCK_FRAMES] * window)  # complex [batch, frames, bins]
+        blocks.append((spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ bank)
+    mel = np.concatenate(blocks, axis=1).transpose(0, 2, 1)  # [batch, bands, frames]
+    if spec.round_to_float16:
+        mel = mel.clip(max=65504.0).astype(np.float16).astype(np.float32)
+    if spec.compression == "log10(1+10000x)":
+        return np.log10(1 + 10000 * mel)
+    return 10 * np.log10(mel.clip(min=1e-10)) if spec.compression == "dB" else mel

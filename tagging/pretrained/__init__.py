@@ -90,9 +90,11 @@ def load_tagger(
 
     Args:
         name: one of :func:`list_pretrained`, or the path of a file written by
-            :meth:`~tagging.models.tagger.Tagger.save` or :meth:`~tagging.models.tagger.Tagger.export`. musicnn's weights are
-            fetched at first use and kept in the cache. ``hf:FOLDER`` and ``hf:OWNER/MODEL`` are audio models of the package
-            ``transformers``, see :class:`~tagging.pretrained.transformers_tagger.TransformersTagger`.
+            :meth:`~tagging.models.tagger.Tagger.save` or :meth:`~tagging.models.tagger.Tagger.export`, or of another ONNX
+            model with its card beside it (:class:`~tagging.models.onnx.foreign.ForeignTagger`). musicnn's weights are fetched
+            at first use and kept in the cache.
+            ``hf:FOLDER`` and ``hf:OWNER/MODEL`` are audio models of the package ``transformers``, see
+            :class:`~tagging.pretrained.transformers_tagger.TransformersTagger`.
         device: ``"cpu"``, ``"cuda"``, ...; None is the CPU.
         runtime: ``"torch"``, or ``"onnx"`` for onnxruntime, which is on the CPU and starts sooner, in less memory, with the same
             scores within 1e-5. None is PyTorch for a name, where that is installed. An exported file always needs
@@ -141,7 +143,9 @@ def _load_onnx(name: str | os.PathLike[str], threads: int) -> OnnxTagger:
         raise ConfigError(
             f"{name}: onnxruntime runs exported taggers; write one with `tagging export {name} model.onnx`"
         )
-    return OnnxTagger.load(name, threads=threads)
+    from ..models.onnx.foreign import load_onnx_file  # with pydantic, which takes as long to import as to tag a song
+
+    return load_onnx_file(name, threads=threads)
 
 
 def _load(name: str | os.PathLike[str]) -> Tagger:

@@ -24,7 +24,7 @@ MAX_NODES = 2**18
 
 MODEL_GRAPH, MODEL_METADATA, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 14, 20, 25
 GRAPH_NODE, GRAPH_WEIGHT, GRAPH_SPARSE_WEIGHT = 1, 5, 15
-NODE_OPERATION, NODE_ATTRIBUTE, NODE_DOMAIN = 4, 5, 7
+NODE_OUTPUT, NODE_OPERATION, NODE_ATTRIBUTE, NODE_DOMAIN = 2, 4, 5, 7
 ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 TENSOR_DIMENSION, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL, TENSOR_LOCATION = 1, 2, 8, 9, 13, 14
 KEY, VALUE = 1, 2
@@ -124,10 +124,7 @@ def check_model(model: bytes) -> None:
     Raises:
         ValueError: what is wrong with it; not for every damage.
     """
-    for number, _ in fields(model):
-        if number in (MODEL_TRAINING, MODEL_FUNCTIONS):
-            raise ValueError("it has functions or training steps of its own")
-    _check_graph(_graph(model))
+    check_operations(model)
     for weight in weights(model):
         if weight.array is None:
             raise ValueError(f"no numbers, or of another type than expected, in {weight.name}")
@@ -137,7 +134,25 @@ def check_model(model: bytes) -> None:
             raise ValueError(f"a negative variance in {weight.name}")
 
 
-def _check_graph(graph: memoryview) -> None:
+def check_operations(model: bytes, branches: int = 0) -> None:
+    """Refuse all but ONNX's own operations that end, with their weights in this file.
+
+    Args:
+        model: contents of a file.
+        branches: how deep one If may lie in another. Loops are refused: how often one runs, only its values say.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    for number, _ in fields(model):
+        if number in (MODEL_TRAINING, MODEL_FUNCTIONS):
+            raise ValueError("it has functions or training steps of its own")
+    if _checked_nodes(_graph(model), branches) > MAX_NODES:
+        raise ValueError(f"more than {MAX_NODES:,} operations")
+
+
+def _checked_nodes(graph: memoryview, branches: int) -> int:
+    """Check a graph; the number of its operations."""
     count = 0
     for number, value in fields(graph):
         if number == GRAPH_WEIGHT:
@@ -145,16 +160,14 @@ def _check_graph(graph: memoryview) -> None:
         elif number == GRAPH_SPARSE_WEIGHT:
             raise ValueError("it has sparse weights")
         elif number == GRAPH_NODE:
-            _check_node(value)
-            count += 1
-            if count > MAX_NODES:
-                raise ValueError(f"more than {MAX_NODES:,} operations")
+            count += 1 + _check_node(value, branches)
+    return count
 
 
-def _check_node(node: memoryview) -> None:
-    parts = list(fields(node))
-    operation = next((_text(value) for number, value in parts if number == NODE_OPERATION), "")
-    domain = next((_text(value) for number, value in parts if number == NODE_DOMAIN), "")
+def _check_node(node: memoryview, branches: int) -> int:
+    """Check an operation; the number of those in its branches."""
+    parts, count = list(fields(node)), 0
+    operation, domain = (_node_text(node, number) for number in (NODE_OPERATION, NODE_DOMAIN))
     if domain not in ("", "ai.onnx"):
         raise ValueError(f"the operation {domain}.{operation} is none of ONNX's own")
     for number, attribute in parts:
@@ -165,8 +178,24 @@ def _check_node(node: memoryview) -> None:
                 _check_tensor(value)
             elif kind in ATTRIBUTE_SPARSE:
                 raise ValueError("it has sparse weights")
-            elif kind in ATTRIBUTE_GRAPHS:  # a loop, which might not end
-                raise ValueError(f"the operation {operation} runs a graph of its own")
+            elif kind in ATTRIBUTE_GRAPHS:
+                if operation != "If" or not branches:  # a loop, which might not end, or an If in too many others
+                    raise ValueError(f"the operation {operation} runs a graph of its own")
+                count += _checked_nodes(value, branches - 1)
+    return count
+
+
+def producer(model: bytes, output: str) -> str:
+    """Name of the operation that makes an output of the graph; empty if none does."""
+    for number, node in fields(_graph(model)):
+        if number == GRAPH_NODE and any(kind == NODE_OUTPUT and _text(value) == output for kind, value in fields(node)):
+            return _node_text(node, NODE_OPERATION)
+    return ""
+
+
+def _node_text(node: memoryview, number: int) -> str:
+    """A text of a node, by the number of its field; empty if it has none."""
+    return next((_text(value) for kind, value in fields(node) if kind == number), "")
 
 
 def _check_tensor(tensor: memoryview) -> None:

@@ -113,8 +113,8 @@ class OnnxTagger(SongTagger):
             entries = metadata(model)
             if DESCRIPTION not in entries:
                 raise CheckpointError(
-                    f"{name}: an ONNX model without a description of its tags; only models written by `tagging export` "
-                    "can be read"
+                    f"{name}: an ONNX model without a description of its tags; one that `tagging export` did not write needs "
+                    "a card beside it, of the same name with .json: classes, sample rate, shape of the input"
                 )
             if not is_intact(model):
                 raise CheckpointError(
