@@ -67,8 +67,8 @@ class ForeignTagger(OnnxTagger):
     def _find_ports(self, card: ForeignCard) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or inputs[0].type not in TYPES:
-            ports = ", ".join(f"{entry.name}: {entry.type}" for entry in inputs)
-            raise ConfigError(f"the model takes {ports or 'nothing'}; it must take one array of floats")
+            described = ", ".join(f"{entry.name}: {entry.type}" for entry in inputs)
+            raise ConfigError(f"the model takes {described or 'nothing'}; it must take one array of floats")
         self._input, self._type = inputs[0], TYPES[inputs[0].type]
         names = [entry.name for entry in outputs]
         self._outputs: dict[str, str] = {}
