@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..audio.files import AudioFile
-from ..errors import TaggingError
+from ..errors import ConfigError, TaggingError
 from ..models.inference import SongTagger
 from ..models.onnx.onnx_tagger import OnnxTagger
 from ..pretrained import list_pretrained, load_tagger, pretrained_card
@@ -53,6 +53,10 @@ def model_digest(name: str) -> str:
         ConfigError: neither a known name nor a file.
         TaggingError: the file cannot be read.
     """
+    if name.startswith("hf:"):
+        from ..pretrained.transformers_tagger import transformers_digest
+
+        return transformers_digest(name)
     if name in list_bundled():
         return sha256(bundled_path(name))
     if name in list_pretrained() or not os.path.isfile(name):  # noqa: PTH113  (a name may be no path at all)
@@ -70,7 +74,10 @@ def load_model(name: str) -> SongTagger:
     """Load a model for one thread of a CPU, without PyTorch where that can be."""
     if name in list_pretrained() or name.endswith(".onnx"):
         return load_tagger(name, runtime="onnx")
-    return load_tagger(name, device="cpu")
+    tagger = load_tagger(name, device="cpu")
+    if not hasattr(tagger, "vocabulary"):
+        raise ConfigError(f"{name}: a model without tags; give one that has some, or `tagging probe` it first")
+    return tagger
 
 
 def model_facts(name: str, tagger: SongTagger, embeddings: bool) -> ModelFacts:

@@ -5,6 +5,7 @@ Weights are read from safetensors files only, and no code of a model is run. Boo
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..errors import CheckpointError, TaggingError
 from ..models.inference import SongTagger
 from ..tags import Tag, Vocabulary
 from ..utils.extras import MissingPackageError, missing_package
+from ..utils.files import sha256
 from ..utils.text import some
 
 PREFIX = "hf:"
@@ -132,6 +134,28 @@ def load_transformers(name: str | os.PathLike[str]) -> Any:
     if getattr(config, "is_encoder_decoder", False) and not is_classifier:
         model = model.get_encoder()
     return TransformersTagger(model.float().eval(), extractor, name)
+
+
+def transformers_digest(name: str) -> str:
+    """SHA-256 over the weights and settings of ``hf:FOLDER`` or ``hf:OWNER/MODEL``, without loading it.
+
+    Raises:
+        CheckpointError: no such model.
+        MissingPackageError: the extra ``transformers`` is not installed.
+    """
+    source = os.path.expanduser(name.removeprefix(PREFIX))  # noqa: PTH111
+    try:
+        from transformers.utils import cached_file
+
+        folder = Path(str(cached_file(source, "config.json"))).parent
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or MissingPackageError(
+            f"{name}: needs the package transformers: pip install transformers", name=error.name
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{name}: no such model ({str(error).strip().splitlines()[0]})") from error
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors"))
+    return hashlib.sha256(" ".join(f"{path.name} {sha256(path)}" for path in files).encode()).hexdigest()
 
 
 def _segment_seconds(extractor: Any) -> float:

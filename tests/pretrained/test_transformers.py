@@ -14,7 +14,7 @@ from songs import make_songs
 
 import tagging
 from tagging.cli import main
-from tagging.pretrained.transformers_tagger import TransformersTagger
+from tagging.pretrained.transformers_tagger import TransformersTagger, transformers_digest
 from tagging.training.embedders import embedder
 
 transformers = pytest.importorskip("transformers")
@@ -79,6 +79,23 @@ def test_commands_take_it_by_its_name(tmp_path, capsys):
     assert main(["probe", name, *source, "--folds", "2", "--workers", "1", "--quiet"]) == 0
     assert "32 features" in capsys.readouterr().out
     assert embedder(name).name != embedder(name, "mean").name
+
+
+def test_a_library_is_tagged_with_it(tmp_path, capsys):
+    name, table = ast(tmp_path / "model"), str(tmp_path / "tags.csv")
+    (tmp_path / "music").mkdir()
+    soundfile.write(tmp_path / "music" / "song.wav", tones(2.2, 22050), 22050)
+    for expected in ("1 tagged", "0 tagged"):
+        assert main(["tag-library", str(tmp_path / "music"), "--out", table, "--model", name]) == 0
+        shown = capsys.readouterr()
+        assert expected in shown.out + shown.err
+    assert "rock" in Path(table).read_text().splitlines()[0]
+    digest = transformers_digest(name)
+    ast(tmp_path / "other")
+    assert transformers_digest(f"hf:{tmp_path / 'model'}") == digest
+    encoder = wav2vec2(tmp_path / "encoder", "Wav2Vec2Model")
+    assert main(["tag-library", str(tmp_path / "music"), "--out", table, "--model", encoder]) != 0
+    assert "a model without tags" in capsys.readouterr().err
 
 
 def test_an_encoder_embeds_and_has_no_tags(tmp_path):
