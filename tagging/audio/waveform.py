@@ -82,7 +82,7 @@ class LevelMeter:
         """Check an array and convert it to mono float32 [samples]; see :func:`read_array`."""
         scaled, is_int32 = _scaled(_as_channels(array, name), name)
         self.is_int32 |= is_int32
-        return self.mono(scaled)
+        return self.mono(scaled, "" if name == self.name else f" in {name}")
 
     def check_scale(self) -> None:
         """Raise AudioError if int32 samples, all read, are those of fewer bits."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import ConfigError, CorpusError, TaggingError, unknown_name
 from ..tags import Vocabulary
+from ..utils.tables import long_cells
 from .archives import unpack
 from .download import Receipts, RemoteFile, check_space, fetch, part_of, size_of
 from .recordings import SAMPLE_RATE, Recordings
@@ -297,8 +298,8 @@ def rows_of(path: Path, delimiter: str = ",") -> Iterator[Iterator[list[str]]]:
     Raises:
         CorpusError: within the block: a row that is too short, a number that is none, a cell that cannot be read.
     """
-    limit = csv.field_size_limit(2**26)  # biographies of artists are longer than the default
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    # biographies of artists are longer than the default
+    with long_cells(2**26), open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
         try:
             yield reader
@@ -308,5 +309,3 @@ def rows_of(path: Path, delimiter: str = ",") -> Iterator[Iterator[list[str]]]:
             raise CorpusError(
                 f"{path}, line {reader.line_num}: not as published ({error or 'it ends here'}); fetch the file again"
             ) from error
-        finally:
-            csv.field_size_limit(limit)

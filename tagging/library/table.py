@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import ConfigError, TaggingError
 from ..utils.extras import DISTRIBUTION, MissingPackageError
 from ..utils.files import DamagedError, atomic_write, read_json
+from ..utils.tables import long_cells
 from .journal import Row
 from .songs import ModelFacts
 
@@ -271,8 +272,8 @@ class LibraryTable:
                 return cell or None
             return json.loads(cell) if name in vectors else float(cell)
 
-        csv.field_size_limit(2**24)  # an embedding is longer than the usual limit
-        with open(self.path, encoding="utf-8", newline="") as file:
+        # an embedding is longer than the usual limit
+        with long_cells(2**24), open(self.path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             while block := list(islice(reader, _BLOCK)):
                 yield {name: [value(name, row[name]) for row in block] for name in columns}

@@ -6,6 +6,7 @@ It reads what spreadsheets, pandas and R write, or says what is wrong with it; i
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import math
@@ -13,7 +14,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,6 +190,16 @@ def _without_index(lines: _Lines) -> _Lines:
     return [(line, row[1:]) for line, row in lines] if has_index and is_id else lines
 
 
+@contextlib.contextmanager
+def long_cells(characters: int) -> Iterator[None]:
+    """Let ``csv`` read cells of up to so many characters; its limit, of 131,072, is one for the whole process."""
+    limit = csv.field_size_limit(characters)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
 def _check_ids(path: Path, lines: _Lines) -> None:
     """Raise an error where the first column does not name the songs: where it is empty, or looks like scores of a tag."""
     name, ids = lines[0][1][0], [row[0] for _, row in lines[1:]]
@@ -211,10 +222,10 @@ def _number(cell: str, path: Path, line: int, name: str) -> float:
         return math.nan
     if not _is_number(cell):
         raise ConfigError(
-            f"{path}, line {line}, tag {name!r}: {cell!r} is not a number; leave the cell empty where unknown"
+            f"{path}, line {line}, tag {name!r}: {cell[:40]!r} is not a number; leave the cell empty where unknown"
         )
     if math.isinf(number := _to_float(cell)):
-        raise ConfigError(f"{path}, line {line}, tag {name!r}: {cell!r} is too large")
+        raise ConfigError(f"{path}, line {line}, tag {name!r}: {cell[:40]!r} is too large")
     return number
 
 

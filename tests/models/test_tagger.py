@@ -435,17 +435,18 @@ def test_a_block_that_is_no_sound_is_refused(wrong):
 
 
 def test_the_level_of_a_stream_is_that_of_all_its_blocks():
+    tagger = small()
     quiet, loud = 1e-5 * BLOCKS, 0.5 * BLOCKS
-    assert small().tag_blocks([quiet, loud]).notes == small().tag_blocks([loud, quiet]).notes == ()
-    assert "nearly silent" in small().tag_blocks([quiet, quiet]).notes[0]
-    assert "silent" in small().tag_blocks([0 * BLOCKS]).notes[0]
-    assert len(small().tag_waveform(quiet, 16_000).notes) == 1
+    assert tagger.tag_blocks([quiet, loud]).notes == tagger.tag_blocks([loud, quiet]).notes == ()
+    assert "nearly silent" in tagger.tag_blocks([quiet, quiet]).notes[0]
+    assert "silent" in tagger.tag_blocks([0 * BLOCKS]).notes[0]
+    assert len(tagger.tag_waveform(quiet, 16_000).notes) == 1
     wide = (BLOCKS * 2**30).astype(np.int32)
     np.testing.assert_array_equal(
-        small().tag_blocks([wide // 1000, wide]).scores, small().tag_blocks([wide // 1000 / 2**31, wide / 2**31]).scores
+        tagger.tag_blocks([wide // 1000, wide]).scores, tagger.tag_blocks([wide // 1000 / 2**31, wide / 2**31]).scores
     )
     for blocks in ([wide // 2**16, wide // 2**17], [wide // 2**9]):
         with pytest.raises(AudioError, match="these seem to be samples of (16|24) bits"):
-            small().tag_blocks(blocks)
+            tagger.tag_blocks(blocks)
         with pytest.raises(AudioError, match="these seem to be samples of (16|24) bits"):
-            small().embed_blocks(blocks)
+            tagger.embed_blocks(blocks)
