@@ -120,8 +120,8 @@ def tag_library(
 
     Raises:
         ConfigError: no such folder, no sound file in it, an unknown model or tag, another ending of the table.
-        TaggingError: the table or the journal cannot be written, or another process is at work on them.
-        WorkerError: processes die one after another.
+        TaggingError: the table or the journal cannot be written, another process is at work on them, or processes die one after
+            another.
 
     >>> report = tagging.tag_library("music", "tags.parquet", embeddings=True)  # doctest: +SKIP
     >>> report.files, report.failed                                             # doctest: +SKIP
