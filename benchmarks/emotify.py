@@ -29,8 +29,9 @@ from tagging.data import open_corpus
 from tagging.evaluation.metrics import roc_auc
 from tagging.tags import Vocabulary
 from tagging.training.embedders import embedder
+from tagging.training.group_folds import group_folds
 from tagging.training.probe import probe
-from tagging.training.probe_models import fit_probe, group_folds
+from tagging.training.probe_models import fit_probe
 from tagging.utils.files import atomic_write
 
 COPY = "https://raw.githubusercontent.com/sergi-andreu/ProjectMusicInformatics/{commit}/data/{path}"

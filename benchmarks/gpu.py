@@ -220,10 +220,11 @@ def flat_norm(models: list[Any]) -> None:
 
 def banded(models: list[Any]) -> None:
     """The timbral filters as banded matrices over all bands."""
-    from tagging.models.acceleration.toeplitz import use_toeplitz
+    from tagging.models.acceleration import replace_modules
+    from tagging.models.acceleration.toeplitz import with_toeplitz
 
     for model in models:
-        use_toeplitz(model)
+        replace_modules(model, with_toeplitz)
 
 
 TRICKS = {trick.__name__: trick for trick in (cudnn_tries, channels_last, flat_norm, banded)}

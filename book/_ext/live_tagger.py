@@ -87,7 +87,7 @@ def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
     from tagging.pretrained import list_bundled, load_tagger, musicnn, pretrained_card
     from tagging.pretrained.bundled import bundled_path, graph_of
     from tagging.pretrained.graphs import Graph
-    from tagging.utils.legacy import current_state
+    from tagging.utils.legacy import CORPORA, current_state
 
     card = pretrained_card(name)
     if name in list_bundled():
@@ -95,12 +95,13 @@ def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
     else:
         graph, arrays = Graph(card["architecture"]), musicnn.pretrained_weights(name, {name: card})
     tagger = load_tagger(name, runtime="onnx")
+    dataset = CORPORA.get(card["dataset"], card["dataset"])
     description = replace(graph.description, tags=tagger.vocabulary.to_list(), card=tagger.card)
     model = with_metadata(fill(graph.model, arrays), json.dumps(asdict(description)))
     return model, {
         "name": name,
         "title": MODELS[name],
-        "about": f"{len(tagger.vocabulary)} tags. {card['description'].capitalize()}. Trained on {card['dataset']}.",
+        "about": f"{len(tagger.vocabulary)} tags. {card['description'].capitalize()}. Trained on {dataset}.",
         "file": f"{name}.onnx",
         "bytes": len(model),
         "sha256": hashlib.sha256(model).hexdigest(),
@@ -110,7 +111,7 @@ def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
         "songPadding": tagger.song_padding,
         "tags": [{"name": tag.name, "kind": tag.kind} for tag in tagger.vocabulary],
         "thresholds": tagger.thresholds,
-        "card": {"licence": card["licence"], "dataset": card["dataset"]},
+        "card": {"licence": card["licence"], "dataset": dataset},
     }
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from ..library.search import search
 from .base import Run, command
-from .similar import add_output_options
+from .similar import add_table_arguments
 from .terminal import show, show_json
 
 
@@ -19,8 +19,7 @@ from .terminal import show, show_json
 def search_command(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging search``."""
     parser.add_argument("query", metavar="WORDS", help="tags, such as 'slow piano, not vocals'")
-    parser.add_argument("--in", dest="table", required=True, metavar="TABLE", help="of `tagging tag-library`")
-    add_output_options(parser)
+    add_table_arguments(parser)
     return _search
 
 

@@ -18,16 +18,16 @@ from .terminal import show, show_json
 def similar_command(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging similar``."""
     parser.add_argument("song", metavar="SONG", help="a path of the table, or any sound file")
-    parser.add_argument("--in", dest="table", required=True, metavar="TABLE", help="of `tagging tag-library`")
     parser.add_argument(
         "--model", metavar="NAME", help="whose embeddings, where the table has several (default: the first)"
     )
-    add_output_options(parser)
+    add_table_arguments(parser)
     return _similar
 
 
-def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """What both searches can be told of their output."""
+def add_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """What both searches are told of the table and of their output."""
+    parser.add_argument("--in", dest="table", required=True, metavar="TABLE", help="of `tagging tag-library`")
     parser.add_argument(
         "--top", type=whole_number(), default=10, metavar="N", help="how many songs (default: %(default)s)"
     )

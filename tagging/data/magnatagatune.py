@@ -1,7 +1,8 @@
 """MagnaTagATune: 25,863 clips of 29 s with 188 tags from a game, and the three ways in which papers split it.
 
 Law et al., *Evaluation of algorithms using games: the case of music tagging*, ISMIR 2009. Results on different splits are not
-comparable: one model has a PR-AUC near 0.38 on ``pons`` and near 0.46 on ``lee`` and ``won``. Book: ``book/million_clips``.
+comparable: published PR-AUCs are near 0.38 on ``pons``, and near 0.46 on ``lee`` and ``won``, whose test clips all have a tag.
+Book: ``book/public_datasets``.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy as np
 from ..audio.files import AudioFile
 from ..errors import AudioError, ConfigError, CorpusError, TaggingError
 from ..utils.files import DamagedError, atomic_write, check_writable, locked
-from ..utils.parallel import ProgressCallback, parallel_map
+from ..utils.parallel import ProgressCallback, num_cores, parallel_map
 from ..utils.text import some
 from .base import CORPORA, as_int16, open_corpus
 from .download import check_space
@@ -97,7 +97,7 @@ def write_store(
             return number
 
         with tqdm(total=len(paths), desc="storing", unit="track", disable=not progress) as bar:
-            for _ in parallel_map(work, range(len(plan)), workers or os.cpu_count() or 1, bar.update):
+            for _ in parallel_map(work, range(len(plan)), workers or num_cores(), bar.update):
                 pass
         for path in set(list_shards(target)) - {path for path, _ in plan}:
             path.unlink()

@@ -69,7 +69,7 @@ def playlist_of(text: str, description: Description, out: Path) -> Playlist:
 
 
 def write_playlists(playlists: list[Playlist], description: Description, rows: Iterable[Row]) -> Iterator[Row]:
-    """Write playlists while rows pass by; the rows are passed on.
+    """Write playlists from rows as they are read, and yield the rows.
 
     Songs of equal content are listed once. Names with a line break, which the format cannot hold, are left out.
     """
@@ -94,7 +94,7 @@ def write_playlists(playlists: list[Playlist], description: Description, rows: I
 
 
 def write_sidecars(description: Description, rows: Iterable[Row], failed: list[str]) -> Iterator[Row]:
-    """Write ``song.mp3.tags.json`` beside each ``song.mp3`` while rows pass by; the rows are passed on.
+    """Write ``song.mp3.tags.json`` beside each ``song.mp3`` from rows as they are read, and yield the rows.
 
     Args:
         description: of the table.

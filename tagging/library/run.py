@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError
+from ..utils.parallel import num_cores
 from .exports import playlist_of, write_playlists, write_sidecars
 from .journal import Journal, Row, settings_of
 from .songs import ModelFacts, model_digest
@@ -149,7 +150,7 @@ def tag_library(
         if retry:
             journal.forget_failures()
         plan = Plan(os.path.realpath(music), tuple(models), hop_seconds, embeddings)
-        facts = run.tag(journal, plan, jobs or _cores())
+        facts = run.tag(journal, plan, jobs or num_cores())
         description = Description(plan.root, tuple(facts), hop_seconds)
         wanted = [playlist_of(text, description, out) for text in playlists]
         failures: list[str] = []
@@ -162,11 +163,6 @@ def tag_library(
             run.say(failure)
         journal.remove_others()
     return run.report
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -245,7 +241,7 @@ class _Run:
         return file.result.error if file.result else journal.error_of(file.digest)
 
     def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Count rows that pass by."""
+        """Count rows as they are read, and yield them."""
         report = self.report
         for row in rows:
             report.files += 1

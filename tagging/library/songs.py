@@ -6,16 +6,14 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..audio.files import AudioFile
 from ..errors import ConfigError, TaggingError
 from ..models.inference import SongTagger
-from ..models.onnx.onnx_tagger import OnnxTagger
 from ..pretrained import list_pretrained, load_tagger, pretrained_card
 from ..pretrained.bundled import bundled_path, list_bundled
 from ..tags import TrackTags
@@ -100,10 +98,7 @@ class _WithEmbeddings(SongTagger):
         self.segment_samples, self.hop_samples = tagger.segment_samples, tagger.hop_samples
 
     def scores(self, segments: np.ndarray) -> np.ndarray:
-        if type(self._tagger) is OnnxTagger:  # one pass gives both
-            scores, vectors = self._tagger.scores_and_embeddings(segments)
-        else:
-            scores, vectors = self._tagger.scores(segments), self._tagger.embeddings(segments)
+        scores, vectors = self._tagger.scores_and_embeddings(segments)
         self._vectors.append(vectors)
         return scores
 
@@ -161,9 +156,7 @@ def _tag(
         if progress:
             progress()
 
-    with AudioFile(path) as file:
-        result = tagger.tag_blocks(file.blocks(tagger.sample_rate), hop_seconds=hop_seconds, progress=advance)
-        return replace(result, notes=(*file.notes, *result.notes)), total_seconds
+    return tagger.tag(path, hop_seconds=hop_seconds, progress=advance), total_seconds
 
 
 class Heartbeat:

@@ -163,6 +163,10 @@ class SongTagger(ABC):
             f"a {type(self).__name__} computes scores only; load the tagger itself (.safetensors) for embeddings"
         )
 
+    def scores_and_embeddings(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both of the same segments; in one pass where the engine can."""
+        return self.scores(segments), self.embeddings(segments)
+
     @property
     def thresholds(self) -> dict[str, float]:
         """Tag -> the score from which on it counts as present, where the tagger comes with them; else empty."""
@@ -214,12 +218,10 @@ class SongTagger(ABC):
         """
         mono, notes = self._mono(waveform, sample_rate)
         result = self._tag([mono], **options)
-        result = replace(result, notes=(*notes, *result.notes))
-        channels = len(waveform) if np.ndim(waveform) == 2 else 1
-        if channels > 2:
+        if np.ndim(waveform) == 2 and (channels := len(waveform)) > 2:
             note = f"the {channels} channels were averaged; if they are {channels} songs, tag them one by one"
-            result = replace(result, notes=(note, *result.notes))
-        return result
+            notes = (note, *notes)
+        return replace(result, notes=(*notes, *result.notes))
 
     def tag_blocks(
         self,
@@ -244,8 +246,7 @@ class SongTagger(ABC):
             TaggingError: the scores are not finite.
         """
         meter = LevelMeter("the sound")
-        mono = meter.blocks(blocks)
-        result = self._tag(mono, hop_seconds=hop_seconds, batch_size=batch_size, progress=progress)
+        result = self._tag(meter.blocks(blocks), hop_seconds=hop_seconds, batch_size=batch_size, progress=progress)
         return replace(result, notes=(*meter.notes(), *result.notes))
 
     def _tag(self, blocks: Iterable[np.ndarray], **options: Any) -> TrackTags:
@@ -330,15 +331,14 @@ class SongTagger(ABC):
         progress: Callable[[float], None] | None = None,
     ) -> Taggram:
         """What a model computes of the segments of a stream of float32 blocks; see :meth:`tag_blocks`."""
-        hop_samples = self.hop_samples
-        if hop_seconds is not None:
-            hop_samples = in_samples("hop_seconds", hop_seconds, self.sample_rate)
+        rate = self.sample_rate
+        hop_samples = self.hop_samples if hop_seconds is None else in_samples("hop_seconds", hop_seconds, rate)
 
         def reported() -> Iterator[np.ndarray]:
             for block in blocks:
                 yield block
                 if progress:
-                    progress(len(block) / self.sample_rate)
+                    progress(len(block) / rate)
 
         return taggram(
             model,

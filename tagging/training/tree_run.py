@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import time
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
 from ..utils.arrays import read_arrays, write_arrays
 from ..utils.files import DamagedError, locked
+from ..utils.parallel import num_cores
 from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
 from ..utils.text import printable
@@ -114,7 +114,7 @@ def _train_trees(
     fitted = {tag: arrays for tag in tags if (arrays := finished.read(tag))}
     if 0 < len(fitted) < len(tags):
         print(f"{len(fitted)} of {len(tags)} tags are fitted already: fitting the others")
-    workers = os.cpu_count() or 1
+    workers = num_cores()
     missing = [tag for tag in tags if tag not in fitted]
     fitted |= fitter.fit_all(missing, finished.write, workers=workers, progress=progress)
     # as if all tags had been fitted in one go

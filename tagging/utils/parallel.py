@@ -92,6 +92,11 @@ class Pool:
             connection.close()
 
 
+def num_cores() -> int:
+    """Cores that this process may use: fewer than the machine has in a container or under ``taskset``."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _run(work: Work, number: int, connection: Connection) -> None:
     with as_worker(connection):
         work(number, connection.send)

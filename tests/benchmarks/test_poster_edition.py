@@ -106,7 +106,7 @@ sys.meta_path[:] = [Bare(finder) for finder in sys.meta_path]
 
 
 def test_gpu_measures_its_choices_each_in_a_process_of_its_own(tmp_path):
-    choices = ["as it is", "tries, flat, channels last", "compiled, tries", "tries, float32"]
+    choices = ["as it is", "tries, flat, channels last", "tries, flat, banded", "compiled, tries", "tries, float32"]
 
     def record(*options: str) -> dict:
         command = [sys.executable, str(SCRIPT.with_name("gpu.py")), "--toy", "--seconds", "0.05", "--choices", *choices]

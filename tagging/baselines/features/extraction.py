@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from ...data.base import Corpus, Track
 from ...errors import ConfigError, TaggingError
 from ...utils.arrays import read_array, write_array
 from ...utils.files import DamagedError, cache_dir, check_writable
-from ...utils.parallel import ProgressCallback, parallel_map
+from ...utils.parallel import ProgressCallback, num_cores, parallel_map
 from .descriptors import VERSION, describe, feature_names
 
 # Tracks in one file of the cache: some 20 s of work, which each worker loses when it is killed.
@@ -98,7 +97,7 @@ def extract(
     """
     indices = np.asarray(indices, np.int64)
     starts = np.zeros(len(indices)) if starts is None else np.asarray(starts, np.float64)
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = num_cores() if workers is None else workers
     if indices.ndim != 1 or len(indices) == 0 or starts.shape != indices.shape:
         raise ConfigError(
             f"indices {indices.shape}, starts {starts.shape}: give two vectors of the same length, at least 1"

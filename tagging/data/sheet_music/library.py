@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy as np
 from ...errors import CorpusError
 from ...utils.arrays import read_arrays, write_arrays
 from ...utils.files import DamagedError, cache_dir, check_writable, clear_remains, locked
-from ...utils.parallel import ProgressCallback, WorkerError, parallel_map
+from ...utils.parallel import ProgressCallback, WorkerError, num_cores, parallel_map
 from . import readers
 
 # Raised when the same scores give other contents; part of the file name, so that no old cache is misread.
@@ -120,7 +119,7 @@ def build_library(
     path = path or library_path()
     check_writable(path.parent)
     pieces, notes = [], []
-    for piece, table in _read_all(root, folders, workers or os.cpu_count() or 1, progress):
+    for piece, table in _read_all(root, folders, workers or num_cores(), progress):
         if table is not None and len(table) >= SHORTEST:
             pieces.append(piece)
             notes.append(table)

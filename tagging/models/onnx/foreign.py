@@ -178,6 +178,9 @@ class ForeignTagger(OnnxTagger):
             )
         return self._run("embeddings", segments)
 
+    def scores_and_embeddings(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.scores(segments), self.embeddings(segments)
+
     def log_mel(self, segments: np.ndarray) -> np.ndarray:
         if self.mel is None:
             raise ConfigError("this model takes waveforms")

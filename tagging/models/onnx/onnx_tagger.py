@@ -62,7 +62,6 @@ class OnnxTagger(SongTagger):
         return self._run(EMBEDDING, segments)
 
     def scores_and_embeddings(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both in one pass: float32 [batch, samples] -> float32 [batch, tags] and float32 [batch, features]."""
         batch = np.ascontiguousarray(segments, np.float32)
         try:
             logits, vectors = self._session.run([LOGITS, EMBEDDING], {INPUT: batch})
