@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
     tags = np.flatnonzero(common)
     folder = Path(folder)
     (folder / "sounds").mkdir(parents=True, exist_ok=True)
-    damaged = dict(zip(np.linspace(0, songs - 1, broken + 2).astype(int)[1:-1].tolist(), _cycle(broken), strict=True))
+    damaged = dict(zip(np.linspace(0, songs - 1, broken + 2).astype(int)[1:-1].tolist(), cycle(_BROKEN)))
     rows = []
     for index in range(songs):
         track, path = corpus[index], f"sounds/{index:03d}.wav"
@@ -57,7 +58,3 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
         writer.writerow(["path", "group", *(corpus.vocabulary.names[tag] for tag in tags)])
         writer.writerows(rows)
     return folder / "tags.csv"
-
-
-def _cycle(count: int) -> list[bytes]:
-    return [_BROKEN[number % len(_BROKEN)] for number in range(count)]
