@@ -59,6 +59,10 @@ class Block:
         self.fifo, self.limit = None, BLOCK_SECONDS
         if joined is None:
             return None
+        if joined.format.name.startswith("s64"):  # which PyAV does not give to NumPy
+            import av
+
+            (joined,) = av.AudioResampler("dblp", joined.layout, joined.sample_rate).resample(joined)
         array = joined.to_ndarray()
         if not joined.format.is_planar:
             array = array.reshape(-1, joined.layout.nb_channels).T

@@ -179,7 +179,12 @@ class WavFormat(NamedTuple):
     @property
     def is_aligned(self) -> bool:
         """Whether channels and bits make the bytes of a sample that it declares; True for what is not PCM."""
-        return self.tag not in (1, 3, 0xFFFE) or self.bits % 8 > 0 or self.align * 8 == self.channels * self.bits
+        return self.tag not in (1, 3, 0xFFFE) or self.align == self.channels * self.width
+
+    @property
+    def width(self) -> int:
+        """Bytes of a sample of one channel."""
+        return -(-self.bits // 8)
 
     @property
     def right_channels(self) -> int:
@@ -187,9 +192,9 @@ class WavFormat(NamedTuple):
         if self.is_aligned or self.byte_rate != self.rate * self.align or not self.bits:
             return 0
         # by the declared number of channels a sample would have a width that no format has
-        channels, rest = divmod(8 * self.align, self.bits)
-        width, remainder = divmod(8 * self.align, self.channels) if self.channels else (0, 1)
-        return channels if not rest and channels and (remainder or width not in (8, 16, 24, 32, 64)) else 0
+        channels, rest = divmod(self.align, self.width)
+        width, remainder = divmod(self.align, self.channels) if self.channels else (0, 1)
+        return channels if not rest and channels and (remainder or width not in (1, 2, 3, 4, 8)) else 0
 
 
 def _wav_format(file: BinaryIO, start: int, end: int) -> WavFormat | None:

@@ -74,6 +74,8 @@ class LevelMeter:
         Raises:
             AudioError: see :func:`read_array`; at the end too, for what only the whole song shows.
         """
+        if hasattr(arrays, "ndim"):
+            raise AudioError("one array where blocks are expected: give a list of them, e.g. [waveform]")
         for number, array in enumerate(arrays, start=1):
             yield self.read(array, f"block {number}") if np.size(array) else np.zeros(0, np.float32)
         self.check_scale()

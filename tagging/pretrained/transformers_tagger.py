@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, TaggingError
+from ..audio.waveform import check_sample_rate
+from ..errors import CheckpointError, ConfigError, TaggingError
 from ..models.inference import SongTagger
 from ..tags import Tag, Vocabulary
 from ..utils.extras import MissingPackageError, missing_package
@@ -27,6 +28,7 @@ _USUAL_SECONDS = 10.0
 _FRAME_SECONDS = 0.01
 _CLASSIFIER = "ForSequenceClassification", "ForAudioClassification"
 # Weights that nothing here uses: files often lack them.
+_LAYER = re.compile(r"\blayers?\.\d+\.")
 _UNUSED = re.compile(r"(^|\.)(masked_spec_embed|pooler)")
 
 
@@ -59,8 +61,15 @@ class TransformersTagger(SongTagger):
         group = None if self._is_multi_label or not labels else "label"
         if self.is_classifier:
             self.vocabulary = Vocabulary(Tag(label, exclusive_group=group) for label in labels)
+        from ..models.config import MAX_SEGMENT  # with pydantic, which takes long to import
+
+        if not hasattr(extractor, "sampling_rate"):
+            raise ConfigError("its feature extractor is not for sound; give an audio model")
         self.sample_rate = int(extractor.sampling_rate)
+        check_sample_rate(self.sample_rate)
         self.segment_samples = self.hop_samples = round(_segment_seconds(extractor) * self.sample_rate)
+        if not 1 <= self.segment_samples <= MAX_SEGMENT:
+            raise ConfigError(f"segments of {self.segment_samples:,} samples; from 1 to {MAX_SEGMENT:,} are possible")
         self.card = {"name": name, "description": f"{type(model).__name__} of the package transformers",
                      "licence": "stated by those who published the model"}  # fmt: skip
 
@@ -106,15 +115,13 @@ def load_transformers(name: str | os.PathLike[str]) -> Any:
         MissingPackageError: the extra ``transformers`` is not installed.
     """
     name = os.fspath(name)
-    source = os.path.expanduser(name.removeprefix(PREFIX))  # noqa: PTH111
+    source = _source(name)
     try:
         import transformers
     except ModuleNotFoundError as error:
         raise missing_package(error) or MissingPackageError(
             f"{name}: needs the package transformers: pip install transformers", name=error.name
         ) from None
-    if (Path(source).is_absolute() or source.startswith(".")) and not Path(source).is_dir():
-        raise CheckpointError(f"{name}: no such folder")
     try:
         options = {"trust_remote_code": False}
         config = transformers.AutoConfig.from_pretrained(source, **options)
@@ -122,18 +129,29 @@ def load_transformers(name: str | os.PathLike[str]) -> Any:
         is_classifier = any(kind.endswith(_CLASSIFIER) for kind in config.architectures or ())
         kind = transformers.AutoModelForAudioClassification if is_classifier else transformers.AutoModel
         model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError) as error:
+        if getattr(config, "is_encoder_decoder", False) and not is_classifier:
+            model = model.get_encoder()
+        tagger = TransformersTagger(model.float().eval(), extractor, name)
+    except Exception as error:  # whatever is wrong in a stranger's files
         raise CheckpointError(
             f"{name}: cannot be loaded as an audio model with safetensors weights and a feature extractor ("
             f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
         ) from error
+    if dropped := [key for key in report["unexpected_keys"] if _LAYER.search(key)]:
+        raise CheckpointError(
+            f"{name}: its settings have fewer layers than its file: {some(dropped)} would be left out"
+        )
     if lacking := [key for key in report["missing_keys"] if not _UNUSED.search(key)]:
         raise CheckpointError(f"{name}: its file lacks weights, which would be random: {some(lacking)}")
-    if not hasattr(extractor, "sampling_rate"):
-        raise CheckpointError(f"{name}: its feature extractor is not for sound; give an audio model")
-    if getattr(config, "is_encoder_decoder", False) and not is_classifier:
-        model = model.get_encoder()
-    return TransformersTagger(model.float().eval(), extractor, name)
+    return tagger
+
+
+def _source(name: str) -> str:
+    """The folder, or the name on the hub."""
+    source = os.path.expanduser(name.removeprefix(PREFIX))  # noqa: PTH111
+    if (Path(source).is_absolute() or source.startswith(".")) and not Path(source).is_dir():
+        raise CheckpointError(f"{name}: no such folder")
+    return source
 
 
 def transformers_digest(name: str) -> str:
@@ -143,7 +161,7 @@ def transformers_digest(name: str) -> str:
         CheckpointError: no such model.
         MissingPackageError: the extra ``transformers`` is not installed.
     """
-    source = os.path.expanduser(name.removeprefix(PREFIX))  # noqa: PTH111
+    source = _source(name)
     try:
         from transformers.utils import cached_file
 

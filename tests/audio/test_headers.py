@@ -117,6 +117,32 @@ def test_a_wrong_number_of_channels_is_corrected_noted_or_refused(channels, orig
         np.testing.assert_array_equal(sound, whole)
 
 
+def pcm(bits: int, align: int, channels: int, content: bytes) -> bytes:
+    """A wav of a second."""
+    fmt = b"".join(
+        value.to_bytes(size, "little")
+        for value, size in ((1, 2), (channels, 2), (RATE, 4), (RATE * align, 4), (align, 2), (bits, 2))
+    )
+    body = b"WAVEfmt " + (16).to_bytes(4, "little") + fmt + b"data" + len(content).to_bytes(4, "little") + content
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def test_64_bits_are_read():
+    sound = tones(1, RATE, 1)
+    data = pcm(64, 8, 1, (sound.astype(np.float64) * 2**62).astype("<i8").tobytes())
+    np.testing.assert_allclose(read_whole(data)[0], sound / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "align"), [(20, 2), (12, 1), (24, 2), (16, 3)])
+def test_bits_that_do_not_fit_the_bytes_are_noted(bits, align):
+    content = bytes(np.random.default_rng(0).integers(0, 40, RATE * align, dtype=np.uint8))
+    try:
+        notes = read_whole(pcm(bits, align, 1, content))[2]
+    except AudioError:
+        return
+    assert "its header contradicts itself" in notes[0]
+
+
 def test_a_sample_rate_that_no_other_field_confirms_is_noted():
     data = bytearray(written("WAV", tones(1, RATE, 1)))
     at = data.index(b"fmt ") + 12

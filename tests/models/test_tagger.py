@@ -436,6 +436,8 @@ def test_a_block_that_is_no_sound_is_refused(wrong):
 
 def test_the_level_of_a_stream_is_that_of_all_its_blocks():
     tagger = small()
+    with pytest.raises(AudioError, match="give a list of them"):
+        tagger.tag_blocks(BLOCKS[None])
     quiet, loud = 1e-5 * BLOCKS, 0.5 * BLOCKS
     assert tagger.tag_blocks([quiet, loud]).notes == tagger.tag_blocks([loud, quiet]).notes == ()
     assert "nearly silent" in tagger.tag_blocks([quiet, quiet]).notes[0]

@@ -106,7 +106,19 @@ def test_an_encoder_embeds_and_has_no_tags(tmp_path):
         tagger.tag_waveform(tones(1.0, 8000), 8000)
 
 
-@pytest.mark.parametrize("damage", ["pickle", "code", "head", "extractor", "config", "folder"])
+SETTINGS = {
+    "rate": ("preprocessor_config.json", {"sampling_rate": "x"}),
+    "no rate": ("preprocessor_config.json", {"sampling_rate": None}),
+    "negative rate": ("preprocessor_config.json", {"sampling_rate": -16000}),
+    "long": ("preprocessor_config.json", {"n_samples": 10**13}),
+    "labels": ("config.json", {"id2label": {"0": "rock", "7": "jazz"}}),
+    "heads": ("config.json", {"num_attention_heads": 0}),
+    "fewer layers": ("config.json", {"num_hidden_layers": 0}),
+}
+DAMAGES = ["pickle", "code", "head", "extractor", "config", "folder", "cut", "empty", "noise", *SETTINGS]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_cannot_be_trusted_or_read_is_refused(tmp_path, damage):
     folder = tmp_path / "model"
     name = wav2vec2(folder)
@@ -128,6 +140,13 @@ def test_what_cannot_be_trusted_or_read_is_refused(tmp_path, damage):
         save_file({key: value for key, value in tensors.items() if "classifier" not in key}, weights, {"format": "pt"})
     elif damage == "extractor":
         (folder / "preprocessor_config.json").unlink()
+    elif damage in ("cut", "empty", "noise"):
+        content = weights.read_bytes()
+        weights.write_bytes({"cut": content[:-100], "empty": b"", "noise": bytes(range(256)) * 9}[damage])
+    elif damage in SETTINGS:
+        file, changes = SETTINGS[damage]
+        settings = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps(settings | changes))
     elif damage == "config":
         (folder / "config.json").write_text("{")
     else:

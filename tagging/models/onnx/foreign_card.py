@@ -80,7 +80,7 @@ class Ours:
     layout: Literal["bands-first", "frames-first"] | None = None
     activation: Literal["none", "sigmoid", "softmax"] | None = None
     hop_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
-    thresholds: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=LOOSE)
