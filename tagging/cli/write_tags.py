@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ..library.metadata import FIELDS, undo_tags, write_tags
+from ..library.fields import FIELDS
+from ..library.metadata import undo_tags, write_tags
 from .base import OK, SOME_FAILED, Run, command
-from .terminal import complain, show
+from .terminal import OutputError, ReaderGone, complain, discard, show
 
 
 @command(
@@ -39,15 +40,27 @@ def _write(options: argparse.Namespace) -> int:
     else:
         changes = write_tags(options.table, options.tag, field=options.field, write=options.write)
     changed = failed = 0
+    stopped: OutputError | ReaderGone | None = None
     for change in changes:
         if change.error:
             failed += 1
             complain(f"{change.path}: {change.error}")
-        else:
-            changed += 1
+            continue
+        changed += 1
+        if stopped is None:
             before, after = (", ".join(values) or "(nothing)" for values in (change.before, change.after))
-            show(f"{change.path}: {before} -> {after}")
-    show(f"{changed:,} files {'changed' if options.write else 'would be changed: --write does it'}")
+            try:
+                show(f"{change.path}: {before} -> {after}")
+            except (OutputError, ReaderGone) as error:
+                if not options.write:
+                    raise
+                stopped = error  # files are not left half done because nobody reads of them
+    if isinstance(stopped, OutputError):
+        raise stopped
+    if stopped is None:
+        show(f"{changed:,} files {'changed' if options.write else 'would be changed: --write does it'}")
+    else:
+        discard()
     if failed:
         complain(f"{failed:,} files cannot be changed")
     return SOME_FAILED if failed else OK

@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -295,21 +295,17 @@ class Journal:
                 path.unlink()
 
 
-def copy_results(out: Path, pairs: Sequence[tuple[str, str]]) -> None:
-    """Give files whose metadata were changed the results they had.
+def copy_results(out: Path, before: str, after: str) -> None:
+    """Give a file whose metadata were changed the results it had, in all journals of a table, whose lock the caller holds.
 
     Args:
         out: path of the table.
-        pairs: SHA-256 of each file before and after.
-
-    Raises:
-        TaggingError: another process is at work on the table.
+        before, after: SHA-256 of the file.
     """
-    with locked(out, wait=False):
-        for path in out.parent.glob(f"{glob.escape(out.name)}.journal-" + "[0-9a-f]" * 12):
-            with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as db, db:
-                query = "insert or ignore into results select ?, error, notes, seconds, scores, embeddings from results"
-                db.executemany(f"{query} where digest = ?", [(after, before) for before, after in pairs])
+    for path in out.parent.glob(f"{glob.escape(out.name)}.journal-" + "[0-9a-f]" * 12):
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as db, db:
+            query = "insert or ignore into results select ?, error, notes, seconds, scores, embeddings from results"
+            db.execute(f"{query} where digest = ?", [after, before])
 
 
 def settings_of(path: Path) -> dict[str, Any]:

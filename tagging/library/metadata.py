@@ -5,26 +5,27 @@ Book: ``book/tag_library``.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from ..errors import ConfigError, TaggingError, unknown_name
 from ..utils.extras import missing_package
-from ..utils.files import DamagedError, atomic_write, check_writable, locked, sha256
+from ..utils.files import check_writable, locked, sha256
+from ..utils.temporary import remove_abandoned
 from .exports import chosen_tag
+from .fields import FIELDS, read_field, replace_field
 from .journal import copy_results
-from .table import LibraryTable
+from .originals import Entry, add_original, originals_of, read_originals, states, write_originals
+from .table import LibraryTable, path_of
 
-# field -> its name in ID3, Vorbis comments (FLAC, Ogg, Opus), MP4, ASF (WMA), APE (WavPack)
-FIELDS = {
-    "genre": ("TCON", "GENRE", "\xa9gen", "WM/Genre", "Genre"),
-    "grouping": ("TIT1", "GROUPING", "\xa9grp", "WM/ContentGroupDescription", "Grouping"),
-}
+_GONE = "no such file: it was moved or deleted since the table was written; run `tagging tag-library` again"
+_GONE_SINCE = (
+    "no such file: it was moved or deleted since its tags were written; move it back and undo again, or edit the field where "
+    "the file is now"
+)
 
 
 class Change(NamedTuple):
@@ -49,7 +50,7 @@ def write_tags(
 
     Nothing is written unless ``write`` is True. A file is replaced by a changed copy, whole or not at all, after two checks of
     the copy: its encoded sound is equal, packet by packet, and so is all other metadata. What the field held before is kept in
-    ``<table>.originals.jsonl``, from which :func:`undo_tags` restores it.
+    ``<table>.originals.jsonl``, from which :func:`undo_tags` restores it. Each file is changed when the iterator comes to it.
 
     Args:
         table: of :func:`tagging.tag_library`. The files must lie where they were.
@@ -63,7 +64,7 @@ def write_tags(
     Raises:
         ConfigError: no tag, an unknown one, or an unknown field.
         MissingPackageError: mutagen is not installed.
-        TaggingError: the table cannot be read, or its folder not be written to.
+        TaggingError: the table cannot be read, its folder not be written to, or another process is at work on it.
 
     Book: ``book/tag_library``.
     """
@@ -82,35 +83,25 @@ def write_tags(
 
 def _write_all(table: LibraryTable, chosen: list[tuple[str, float]], field: str, write: bool) -> Iterator[Change]:
     names = [table.description.columns[column][1] for column, _ in chosen]
-    root, originals = Path(table.description.root), _originals(table.path)
-    if write:
-        check_writable(table.path.parent)
-    copies: list[tuple[str, str]] = []
-    try:
-        for block in table.blocks(["path", "sha256", *(column for column, _ in chosen)]):
-            for path, digest, *scores in zip(*block.values(), strict=True):
+    with _library(table, write) as files:
+        for block in table.blocks(["path", *(column for column, _ in chosen)]):
+            for path, *scores in zip(*block.values(), strict=True):
                 pairs = zip(names, scores, chosen, strict=True)
                 wanted = [name for name, score, (_, low) in pairs if score is not None and score >= low]
-                if wanted and (change := _change(root, path, field, wanted, write, originals)):
+                if wanted and (change := _change(files, path, field, wanted)):
                     yield change
-                    if write and not change.error:
-                        copies.append((digest, sha256(root / path)))
-    finally:
-        if copies:  # the sound is the same, so the results are
-            copy_results(table.path, copies)
 
 
-def _change(root: Path, path: str, field: str, wanted: list[str], write: bool, originals: Path) -> Change | None:
+def _change(files: _Files, path: str, field: str, wanted: list[str]) -> Change | None:
     before: list[str] = []
     try:
-        file = _opened(root / path)
-        before = _get(file, field)
-        after = before + [tag for tag in wanted if tag not in before]
+        file = files.locate(path, _GONE)
+        values, shown, had_tags = read_field(file, field)
+        before = values or shown
+        after = before + [tag for tag in wanted if tag not in before and tag not in shown]
         if after == before:
             return None
-        if write:
-            entry = {"path": path, "field": field, "before": before, "after": after, "had_tags": file.tags is not None}
-            _replace(root / path, field, after, keep_tags=True, log=(originals, entry))
+        files.replace(file, Entry(path, field, values, after, had_tags))
         return Change(path, before, after)
     except Exception as error:  # whatever a file does to a library, the files after it are written
         return Change(path, before, before, _reason(error))
@@ -118,6 +109,8 @@ def _change(root: Path, path: str, field: str, wanted: list[str], write: bool, o
 
 def undo_tags(table: str | os.PathLike[str], *, write: bool = False) -> Iterator[Change]:
     """Restore what :func:`write_tags` has changed.
+
+    Where somebody has changed the field between two calls of :func:`write_tags`, what they wrote is restored.
 
     Args:
         table: the same.
@@ -128,167 +121,130 @@ def undo_tags(table: str | os.PathLike[str], *, write: bool = False) -> Iterator
 
     Raises:
         ConfigError: nothing has been written.
+        TaggingError: as :func:`write_tags`.
 
     Book: ``book/tag_library``.
     """
     opened = LibraryTable(table)
-    originals = _originals(opened.path)
+    originals = originals_of(opened.path)
     if not originals.exists():
         raise ConfigError(f"{originals}: no such file; nothing was written for this table, or all of it was undone")
     return _undo_all(opened, originals, write)
 
 
 def _undo_all(table: LibraryTable, originals: Path, write: bool) -> Iterator[Change]:
-    with locked(originals, wait=False):
-        entries: dict[tuple[str, str], dict[str, Any]] = {}
-        for line in originals.read_text(encoding="ascii", errors="replace").splitlines():
-            try:
-                entry = json.loads(line)
-                first = entries.setdefault((entry["path"], entry["field"]), entry)
-                first["after"] = entry["after"]
-            except (ValueError, TypeError, KeyError):  # cut off by a kill, before its file was replaced
-                continue
-        left = []
-        copies: list[tuple[str, str]] = []
-        for (path, field), entry in entries.items():
-            change = _undo(Path(table.description.root), path, field, entry, write, copies)
-            if change is not None:
+    left = []
+    with _library(table, write) as files:
+        for chain in read_originals(originals):
+            if (change := _undo(files, chain)) is not None:
+                if change.error:
+                    left.append(chain)
                 yield change
-            if change is not None and (change.error or not write):
-                left.append(entry)
-        if copies:
-            copy_results(table.path, copies)
-        if write and left:
-            with atomic_write(originals) as part:
-                part.write_text("".join(json.dumps(entry) + "\n" for entry in left), encoding="ascii")
-        elif write:
-            originals.unlink()
+        if write:
+            write_originals(originals, left)
 
 
-def _undo(
-    root: Path, path: str, field: str, entry: dict[str, Any], write: bool, copies: list[tuple[str, str]]
-) -> Change | None:
+def _undo(files: _Files, chain: list[Entry]) -> Change | None:
+    path, field, before, _, had_tags = chain[0]
     now: list[str] = []
     try:
-        now = _get(_opened(root / path), field)
-        if now == entry["before"]:
+        file = files.locate(path, _GONE_SINCE)
+        now = read_field(file, field).values
+        if now == before:
             return None
-        if now != entry["after"]:
+        if now not in states(chain):
             raise TaggingError(f"the field {field} was changed since, to {', '.join(now) or 'nothing'}; it stays so")
-        if write:
-            digest = sha256(root / path)
-            _replace(root / path, field, entry["before"], keep_tags=entry["had_tags"])
-            copies.append((digest, sha256(root / path)))
-        return Change(path, now, entry["before"])
+        files.restore(file, field, before, keep_tags=had_tags)
+        return Change(path, now, before)
     except Exception as error:
         return Change(path, now, now, _reason(error))
 
 
-def _originals(table: Path) -> Path:
-    return table.with_name(table.name + ".originals.jsonl")
+@contextlib.contextmanager
+def _library(table: LibraryTable, write: bool) -> Iterator[_Files]:
+    """The files of a table; if they are to be changed, nobody else changes them, or the table, in the meantime."""
+    with contextlib.ExitStack() as stack:
+        if write:
+            check_writable(table.path.parent)
+            for path in (table.path, originals_of(table.path)):
+                stack.enter_context(locked(path, wait=False))
+        yield _Files(table, write)
+
+
+class _Files:
+    """The files of a table, which are changed if ``write`` is True."""
+
+    def __init__(self, table: LibraryTable, write: bool) -> None:
+        self.table, self.write = table.path, write
+        self.root = Path(os.path.realpath(table.description.root))
+        self._cleared: set[Path] = set()
+
+    def locate(self, path: str, gone: str) -> Path:
+        """Where a file of the table is, at the end of links.
+
+        Raises:
+            TaggingError: nowhere, for the reason ``gone``; outside the folder of the library; or under several names.
+        """
+        if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+            raise TaggingError(
+                f"it is not below the folder of the library, {self.root}: the table was changed; tag it again"
+            )
+        candidates = [file for name in path_of(path) if os.path.lexists(file := self.root / name)]
+        if not candidates:
+            raise TaggingError(gone)
+        if len(candidates) > 1:
+            raise TaggingError(
+                "two files have this name in the table: rename the one whose name is not UTF-8, then run `tagging tag-library` "
+                "again"
+            )
+        file = Path(os.path.realpath(candidates[0]))
+        if not file.is_relative_to(self.root):
+            raise TaggingError(
+                f"a link leads out of the library, to {file}: tag the folder in which it is as a library of its own"
+            )
+        if not file.exists():
+            raise TaggingError(f"a link to nowhere: {gone}")
+        if not file.is_file():
+            raise TaggingError("it is not a regular file")
+        if (links := file.stat().st_nlink) > 1:
+            raise TaggingError(
+                f"it has {links} names (hard links), of which the others would keep the old file: replace it by a copy of its "
+                "own first"
+            )
+        if self.write and file.parent not in self._cleared:
+            self._cleared.add(file.parent)
+            remove_abandoned(file.parent)
+        return file
+
+    def replace(self, file: Path, entry: Entry) -> None:
+        """Write the values of an entry, once it is among the originals."""
+        if self.write:
+            before = sha256(file)
+            originals = originals_of(self.table)
+            replace_field(file, entry.field, entry.after, before_replacing=lambda: add_original(originals, entry))
+            self._keep_results(before, file)
+
+    def restore(self, file: Path, field: str, values: list[str], *, keep_tags: bool) -> None:
+        """Write values that were there before."""
+        if self.write:
+            before = sha256(file)
+            replace_field(file, field, values, keep_tags=keep_tags)
+            self._keep_results(before, file)
+
+    def _keep_results(self, before: str, file: Path) -> None:
+        copy_results(self.table, before, sha256(file))  # the sound is the same, so the results are
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, TaggingError) else f"{type(error).__name__}: {error}"
-
-
-# One file
-
-
-def _opened(path: Path) -> Any:
-    import mutagen
-
-    if not path.is_file():
-        raise TaggingError("no such file; the table is of files that have moved")
-    file = mutagen.File(path)
-    if file is None:
-        raise TaggingError("its kind of file cannot hold tags")
-    return file
-
-
-def _replace(
-    path: Path, field: str, values: list[str], *, keep_tags: bool, log: tuple[Path, dict[str, Any]] | None = None
-) -> None:
-    """Replace a file by a copy with other values of a field, once the copy is checked and the log written."""
-    original = _opened(path)
-    with atomic_write(path) as part:
-        shutil.copy2(path, part)
-        copy = type(original)(part)
-        if copy.tags is None:
-            copy.add_tags()
-        _set(copy, field, values)
-        if not keep_tags and not len(copy.tags):
-            copy.delete()
-        else:
-            # what was written in version 2.3, which older players read, stays so
-            is_old = getattr(copy.tags, "version", None) == (2, 3, 0)
-            copy.save(**({"v2_version": 3, "v23_sep": None} if is_old else {}))
-        changed = type(original)(part)
-        if _get(changed, field) != values:
-            raise TaggingError(f"{', '.join(values)} cannot be kept in the field {field} of this kind of file")
-        if _others(changed, field) != _others(original, field):
-            raise TaggingError("other metadata would change")
-        if sound_digest(part) != sound_digest(path):
-            raise TaggingError("the sound would change")
-        if log is not None:
-            with open(log[0], "a", encoding="ascii") as file:
-                file.write(json.dumps(log[1]) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-
-
-def sound_digest(path: Path) -> str:
-    """SHA-256 of the encoded sound of a file, without its metadata."""
-    import av
-
-    digest = hashlib.sha256()
-    try:
-        with av.open(os.fspath(path)) as container:
-            for packet in container.demux(container.streams.audio[0]):
-                digest.update(bytes(packet))
-    except (av.FFmpegError, IndexError) as error:
-        raise DamagedError(path, error) from error
-    return digest.hexdigest()
-
-
-def _name(file: Any, field: str) -> str:
-    """What the field is called in this kind of file."""
-    from mutagen.apev2 import APEv2
-    from mutagen.asf import ASFTags
-    from mutagen.id3 import ID3
-    from mutagen.mp4 import MP4Tags
-
-    if file.tags is None:
-        file.add_tags()
-    kinds: tuple[type, ...] = (ID3, MP4Tags, ASFTags, APEv2)
-    names = dict(zip(kinds, (FIELDS[field][index] for index in (0, 2, 3, 4)), strict=True))
-    vorbis = FIELDS[field][1]
-    return next((name for kind, name in names.items() if isinstance(file.tags, kind)), vorbis)
-
-
-def _get(file: Any, field: str) -> list[str]:
-    if file.tags is None:
-        return []
-    value = file.tags.get(_name(file, field), [])
-    return [str(text) for text in (getattr(value, "text", value) if not isinstance(value, str) else [value])]
-
-
-def _set(file: Any, field: str, values: list[str]) -> None:
-    from mutagen import id3
-
-    name = _name(file, field)
-    if not values:
-        if name in file.tags:
-            del file.tags[name]
-    elif isinstance(file.tags, id3.ID3):
-        file.tags.setall(name, [getattr(id3, name)(encoding=id3.Encoding.UTF8, text=values)])
-    else:
-        file.tags[name] = values
-
-
-def _others(file: Any, field: str) -> dict[str, str]:
-    """All other metadata, as text."""
-    if file.tags is None:
-        return {}
-    name = _name(file, field).lower()
-    return {str(key): repr(value) for key, value in dict(file.tags).items() if str(key).lower() != name}
+    if isinstance(error, TaggingError):
+        return str(error)
+    system = (
+        error if isinstance(error, OSError) else next((each for each in error.args if isinstance(each, OSError)), None)
+    )
+    if system is not None and system.strerror:  # mutagen wraps those of the system
+        return f"it cannot be read or written: {system.strerror}; check who may, and that the disk has space left"
+    text = " ".join(f"{type(error).__name__} {error}".split())
+    return (
+        f"its metadata cannot be read, or not be written ({text}): check whether a player opens it, and repair it or replace it "
+        "by a good copy"
+    )

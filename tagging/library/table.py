@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,6 +196,13 @@ def _values(description: Description, row: Row) -> dict[str, Any]:
 def text_of(path: str) -> str:
     r"""A path as text: bytes that are no UTF-8 as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def path_of(text: str) -> list[str]:
+    r"""The paths of which :func:`text_of` may have made a text: two where it has ``\xff``, which may also be in a name."""
+    name = text.encode("utf-8", "surrogateescape")
+    unescaped = re.sub(rb"\\x([89a-f][0-9a-f])", lambda match: bytes.fromhex(match[1].decode()), name)
+    return [os.fsdecode(each) for each in dict.fromkeys((name, unescaped))]
 
 
 def _cell(value: Any) -> str:
