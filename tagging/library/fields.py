@@ -224,15 +224,15 @@ def _is_empty(tags: Any) -> bool:
 
 
 def _others(file: Any, path: Path, field: str) -> dict[str, Any]:
-    """All other metadata, as text; of ID3 the bytes of the frames too, and the tag of version 1."""
+    """All other metadata, as text; of ID3 the bytes of the frames too, and the tag of version 1 at the end of the file."""
     from mutagen import id3
 
-    if file.tags is None:
-        return {}
-    name, tags, others = _name(file, field).lower(), file.tags, {}
+    ending = _ending(path)
+    others: dict[str, Any] = {"ID3v1": ending} if ending.startswith(b"TAG") else {}
+    if (tags := file.tags) is None:
+        return others
+    name = _name(file, field).lower()
     if isinstance(tags, id3.ID3):
-        if type(tags) is id3.ID3 and (ending := _ending(path)).startswith(b"TAG"):
-            others["ID3v1"] = ending
         if tags.unknown_frames:
             others["frames"] = tags.unknown_frames
         # and how they are read, which depends on the frames before and on the head of the tag
