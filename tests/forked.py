@@ -10,6 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
+# PyTorch's autograd forbids forks once it has threads, and it makes some if its first use comes after torch.export, which
+# registers devices. Tests of export may run first: so it is used here, when tests are collected.
+torch.ones(1, requires_grad=True).sum().backward()
+
 
 def start(function: Callable[..., Any], *args: Any, **options: Any) -> multiprocessing.Process:
     """Run a function in a forked process, in a session of its own."""
