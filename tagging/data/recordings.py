@@ -196,7 +196,8 @@ class Recordings(Corpus):
     def cache_name(self) -> str:
         # equal annotations may stand beside other files in another folder
         folder = str(self.paths[0].parent.resolve()) if self.paths else ""
-        return f"{super().cache_name}-{hashlib.sha256(folder.encode()).hexdigest()[:6]}"
+        # "16": features of earlier versions were of sound that was not rounded to 16 bits
+        return f"{super().cache_name}-{hashlib.sha256(folder.encode()).hexdigest()[:6]}-16"
 
     def durations(self, indices: np.ndarray) -> np.ndarray:
         """float64 [indices], in seconds; 0 for files that cannot be read, which is said when they are."""

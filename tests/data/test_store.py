@@ -22,6 +22,7 @@ from songs import make_songs
 
 import tagging
 from tagging import ConfigError, CorpusError, TaggingError
+from tagging.baselines.features.extraction import extract
 from tagging.cli import _parser, main
 from tagging.cli.train import settings_of
 from tagging.data import open_corpus, store_writer
@@ -109,6 +110,14 @@ def test_segments_are_those_of_the_files(songs, small_shards, rate, splits):
                 with pytest.raises(ConfigError):
                     read(-1.0, 1.0)
             assert len(stored[index].read()) == len(files[index].read())
+
+
+def test_features_do_not_depend_on_whether_there_is_a_store(songs, tmp_path):
+    written(songs, tmp_path / "store")
+    stored, files = opened(songs, store=str(tmp_path / "store")), opened(songs, store=False)
+    assert stored[0].read().dtype == np.int16
+    ways = [extract(corpus, range(4), workers=1, progress=False, cache=False).values for corpus in (stored, files)]
+    np.testing.assert_array_equal(*ways)
 
 
 def test_a_stretch_of_a_file_is_that_of_the_whole_resampled_file(songs):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.base import Corpus, Track
+from ...data.base import Corpus, Track, as_int16
 from ...errors import ConfigError, TaggingError
 from ...utils.arrays import read_array, write_array
 from ...utils.files import DamagedError, cache_dir, check_writable
@@ -192,7 +192,9 @@ class _Plan:
 
     def _describe(self, track: Track, start: float) -> np.ndarray:
         seconds = None if self.seconds is None else min(self.seconds, track.seconds - start)
-        return self.descriptor.describe(track.read(start, seconds), self.corpus.sample_rate)
+        # in 16 bits, as a store keeps it: some features are of what is softer, and must not depend on whether there is one
+        sound = as_int16(track.read(start, seconds), track.id)
+        return self.descriptor.describe(sound, self.corpus.sample_rate)
 
     def _load(self, block: int) -> dict[int, np.ndarray]:
         """Cached rows of a block by key; none if the file is missing or damaged."""
