@@ -234,11 +234,11 @@ class _Run:
             done = failed = 0
             start = time.monotonic()
             for file in workers.tag(journal.pending(), journal.has):
-                error = self._keep(journal, file)
-                done, failed = done + 1, failed + bool(error)
+                reason = self._keep(journal, file)
+                done, failed = done + 1, failed + bool(reason)
                 if self.progress:
                     elapsed = time.monotonic() - start
-                    self.progress(Progress(done, total, failed, elapsed, file.path, error))
+                    self.progress(Progress(done, total, failed, elapsed, file.path, reason))
             journal.commit()
             return prepared
 
