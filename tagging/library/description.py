@@ -89,9 +89,9 @@ class Description:
         """A name for each model, all different: the file's, with as many of the folders above it as are needed."""
         ends = [_ends(model.name) for model in self.models]
         prefixes = []
-        for number, own in enumerate(ends):
-            others = {end.lower() for other, names in enumerate(ends) if other != number for end in names}
-            prefixes.append(next((end for end in own if end.lower() not in others), self.models[number].name))
+        for number, names in enumerate(ends):
+            others = {end.lower() for other, more in enumerate(ends) if other != number for end in more}
+            prefixes.append(next((end for end in names if end.lower() not in others), self.models[number].name))
         return prefixes
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from ..errors import ConfigError, TaggingError, unknown_name
 from ..utils.files import atomic_write
 from .description import Description, find_name
-from .journal import Row
+from .results import Row
 from .table import text_of
 
 SIDECAR = ".tags.json"

@@ -15,12 +15,11 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
-
-import numpy as np
+from typing import Any, Self
 
 from ..errors import TaggingError
 from ..utils.files import DamagedError, check_writable, locked
+from .results import Row, SongResult, floats_of
 from .walk import FoundFile
 
 FORMAT = "tagging-library/1"
@@ -42,42 +41,6 @@ create table if not exists results (
     digest text primary key, error text, notes text, seconds real, scores blob, embeddings blob
 ) without rowid;
 """
-
-
-class SongResult(NamedTuple):
-    """What was found out about the content of a file.
-
-    Attributes:
-        error: why it could not be tagged; empty if it was.
-        notes: what a user should know.
-        seconds: duration.
-        scores: float32 [tags of all models].
-        embeddings: float32 [features of all models], or none.
-    """
-
-    error: str = ""
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    scores: np.ndarray | None = None
-    embeddings: np.ndarray | None = None
-
-
-class Row(NamedTuple):
-    """A file with its result, as the table lists it.
-
-    Attributes:
-        path: below the folder of the library.
-        size: bytes.
-        digest: SHA-256 of the content; empty where it could not be read.
-        duplicate_of: path of the first file with the same content; empty for that file itself, and for what was not tagged.
-        result: of the content.
-    """
-
-    path: str
-    size: int
-    digest: str
-    duplicate_of: str
-    result: SongResult
 
 
 class Journal:
@@ -288,11 +251,11 @@ class Journal:
             with self._named_errors():
                 result = SongResult(str(problem or error or ""))
                 if digest is not None and scores is not None:
-                    vector = _floats(vectors, features) if features else None
-                    kept = json.loads(notes)
-                    if not isinstance(kept, list) or not all(isinstance(note, str) for note in kept):
+                    vector = floats_of(vectors, features) if features else None
+                    texts = json.loads(notes)
+                    if not isinstance(texts, list) or not all(isinstance(note, str) for note in texts):
                         raise ValueError("notes that are no texts")
-                    result = SongResult("", tuple(kept), float(seconds), _floats(scores, tags), vector)
+                    result = SongResult("", tuple(texts), float(seconds), floats_of(scores, tags), vector)
                 elif not result.error:
                     raise ValueError(f"no result of {os.fsdecode(key)}")
                 original = "" if first in (None, key) or result.error else os.fsdecode(first)
@@ -352,13 +315,3 @@ def _key(path: str) -> bytes:
 
 def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()  # SQLite takes no lone surrogates
-
-
-def _floats(blob: Any, count: int) -> np.ndarray:
-    """Float32 [count]."""
-    if not isinstance(blob, bytes) or len(blob) != 4 * count:
-        raise ValueError(f"a result that is not {count} numbers")
-    numbers = np.frombuffer(blob, np.float32)
-    if not np.isfinite(numbers).all():
-        raise ValueError("numbers that are NaN or infinite")
-    return numbers

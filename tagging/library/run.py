@@ -14,7 +14,8 @@ from ..errors import ConfigError
 from ..utils.parallel import num_cores
 from .description import Description, parse_models
 from .exports import Playlist, playlists_of, write_playlists, write_sidecars
-from .journal import Journal, Row, settings_of
+from .journal import Journal, settings_of
+from .results import Row
 from .songs import ModelFacts, model_digest
 from .table import check_table_name, write_table
 from .walk import walk

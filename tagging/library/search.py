@@ -210,8 +210,8 @@ def parse_query(query: str, columns: dict[str, Any]) -> list[Term]:
         end = next((end for end in ends if _key(tokens[position:end]) in named), None)
         word = tokens[position].casefold()
         if end is not None:
-            words = tokens[position:end]
-            terms.append(Term(" ".join(words), _meant(words, named[_key(words)], columns), wanted))
+            tag = tokens[position:end]
+            terms.append(Term(" ".join(tag), _meant(tag, named[_key(tag)], columns), wanted))
             position, wanted = end, True
             continue
         if word in _NOT:
@@ -234,16 +234,16 @@ def _some(columns: Iterable[str]) -> str:
     return ", ".join(sorted(columns))
 
 
-def _meant(words: list[str], alike: list[str], columns: dict[str, Any]) -> tuple[str, ...]:
+def _meant(tag: list[str], alike: list[str], columns: dict[str, Any]) -> tuple[str, ...]:
     """Of each model the column that is written so, else the only one that differs in case."""
     by_model: dict[int, list[str]] = {}
     for column in alike:
         by_model.setdefault(id(columns[column][0]), []).append(column)
     meant = []
     for names in by_model.values():
-        exact = [name for name in names if words in (_tokens(name), _tokens(columns[name][1]))]
+        exact = [name for name in names if tag in (_tokens(name), _tokens(columns[name][1]))]
         if len(exact or names) > 1:
-            raise ConfigError(f"{' '.join(words)}: it could be {' or '.join(names)}; write it as one of them")
+            raise ConfigError(f"{' '.join(tag)}: it could be {' or '.join(names)}; write it as one of them")
         meant += exact or names
     return tuple(meant)
 

@@ -22,7 +22,7 @@ from ..utils.extras import DISTRIBUTION, MissingPackageError
 from ..utils.files import DamagedError, atomic_write, read_json
 from ..utils.tables import long_cells
 from .description import Description, newer_format
-from .journal import Row
+from .results import Row
 
 PARQUET, CSV = ".parquet", ".csv"
 _BLOCK = 1000  # rows in memory
@@ -227,9 +227,9 @@ class LibraryTable:
                 except (ValueError, TypeError, OverflowError) as error:
                     raise ValueError(f"row {start + row + 1}, column {name}: {error}") from error
         scores = [name for name in block if kinds[name] == "score"]
-        for row, found in enumerate(zip(*(block[name] for name in scores), strict=True)):
-            if None in found and found.count(None) < len(found):
-                raise ValueError(f"row {start + row + 1}, column {scores[found.index(None)]}: no score")
+        for row, present in enumerate(zip(*(block[name] for name in scores), strict=True)):
+            if None in present and present.count(None) < len(present):
+                raise ValueError(f"row {start + row + 1}, column {scores[present.index(None)]}: no score")
         return block
 
     def _parquet(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
@@ -253,12 +253,12 @@ class LibraryTable:
                 raise ValueError("line 1: the names of the columns are others than were written")
             if absent := [name for name in columns if header.count(name) != 1]:
                 raise ValueError(f"line 1: {header.count(absent[0])} columns {absent[0]!r}, where 1 is expected")
-            places = [header.index(name) for name in columns]
+            positions = [header.index(name) for name in columns]
             count = 0
             while block := list(islice(self._rows_of(reader, len(header)), _BLOCK)):
                 yield {
-                    name: [_parsed(row[place], self.description.kinds[name]) for row in block]
-                    for name, place in zip(columns, places, strict=True)
+                    name: [_parsed(row[position], self.description.kinds[name]) for row in block]
+                    for name, position in zip(columns, positions, strict=True)
                 }
                 count += len(block)
         # a table has at least one row

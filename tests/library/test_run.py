@@ -318,8 +318,8 @@ def test_models_of_one_file_name(music, tmp_path, suffix):
         vector = tagger.embed(music / "0" / "2.wav").astype(float)
         other = tagger.embed(music / "0" / "4.wav").astype(float)
         cosine = vector @ other / np.linalg.norm(vector) / np.linalg.norm(other)
-        found = {match.path: match.score for match in similar("0/2.wav", out, model=name)}
-        assert found["0/4.wav"] == pytest.approx(cosine, abs=1e-6)
+        matches = {match.path: match.score for match in similar("0/2.wav", out, model=name)}
+        assert matches["0/4.wav"] == pytest.approx(cosine, abs=1e-6)
 
 
 def test_a_folder_that_cannot_be_opened_keeps_its_rows(music, model, tmp_path, monkeypatch):

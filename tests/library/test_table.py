@@ -14,7 +14,7 @@ from tagging.errors import ConfigError, TaggingError
 from tagging.library import LibraryTable, search, similar
 from tagging.library.description import Description
 from tagging.library.exports import chosen_tag, playlists_of
-from tagging.library.journal import Row, SongResult
+from tagging.library.results import Row, SongResult
 from tagging.library.songs import ModelFacts
 from tagging.library.table import write_table
 from tagging.utils.files import DamagedError
@@ -236,8 +236,8 @@ def test_one_advice(tmp_path):
 def test_a_parquet_table_with_other_values(tmp_path, column, values):
     path = write(tmp_path / "t.parquet")
     table = pq.read_table(path)
-    place = table.schema.get_field_index(column)
-    changed = table.set_column(place, column, pa.array(values)).replace_schema_metadata(table.schema.metadata)
+    index = table.schema.get_field_index(column)
+    changed = table.set_column(index, column, pa.array(values)).replace_schema_metadata(table.schema.metadata)
     pq.write_table(changed, path)
     with pytest.raises(DamagedError, match=column):
         read_all(path)
