@@ -307,6 +307,6 @@ def _converted(value: Any, kind: str, length: int) -> Any:
             raise ValueError(f"{length} numbers are expected")
         return numbers.astype(np.float64)
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-    if not (0 <= number <= 1 if kind == "score" else 0 <= number < math.inf):
-        raise ValueError(f"a number {'from 0 to 1' if kind == 'score' else 'of 0 or more'} is expected")
+    if not math.isfinite(number):
+        raise ValueError("a finite number is expected")
     return float(number)

@@ -144,7 +144,7 @@ def test_a_csv_table_that_was_cut_anywhere(tmp_path):
         ("[0.", "[1e999", "row 1, column embedding"),
         (",1.0,100,", ",inf,100,", "row 1, column seconds"),
         (",true,", ",maybe,", "slow_present"),
-        ("false,0.", "false,7.", "column loud: a number from 0 to 1"),
+        ("false,0.", "false,1e999", "column loud: ."),
         ("false,0.", "false,x0.", "."),
     ],
 )
