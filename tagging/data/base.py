@@ -299,6 +299,8 @@ def open_corpus(name: str, **options: Any) -> Corpus:
 
     Book: ``book/million_clips``.
     """
+    if options.get("root") == "":  # the path of no name is that of the current folder
+        raise ConfigError("root='': give the folder of the sound files; the current one is .")
     if not hasattr(CORPORA.get(name), "use_store"):
         return CORPORA.build(name, **options)
     store = options.pop("store", None)

@@ -15,10 +15,15 @@ from ..errors import AudioError, TaggingError
 from ..utils.files import atomic_write, cache_dir
 from .recordings import duration_of
 
-# What the decoders read; other files of a folder are pictures, lyrics and the like.
+# What the decoders read (CONTAINERS in audio/decode.py), by the names that sound files have; other files of a folder are
+# pictures, lyrics, films and the like. Endings that other kinds of files share, such as .ts and .iff, are left out.
 AUDIO_SUFFIXES = frozenset(
-    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".m4a", ".aac", ".mp4", ".wma", ".webm")
-)
+    (
+        ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp3", ".mp2", ".aiff", ".aif",
+        ".aifc", ".au", ".snd", ".m4a", ".m4b", ".mp4", ".3gp", ".aac", ".ac3", ".eac3", ".dts", ".amr", ".wma", ".asf", ".caf",
+        ".dsf", ".ape", ".mpc", ".shn", ".tak", ".tta", ".voc", ".wv", ".mka", ".webm", ".sph",
+    )
+)  # fmt: skip
 _THREADS = 4  # decoders release the interpreter's lock
 _CHUNK = 2**16
 _CHECKED_SECONDS = 1.0

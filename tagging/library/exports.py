@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any, TextIO
 
 from ..errors import ConfigError, TaggingError, unknown_name
 from ..utils.files import atomic_write
-from .journal import Row
-from .table import Description, text_of
+from .description import Description, find_name
+from .results import Row
+from .table import text_of
 
 SIDECAR = ".tags.json"
 
@@ -41,12 +43,15 @@ def chosen_tag(text: str, description: Description) -> tuple[str, float]:
         ConfigError: an unknown tag (the message names the nearest), a score that is no number in [0, 1], or none for a tag
             without a threshold.
     """
-    columns = {name.lower(): name for name in description.columns}
+    columns = list(description.columns)
     tag, equals, score = text.rpartition("=")
-    if text.lower() in columns or not equals:
+    column = find_name(text, columns)  # a tag may hold a =
+    if column is not None or not equals:
         tag, score = text, ""
-    if (column := columns.get(tag.lower())) is None:
-        raise unknown_name("tag", tag, description.columns)
+    elif (column := find_name(tag, columns)) is not None and not score:
+        raise ConfigError(f"{text}: give a score from 0 to 1 after the =")
+    if column is None:
+        raise unknown_name("tag", tag, columns)
     model, name = description.columns[column]
     try:
         threshold = float(score) if score else model.thresholds[name]
@@ -61,11 +66,26 @@ def chosen_tag(text: str, description: Description) -> tuple[str, float]:
     return column, threshold
 
 
-def playlist_of(text: str, description: Description, out: Path) -> Playlist:
-    """The playlist that a user asks for as ``TAG`` or ``TAG=SCORE``; it lies beside the table. Raises as :func:`chosen_tag`."""
-    column, threshold = chosen_tag(text, description)
-    safe = re.sub(r"[^\w -]", "-", column)
-    return Playlist(column, threshold, out.with_name(f"{out.stem}-{safe}.m3u8"))
+def playlists_of(texts: Sequence[str], description: Description, out: Path) -> list[Playlist]:
+    """The playlists that a user asks for, each as ``TAG`` or ``TAG=SCORE``; they lie beside the table.
+
+    Raises:
+        ConfigError: as :func:`chosen_tag`, and for two playlists that would be one file.
+    """
+    playlists: dict[str, tuple[str, Playlist]] = {}
+    for text in texts:
+        column, threshold = chosen_tag(text, description)
+        safe = re.sub(r"[^\w -]", "-", column)
+        playlist = Playlist(column, threshold, out.with_name(f"{out.stem}-{safe}.m3u8"))
+        # some disks do not tell upper case from lower
+        key = unicodedata.normalize("NFC", playlist.path.name).casefold()
+        other, before = playlists.setdefault(key, (text, playlist))
+        if before != playlist:
+            raise ConfigError(
+                f"{other} and {text}: both playlists would be {playlist.path.name}; ask for one of them, rename its file, "
+                "then ask for the other"
+            )
+    return [playlist for _, playlist in playlists.values()]
 
 
 def write_playlists(playlists: list[Playlist], description: Description, rows: Iterable[Row]) -> Iterator[Row]:

@@ -15,17 +15,21 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
-
-import numpy as np
+from typing import Any, Self
 
 from ..errors import TaggingError
 from ..utils.files import DamagedError, check_writable, locked
+from .results import Row, SongResult, floats_of
 from .walk import FoundFile
 
 FORMAT = "tagging-library/1"
 # Seconds of finished work that a kill may cost.
 COMMIT_SECONDS = 1.0
+# What the disk, its rights or another process is the reason of; all other errors are those of a file with other contents.
+_OF_THE_DISK = {
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
 _PAGE = 500
 _SCHEMA = """
 create table if not exists facts (name text primary key, value text) without rowid;
@@ -37,42 +41,6 @@ create table if not exists results (
     digest text primary key, error text, notes text, seconds real, scores blob, embeddings blob
 ) without rowid;
 """
-
-
-class SongResult(NamedTuple):
-    """What was found out about the content of a file.
-
-    Attributes:
-        error: why it could not be tagged; empty if it was.
-        notes: what a user should know.
-        seconds: duration.
-        scores: float32 [tags of all models].
-        embeddings: float32 [features of all models], or none.
-    """
-
-    error: str = ""
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    scores: np.ndarray | None = None
-    embeddings: np.ndarray | None = None
-
-
-class Row(NamedTuple):
-    """A file with its result, as the table lists it.
-
-    Attributes:
-        path: below the folder of the library.
-        size: bytes.
-        digest: SHA-256 of the content; empty where it could not be read.
-        duplicate_of: path of the first file with the same content; empty for that file itself, and for what was not tagged.
-        result: of the content.
-    """
-
-    path: str
-    size: int
-    digest: str
-    duplicate_of: str
-    result: SongResult
 
 
 class Journal:
@@ -124,26 +92,39 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        is_empty = False
         try:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("commit")
+                is_empty = self._db.execute("select 1 from results limit 1").fetchone() is None
+            self._db.close()
+            if kind is not None and is_empty:  # nothing is known that a run has to begin with
+                self.path.unlink(missing_ok=True)
         finally:
             self._stack.close()
+
+    def damaged(self, reason: object) -> DamagedError:
+        """The error for contents that were not written by this class."""
+        return DamagedError(
+            self.path, f"{reason}; delete this file and give the command again: all songs are tagged again"
+        )
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            if "disk" in str(error) or isinstance(error, sqlite3.OperationalError):
+        except sqlite3.Error as error:
+            # the low byte is the kind; SQLite's texts for damage speak of disks too
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+            if code & 0xFF in _OF_THE_DISK and code != sqlite3.SQLITE_IOERR_SHORT_READ:
                 raise TaggingError(
                     f"cannot write {self.path}: {error}; check that {self.path.parent} may be written to and has space "
                     "left, then give the same command again"
                 ) from error
-            raise DamagedError(
-                self.path, f"{error}; delete this file and give the command again: all songs are tagged again"
-            ) from error
+            raise self.damaged(error) from error
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise self.damaged(error) from error
 
     def commit(self) -> None:
         """Keep what was added so far."""
@@ -253,8 +234,13 @@ class Journal:
 
     # The table
 
-    def rows(self) -> Iterator[Row]:
-        """All files with their results, by path."""
+    def rows(self, tags: int, features: int) -> Iterator[Row]:
+        """All files with their results, by path.
+
+        Args:
+            tags: number of scores of each song.
+            features: length of its embeddings; 0 where there are none.
+        """
         query = """
             select path, size, files.digest, files.error, results.error, notes, seconds, scores, embeddings,
                 (select min(path) from files as others where others.digest = files.digest)
@@ -262,13 +248,19 @@ class Journal:
             where path > ? and (files.digest is not null or files.error is not null)
         """
         for key, size, digest, problem, error, notes, seconds, scores, vectors, first in self._pages(query, []):
-            result = SongResult(problem or error or "")
-            if digest is not None and scores is not None:
-                vector = None if vectors is None else np.frombuffer(vectors, np.float32)
-                values = np.frombuffer(scores, np.float32)
-                result = SongResult("", tuple(json.loads(notes)), seconds, values, vector)
-            original = "" if first in (None, key) or result.error else os.fsdecode(first)
-            yield Row(os.fsdecode(key), size, digest or "", original, result)
+            with self._named_errors():
+                result = SongResult(str(problem or error or ""))
+                if digest is not None and scores is not None:
+                    vector = floats_of(vectors, features) if features else None
+                    texts = json.loads(notes)
+                    if not isinstance(texts, list) or not all(isinstance(note, str) for note in texts):
+                        raise ValueError("notes that are no texts")
+                    result = SongResult("", tuple(texts), float(seconds), floats_of(scores, tags), vector)
+                elif not result.error:
+                    raise ValueError(f"no result of {os.fsdecode(key)}")
+                original = "" if first in (None, key) or result.error else os.fsdecode(first)
+                row = Row(os.fsdecode(key), int(size), str(digest or ""), original, result)
+            yield row
 
     def _pages(self, query: str, values: list[Any]) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, some at a time: so the table may be changed in between."""
@@ -313,7 +305,7 @@ def settings_of(path: Path) -> dict[str, Any]:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             return dict(json.loads(db.execute("select value from facts where name = 'settings'").fetchone()[0]))
-    except (sqlite3.Error, ValueError, TypeError):
+    except (sqlite3.Error, ValueError, TypeError, RecursionError):
         return {}
 
 

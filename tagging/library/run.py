@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError
 from ..utils.parallel import num_cores
-from .exports import playlist_of, write_playlists, write_sidecars
-from .journal import Journal, Row, settings_of
+from .description import Description, parse_models
+from .exports import Playlist, playlists_of, write_playlists, write_sidecars
+from .journal import Journal, settings_of
+from .results import Row
 from .songs import ModelFacts, model_digest
-from .table import Description, check_table_name, write_table
+from .table import check_table_name, write_table
 from .walk import walk
 from .workers import Finished, Plan, Workers
 
+T = TypeVar("T")
 _MOST_NAMES = 1000  # of removed files and of failures, in a report
 
 
@@ -130,6 +133,8 @@ def tag_library(
 
     Book: ``book/tag_library``.
     """
+    if not os.fspath(music):  # the path of no name is that of the current folder
+        raise ConfigError("music='': give the folder of your music; that of the command line is .")
     music, out = Path(music).expanduser(), Path(out).expanduser()
     if isinstance(models, str) or not models or len(set(models)) < len(models):
         raise ConfigError(f"models={models!r}: give a list of different names")
@@ -150,11 +155,16 @@ def tag_library(
         if retry:
             journal.forget_failures()
         plan = Plan(os.path.realpath(music), tuple(models), hop_seconds, embeddings)
-        facts = run.tag(journal, plan, jobs or num_cores())
-        description = Description(plan.root, tuple(facts), hop_seconds)
-        wanted = [playlist_of(text, description, out) for text in playlists]
+
+        def prepare(models: list[ModelFacts]) -> tuple[Description, list[Playlist]]:
+            description = Description(plan.root, tuple(models), hop_seconds)
+            description.check_columns()
+            return description, playlists_of(playlists, description, out)
+
+        description, wanted = run.tag(journal, plan, jobs or num_cores(), prepare)
         failures: list[str] = []
-        rows: Iterable[Row] = run.counted(journal.rows())
+        tags, features = len(description.columns), sum(model.features for model in description.models)
+        rows: Iterable[Row] = run.counted(journal.rows(tags, features))
         rows = write_playlists(wanted, description, rows) if wanted else rows
         rows = write_sidecars(description, rows, failures) if sidecars else rows
         write_table(out, description, rows)
@@ -209,24 +219,29 @@ class _Run:
                 self.report.removed.append(path)
         journal.commit()
 
-    def tag(self, journal: Journal, plan: Plan, jobs: int) -> list[ModelFacts]:
-        """Tag what is pending; returns the facts of the models."""
+    def tag(self, journal: Journal, plan: Plan, jobs: int, prepare: Callable[[list[ModelFacts]], T]) -> T:
+        """Tag what is pending; returns what ``prepare`` makes, before the first song, of the facts of the models."""
         _, total = journal.count()
         known = journal.fact("models")
         if not total and known:
-            return [ModelFacts(**facts) for facts in json.loads(known)]
+            try:
+                models = parse_models(json.loads(known))
+            except (ValueError, RecursionError) as error:
+                raise journal.damaged(error) from error
+            return prepare(models)
         with Workers(plan, max(1, min(jobs, total))) as workers:
+            prepared = prepare(workers.models)
             journal.set_fact("models", json.dumps([facts.to_dict() for facts in workers.models]))
             done = failed = 0
             start = time.monotonic()
             for file in workers.tag(journal.pending(), journal.has):
-                error = self._keep(journal, file)
-                done, failed = done + 1, failed + bool(error)
+                reason = self._keep(journal, file)
+                done, failed = done + 1, failed + bool(reason)
                 if self.progress:
                     elapsed = time.monotonic() - start
-                    self.progress(Progress(done, total, failed, elapsed, file.path, error))
+                    self.progress(Progress(done, total, failed, elapsed, file.path, reason))
             journal.commit()
-            return workers.models
+            return prepared
 
     def _keep(self, journal: Journal, file: Finished) -> str:
         if file.error:
@@ -254,6 +269,7 @@ class _Run:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, list):
+    try:
         return ", ".join(f"{name} ({digest[:8]})" for name, digest in value)
-    return str(value)
+    except (TypeError, ValueError):  # another setting, or a damaged one
+        return str(value)

@@ -20,6 +20,7 @@ from .table import LibraryTable
 # Words between tags that say nothing, and those that turn the next tag round.
 _FILLERS = {"and", "with", "but", "a", "an", "the", "some", "of"}
 _NOT = {"not", "no", "without"}
+_SEPARATORS = {",", ";"}
 
 
 class Match(NamedTuple):
@@ -90,7 +91,9 @@ def _vector(table: LibraryTable, column: str, model: str, song: str) -> tuple[np
         for path, duplicate_of, error, vector in zip(*block.values(), strict=True):
             if path in inside:
                 if vector is None:
-                    raise ConfigError(f"{song}: it could not be tagged ({error}); choose another song")
+                    raise ConfigError(
+                        f"{song}: it could not be tagged ({error or 'it has no embedding'}); choose another song"
+                    )
                 return np.array(vector, np.float64), duplicate_of or path
     if not Path(song).expanduser().is_file():
         raise ConfigError(f"{song}: neither in {table.path} nor a file; give a path as the table has it")
@@ -130,9 +133,9 @@ class Term:
 def search(query: str, table: str | os.PathLike[str], *, count: int = 10) -> list[Match]:
     """Songs of a table that words describe.
 
-    Each word must be a tag of the table, or part of one of several words. Scores of different tags cannot be compared, because
-    rare tags get low ones. So each song is ranked by each tag, and its match is the product of the shares of songs that it is
-    ranked above.
+    Each word must be a tag of the table, or part of one of several words; a comma stands between tags, or belongs to one.
+    Scores of different tags cannot be compared, because rare tags get low ones. So each song is ranked by each tag, and its
+    match is the product of the shares of songs that it is ranked above.
 
     Args:
         query: such as ``"slow piano, not vocals"``; ``not``, ``no`` and ``without`` turn the next tag round.
@@ -185,7 +188,7 @@ def _rank(values: np.ndarray) -> np.ndarray:
 
 
 def parse_query(query: str, columns: dict[str, Any]) -> list[Term]:
-    """The tags in some words; the longest tag first, so ``female vocals`` is one.
+    """The tags in some words; the longest tag first, so ``female vocals`` and ``wind, brass`` are one.
 
     Args:
         query: see :func:`search`.
@@ -194,26 +197,30 @@ def parse_query(query: str, columns: dict[str, Any]) -> list[Term]:
     Raises:
         ConfigError: see :func:`search`.
     """
-    tags: dict[str, list[str]] = {}
+    named: dict[tuple[str, ...], list[str]] = {}
     for column, (_, tag) in columns.items():
-        for name in {_normal(column), _normal(tag)}:
-            tags.setdefault(name, []).append(column)
+        for name in {_key(_tokens(column)), _key(_tokens(tag))}:
+            named.setdefault(name, []).append(column)
+    tokens = _tokens(query)
+    longest = max(map(len, named), default=0)
     terms: list[Term] = []
-    for part in re.split(r"[,;]", query):
-        parts, position, wanted = _normal(part).split(), 0, True
-        while position < len(parts):
-            lengths = range(len(parts) - position, 0, -1)
-            candidates = (" ".join(parts[position : position + length]) for length in lengths)
-            tag = next((candidate for candidate in candidates if candidate in tags), None)
-            if tag is not None:
-                terms.append(Term(tag, tuple(tags[tag]), wanted))
-                position, wanted = position + len(tag.split()), True
-            elif parts[position] in _NOT:
-                position, wanted = position + 1, False
-            elif parts[position] in _FILLERS:
-                position += 1
-            else:
-                raise _unknown(parts[position], columns)
+    position, wanted = 0, True
+    while position < len(tokens):
+        ends = range(min(len(tokens), position + longest), position, -1)
+        end = next((end for end in ends if _key(tokens[position:end]) in named), None)
+        word = tokens[position].casefold()
+        if end is not None:
+            tag = tokens[position:end]
+            terms.append(Term(" ".join(tag), _meant(tag, named[_key(tag)], columns), wanted))
+            position, wanted = end, True
+            continue
+        if word in _NOT:
+            wanted = False
+        elif word in _SEPARATORS:
+            wanted = True
+        elif word not in _FILLERS:
+            raise _unknown(word, columns)
+        position += 1
     if not terms:
         raise ConfigError(f"{query!r}: no tag in it; the table has {_some(columns)}")
     return terms
@@ -227,5 +234,24 @@ def _some(columns: Iterable[str]) -> str:
     return ", ".join(sorted(columns))
 
 
-def _normal(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+def _meant(tag: list[str], alike: list[str], columns: dict[str, Any]) -> tuple[str, ...]:
+    """Of each model the column that is written so, else the only one that differs in case."""
+    by_model: dict[int, list[str]] = {}
+    for column in alike:
+        by_model.setdefault(id(columns[column][0]), []).append(column)
+    meant = []
+    for names in by_model.values():
+        exact = [name for name in names if tag in (_tokens(name), _tokens(columns[name][1]))]
+        if len(exact or names) > 1:
+            raise ConfigError(f"{' '.join(tag)}: it could be {' or '.join(names)}; write it as one of them")
+        meant += exact or names
+    return tuple(meant)
+
+
+def _tokens(text: str) -> list[str]:
+    """Words and separators."""
+    return re.findall(r"[,;]|[^\s,;]+", unicodedata.normalize("NFC", text))
+
+
+def _key(tokens: list[str]) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize("NFC", token.casefold()) for token in tokens)

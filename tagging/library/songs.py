@@ -18,7 +18,7 @@ from ..pretrained import list_pretrained, load_tagger, pretrained_card
 from ..pretrained.bundled import bundled_path, list_bundled
 from ..tags import TrackTags
 from ..utils.files import sha256
-from .journal import SongResult
+from .results import SongResult
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,76 +21,12 @@ from ..errors import ConfigError, TaggingError
 from ..utils.extras import DISTRIBUTION, MissingPackageError
 from ..utils.files import DamagedError, atomic_write, read_json
 from ..utils.tables import long_cells
-from .journal import Row
-from .songs import ModelFacts
+from .description import Description, newer_format
+from .results import Row
 
 PARQUET, CSV = ".parquet", ".csv"
-FIXED = ("path", "duplicate_of", "error", "notes", "seconds", "bytes", "sha256")
-FORMAT = "tagging-table/1"
 _BLOCK = 1000  # rows in memory
 _METADATA = b"tagging"
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a table is of: in the metadata of a Parquet file, in ``<name>.csv.json`` beside a CSV file.
-
-    Attributes:
-        root: folder of the music.
-        models: in the order of their columns.
-        hop_seconds: from the start of one segment to the next; None is the models' own.
-    """
-
-    root: str
-    models: tuple[ModelFacts, ...]
-    hop_seconds: float | None = None
-
-    @cached_property
-    def columns(self) -> dict[str, tuple[ModelFacts, str]]:
-        """Column -> model and tag: the tag's name; ``MODEL/TAG`` for several models, or where the table has that name."""
-        taken = {name.lower() for name in FIXED} | {"embedding"}  # SQL does not tell Path from path
-        named: dict[str, tuple[ModelFacts, str]] = {}
-        for model in self.models:
-            for tag in model.tags:
-                is_clear = len(self.models) == 1 and tag.lower() not in taken
-                named[tag if is_clear else f"{_stem(model)}/{tag}"] = model, tag
-        return named
-
-    @cached_property
-    def embedding_columns(self) -> dict[str, ModelFacts]:
-        """Column -> model: ``embedding``, or ``MODEL/embedding`` for several models."""
-        models = [model for model in self.models if model.features]
-        return {"embedding" if len(self.models) == 1 else f"{_stem(model)}/embedding": model for model in models}
-
-    def to_json(self) -> str:
-        """One text; :meth:`parse` reads it."""
-        facts = {
-            "root": self.root,
-            "models": [model.to_dict() for model in self.models],
-            "hop_seconds": self.hop_seconds,
-        }
-        return json.dumps({"format": FORMAT, **facts})
-
-    @classmethod
-    def parse(cls, facts: Any) -> Description:
-        """Read what :meth:`to_json` wrote.
-
-        Raises:
-            ValueError: something else.
-        """
-        try:
-            if facts["format"] != FORMAT:
-                raise ValueError(f"format {facts['format']!r}, this version reads {FORMAT!r}; update the package")
-            models = tuple(ModelFacts(**model) for model in facts["models"])
-            if not all(all(isinstance(tag, str) for tag in model.tags) for model in models):
-                raise ValueError("tags that are no texts")
-            return cls(str(facts["root"]), models, facts["hop_seconds"])
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"no description of a table ({error})") from error
-
-
-def _stem(model: ModelFacts) -> str:
-    return Path(model.name).stem if model.name.endswith((".onnx", ".safetensors")) else model.name
 
 
 def check_table_name(path: Path) -> None:
@@ -125,26 +60,28 @@ def write_table(path: Path, description: Description, rows: Iterable[Row]) -> No
         return
     with atomic_write(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        names = _value_names(description)
-        writer.writerow([*FIXED, *names])
+        names, count = list(description.kinds), 0
+        writer.writerow(names)
         for row in rows:
-            values = _values(description, row)
-            writer.writerow([*map(_cell, _fixed(row).values()), *(_cell(values.get(name)) for name in names)])
+            values = {**_fixed(row), **_values(description, row)}
+            writer.writerow([_cell(values.get(name)) for name in names])
+            count += 1
+    facts = description.to_dict() | {"columns": names, "rows": count}  # by which a table that was cut is told
     with atomic_write(_beside(path)) as part:
-        part.write_text(description.to_json(), encoding="utf-8")
+        part.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _write_parquet(path: Path, description: Description, rows: Iterable[Row]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds: dict[str, Any] = dict.fromkeys(FIXED, pa.string()) | {"seconds": pa.float64(), "bytes": pa.int64()}
-    for name, (model, tag) in description.columns.items():
-        kinds[name] = pa.float32()
-        if tag in model.thresholds:
-            kinds[f"{name}_present"] = pa.bool_()
-    kinds |= dict.fromkeys(description.embedding_columns, pa.list_(pa.float32()))
-    schema = pa.schema(list(kinds.items()), metadata={_METADATA: description.to_json().encode()})
+    types = {
+        "text": pa.string(), "number": pa.float64(), "score": pa.float32(), "truth": pa.bool_(),
+        "vector": pa.list_(pa.float32()),
+    }  # fmt: skip
+    kinds = {name: types[kind] for name, kind in description.kinds.items()} | {"bytes": pa.int64()}
+    metadata = {_METADATA: json.dumps(description.to_dict()).encode()}
+    schema = pa.schema(list(kinds.items()), metadata=metadata)
     rows = iter(rows)
     with atomic_write(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         while block := list(islice(rows, _BLOCK)):
@@ -154,13 +91,6 @@ def _write_parquet(path: Path, description: Description, rows: Iterable[Row]) ->
                 for name, column in columns.items():
                     column.append(values.get(name))
             writer.write_table(pa.table([pa.array(columns[name], kinds[name]) for name in kinds], schema=schema))
-
-
-def _value_names(description: Description) -> list[str]:
-    names: list[str] = []
-    for name, (model, tag) in description.columns.items():
-        names += [name, f"{name}_present"] if tag in model.thresholds else [name]
-    return [*names, *description.embedding_columns]
 
 
 def _fixed(row: Row) -> dict[str, Any]:
@@ -227,7 +157,7 @@ class LibraryTable:
         description: what it is of.
 
     Raises:
-        TaggingError: no such table, or something else.
+        TaggingError: no such table, one of a newer version, or something else.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -236,13 +166,25 @@ class LibraryTable:
             raise ConfigError(f"{self.path}: no such table; `tagging tag-library MUSIC --out {self.path}` writes it")
         check_table_name(self.path)
         try:
-            self.description = Description.parse(self._facts())
-        except ValueError as error:
-            raise DamagedError(self.path, f"{error}; write it again with `tagging tag-library`") from error
+            facts = self._facts()
+            if form := newer_format(facts):
+                raise TaggingError(
+                    f"{self.path}: of the format {form}, which a newer version wrote; update the package"
+                )
+            self.description = Description.parse(facts)
+            self._columns, self._rows = facts.get("columns"), facts.get("rows")
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, reason: object) -> DamagedError:
+        return DamagedError(self.path, f"{reason}; write it again with `tagging tag-library`")
 
     def _facts(self) -> Any:
         if self.path.suffix.lower() == CSV:
-            return read_json(_beside(self.path))
+            try:
+                return read_json(_beside(self.path))
+            except DamagedError as error:
+                raise ValueError(f"{_beside(self.path).name}, which says what it is of: {error.reason}") from error
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -255,33 +197,116 @@ class LibraryTable:
     def blocks(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
         """Yield some columns of some rows at a time: column -> values, None where empty.
 
+        Texts are str, numbers and scores float, embeddings float64 [features of the model]; all numbers are finite, and a row
+        has all scores or none.
+
         Raises:
-            TaggingError: the table cannot be read, or lacks a column.
+            TaggingError: the table cannot be read, lacks a column, or a value in it is damaged.
         """
+        reader = self._csv(columns) if self.path.suffix.lower() == CSV else self._parquet(columns)
+        start = 0
         try:
-            yield from self._csv(columns) if self.path.suffix.lower() == CSV else self._parquet(columns)
-        except (ValueError, LookupError, OSError, csv.Error) as error:  # Arrow's errors are among these
+            for block in reader:
+                yield self._checked(block, start)
+                start += len(block[columns[0]])
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError, OSError, csv.Error) as error:
             if isinstance(error, TaggingError):
                 raise
-            raise DamagedError(self.path, f"{error}; write it again with `tagging tag-library`") from error
+            raise self._damaged(error) from error
+
+    def _checked(self, block: dict[str, list[Any]], start: int) -> dict[str, list[Any]]:
+        """A block with values of the right kinds; ``start`` is the number of rows in front of it."""
+        kinds, vectors = self.description.kinds, self.description.embedding_columns
+        for name, values in block.items():
+            length = vectors[name].features if name in vectors else 0
+            for row, value in enumerate(values):
+                if value is None and name != "path":
+                    continue
+                try:
+                    values[row] = _converted(value, kinds[name], length)
+                except (ValueError, TypeError, OverflowError) as error:
+                    raise ValueError(f"row {start + row + 1}, column {name}: {error}") from error
+        scores = [name for name in block if kinds[name] == "score"]
+        for row, present in enumerate(zip(*(block[name] for name in scores), strict=True)):
+            if None in present and present.count(None) < len(present):
+                raise ValueError(f"row {start + row + 1}, column {scores[present.index(None)]}: no score")
+        return block
 
     def _parquet(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_BLOCK, columns=list(columns)):
-                yield {name: batch.column(name).to_pylist() for name in columns}
+        try:
+            with pq.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(_BLOCK, columns=list(columns)):
+                    yield {name: batch.column(name).to_pylist() for name in columns}
+        except pa.ArrowException as error:
+            raise ValueError(str(error)) from error
 
     def _csv(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
-        texts, vectors = set(FIXED) - {"seconds", "bytes"}, set(self.description.embedding_columns)
-
-        def value(name: str, cell: str) -> Any:
-            if not cell or name in texts:
-                return cell or None
-            return json.loads(cell) if name in vectors else float(cell)
-
+        _check_last_line(self.path)
         # an embedding is longer than the usual limit
-        with long_cells(2**24), open(self.path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            while block := list(islice(reader, _BLOCK)):
-                yield {name: [value(name, row[name]) for row in block] for name in columns}
+        with long_cells(2**24), open(self.path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            if self._columns is not None and header != self._columns:
+                raise ValueError("line 1: the names of the columns are others than were written")
+            if absent := [name for name in columns if header.count(name) != 1]:
+                raise ValueError(f"line 1: {header.count(absent[0])} columns {absent[0]!r}, where 1 is expected")
+            positions = [header.index(name) for name in columns]
+            count = 0
+            while block := list(islice(self._rows_of(reader, len(header)), _BLOCK)):
+                yield {
+                    name: [_parsed(row[position], self.description.kinds[name]) for row in block]
+                    for name, position in zip(columns, positions, strict=True)
+                }
+                count += len(block)
+        # a table has at least one row
+        if count != self._rows and (self._rows is not None or not count):
+            raise ValueError(f"{count} rows, where {self._rows or 'some'} were written")
+
+    def _rows_of(self, reader: Any, cells: int) -> Iterator[list[str]]:
+        for row in reader:
+            if len(row) != cells:
+                raise ValueError(f"line {reader.line_num}: {len(row)} cells, but the header has {cells}")
+            yield row
+
+
+def _check_last_line(path: Path) -> None:
+    """Raise an error for a text that ends within a line; rows that are cut off are counted."""
+    with open(path, "rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            raise ValueError("it is empty")
+        file.seek(-1, os.SEEK_END)
+        if file.read() not in (b"\r", b"\n"):
+            raise ValueError("its last line is cut off")
+
+
+def _parsed(cell: str, kind: str) -> Any:
+    """The value of a CSV cell."""
+    if not cell or kind == "text":
+        return cell or None
+    if kind == "truth":
+        return {"true": True, "false": False}.get(cell, cell)
+    return json.loads(cell) if kind == "vector" else float(cell)
+
+
+def _converted(value: Any, kind: str, length: int) -> Any:
+    """A value of its kind; ``length`` is that of a vector."""
+    if kind == "text":
+        if not isinstance(value, str) or not value:
+            raise ValueError("text is expected")
+        return value
+    if kind == "truth":
+        if not isinstance(value, bool):
+            raise ValueError("true or false is expected")
+        return value
+    if kind == "vector":
+        numbers = np.array(value)
+        if numbers.shape != (length,) or numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+            raise ValueError(f"{length} numbers are expected")
+        return numbers.astype(np.float64)
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number):
+        raise ValueError("a finite number is expected")
+    return float(number)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from ..errors import TaggingError
 from ..utils.files import sha256
 from ..utils.parallel import CONTEXT, WorkerError, as_worker
-from .journal import SongResult
+from .results import SongResult
 from .songs import Heartbeat, ModelFacts, load_model, model_facts, tag_song
 
 # A worker from which nothing has come for so long is stuck in a decoder: blocks of sound take milliseconds.

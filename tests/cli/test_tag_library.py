@@ -37,3 +37,11 @@ def test_from_a_folder_to_words(library, capsys):
     assert "did you mean 'slow'" in capsys.readouterr().err
     assert cli.main(["write-tags", "--in", table, "--tag", "slow"]) == 0
     assert "7 files would be changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["tag-library", "", "--out", "tags.csv"], ["corpus", "info", "--root", ""]])
+def test_a_folder_without_a_name_is_not_the_current_one(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command) == 2
+    assert "give the folder of" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import multiprocessing
 import os
 import shutil
 import signal
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from libraries import ODD, TAGS, make_music, make_tagger, write_sound
 
 from tagging import load_tagger
 from tagging.errors import ConfigError, TaggingError
-from tagging.library import LibraryReport, tag_library
+from tagging.library import LibraryReport, similar, tag_library
 from tagging.library import journal as journals
 from tagging.library.walk import walk
 from tagging.utils.files import DamagedError
@@ -188,6 +190,9 @@ def test_sidecars_and_playlists(music, model, tmp_path):
     assert "slow" in beside["models"][0]["present"]
     with pytest.raises(ConfigError, match="female vocals"):
         run(music, out, model, playlists=["female vocal=0.5"])
+    with pytest.raises(ConfigError, match=r"slow=0 and slow=0.9.*tags-slow"):
+        run(music, out, model, playlists=["slow=0", "slow=0.9"])
+    assert len(run(music, out, model, playlists=["Slow", "slow"]).playlists) == 1
     with pytest.raises(ConfigError, match="no threshold"):
         run(music, out, model, playlists=["female vocals"])
     with pytest.raises(ConfigError, match="from 0 to 1"):
@@ -251,6 +256,70 @@ def test_a_damaged_journal(music, model, tmp_path):
         run(music, out, model)
     path.unlink()
     assert run(music, out, model).tagged == 6
+    whole = path.read_bytes()
+    for change in (
+        "update results set notes = '[' where notes is not null",
+        "update results set notes = '[1]' where notes is not null",
+        "update results set scores = x'00000000' where scores is not null",
+        "update results set scores = 'text' where scores is not null",
+        "update results set seconds = 'long' where scores is not null",
+        "update results set scores = x'0000c07f0000c07f0000c07f0000c07f' where scores is not null",
+        "delete from results",
+        "update facts set value = '[{}]' where name = 'models'",
+        "update facts set value = 'many' where name = 'run'",
+        "alter table files drop column size",
+    ):
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute(change)
+        with pytest.raises(DamagedError, match="delete this file and give the command again"):
+            run(music, out, model)
+        path.write_bytes(whole)
+    assert run(music, out, model).unchanged == 9
+
+
+def test_a_journal_that_was_cut_or_overwritten_anywhere(music, model, tmp_path):
+    """SQLite calls some of this a full disk image, or one that is malformed; the advice is to delete the file."""
+    out = tmp_path / "tags.csv"
+    run(music, out, model)
+    (path,) = tmp_path.glob("*.journal-*")
+    whole = path.read_bytes()
+    damaged = [whole[: len(whole) // 4096 // 2 * 4096], whole[:5000]]
+    damaged += [whole[:start] + b"\xff" * 300 + whole[start + 300 :] for start in range(4096, len(whole), 4096)]
+    for contents in damaged:
+        path.write_bytes(contents)
+        with pytest.raises(DamagedError, match="delete this file and give the command again"):
+            run(music, out, model)
+
+
+def test_what_is_refused_before_the_first_song_leaves_nothing(music, model, tmp_path):
+    out, done = tmp_path / "tags.csv", []
+    for playlists in (["nosuch"], ["slow=0", "slow=0.5"], ["female vocals"]):
+        with pytest.raises(ConfigError):
+            run(music, out, model, playlists=playlists, progress=done.append)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no sound files"):
+        run(tmp_path / "empty", out, model)
+    with pytest.raises(ConfigError, match="folder of your music"):
+        run("", out, model)
+    assert not done
+    assert not list(tmp_path.glob("tags*"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_models_of_one_file_name(music, tmp_path, suffix):
+    names = [make_tagger(tmp_path / folder / "tagger.safetensors", seed) for seed, folder in enumerate("ab")]
+    out = tmp_path / f"tags{suffix}"
+    tag_library(music, out, models=names, jobs=1, embeddings=True)
+    table = (pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)).set_index("path")
+    for folder, name in zip("ab", names, strict=True):
+        tagger, row = load_tagger(name), table.loc["0/2.wav"]
+        columns = [f"{folder}/tagger/{tag}" for tag in TAGS]
+        np.testing.assert_array_equal(row[columns].to_numpy(np.float32), tagger.tag(music / "0" / "2.wav").scores)
+        vector = tagger.embed(music / "0" / "2.wav").astype(float)
+        other = tagger.embed(music / "0" / "4.wav").astype(float)
+        cosine = vector @ other / np.linalg.norm(vector) / np.linalg.norm(other)
+        matches = {match.path: match.score for match in similar("0/2.wav", out, model=name)}
+        assert matches["0/4.wav"] == pytest.approx(cosine, abs=1e-6)
 
 
 def test_a_folder_that_cannot_be_opened_keeps_its_rows(music, model, tmp_path, monkeypatch):

@@ -12,7 +12,20 @@ from tagging.errors import ConfigError
 from tagging.library import search, similar, tag_library
 from tagging.library.search import parse_query
 
-COLUMNS = {tag: (None, tag) for tag in ("slow", "piano", "vocals", "female vocals", "no vocals", "Hip Hop", "bébé")}
+TAGS = [
+    "slow",
+    "piano",
+    "vocals",
+    "female vocals",
+    "no vocals",
+    "Hip Hop",
+    "bébé",
+    "wind, brass",
+    "brass",
+    "Mod",
+    "mod",
+]
+COLUMNS = {tag: (None, tag) for tag in TAGS}
 
 
 @pytest.fixture(scope="module", params=[".csv", ".parquet"])
@@ -75,10 +88,19 @@ def test_a_search_ranks_by_the_tags(library):
         ("no vocals", {"no vocals": True}),  # a tag of its own
         ("HIP  hop and a piano without slow", {"Hip Hop": True, "piano": True, "slow": False}),
         ("be\u0301be\u0301", {"bébé": True}),
+        ("slow, not Wind , brass", {"slow": True, "wind, brass": False}),
+        ("not, brass; slow", {"brass": True, "slow": True}),
+        ("Mod", {"Mod": True}),
+        ("slow mod", {"slow": True, "mod": True}),
     ],
 )
 def test_words_are_tags(query, terms):
     assert {term.columns[0]: term.wanted for term in parse_query(query, COLUMNS)} == terms
+
+
+def test_a_tag_that_could_be_two():
+    with pytest.raises(ConfigError, match="Mod or mod"):
+        parse_query("MOD", COLUMNS)
 
 
 @pytest.mark.parametrize("query", ["", ",", "and the", "pianoo", "not"])
