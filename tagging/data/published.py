@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import ConfigError, CorpusError, TaggingError, unknown_name
 from ..tags import Vocabulary
-from ..utils.tables import long_cells
+from ..utils.tables import cells_up_to
 from .archives import unpack
 from .download import Receipts, RemoteFile, check_space, fetch, part_of, size_of
 from .recordings import SAMPLE_RATE, Recordings
@@ -299,7 +299,7 @@ def rows_of(path: Path, delimiter: str = ",") -> Iterator[Iterator[list[str]]]:
         CorpusError: within the block: a row that is too short, a number that is none, a cell that cannot be read.
     """
     # biographies of artists are longer than the default
-    with long_cells(2**26), open(path, encoding="utf-8-sig", newline="") as file:
+    with cells_up_to(2**26), open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
         try:
             yield reader

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, CorpusError, unknown_name
 from ..utils.extras import MissingPackageError
+from ..utils.tables import cells_up_to
 from .scan import AUDIO_SUFFIXES
 
 NONE = "none"  # as the name of a column: there is none
@@ -76,7 +77,8 @@ def read_table(path: Path) -> Table:
 
 
 def _read_csv(path: Path) -> Table:
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    # lyrics and notes are longer than the default
+    with cells_up_to(2**24), open(path, newline="", encoding="utf-8-sig") as file:
         header = file.readline()
         file.seek(0)
         counts = {mark: header.count(mark) for mark in ("\t", ",", ";")}

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import ConfigError, TaggingError
 from ..utils.extras import DISTRIBUTION, MissingPackageError
 from ..utils.files import DamagedError, atomic_write, read_json
-from ..utils.tables import long_cells
+from ..utils.tables import cells_up_to
 from .description import Description, newer_format
 from .results import Row
 
@@ -246,7 +246,7 @@ class LibraryTable:
     def _csv(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
         _check_last_line(self.path)
         # an embedding is longer than the usual limit
-        with long_cells(2**24), open(self.path, encoding="utf-8-sig", newline="") as file:
+        with cells_up_to(2**24), open(self.path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             if self._columns is not None and header != self._columns:

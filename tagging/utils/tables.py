@@ -159,7 +159,8 @@ def _is_numeric(lines: _Lines) -> bool:
 def _cells(path: Path, text: str, delimiter: str, offset: int) -> _Lines:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        rows = [(reader.line_num + offset, [_name(cell) for cell in row]) for row in reader]
+        with cells_up_to(2**17):
+            rows = [(reader.line_num + offset, [_name(cell) for cell in row]) for row in reader]
     except csv.Error as error:
         raise TaggingError(f"{path}: cannot be read as a CSV file ({error}); save it as CSV in UTF-8") from error
     return [(line, row) for line, row in rows if any(row)]
@@ -191,8 +192,8 @@ def _without_index(lines: _Lines) -> _Lines:
 
 
 @contextlib.contextmanager
-def long_cells(characters: int) -> Iterator[None]:
-    """Let ``csv`` read cells of up to so many characters; its limit, of 131,072, is one for the whole process."""
+def cells_up_to(characters: int) -> Iterator[None]:
+    """Let ``csv`` read cells of up to so many characters: its limit is one for the whole process, and libraries change it."""
     limit = csv.field_size_limit(characters)
     try:
         yield

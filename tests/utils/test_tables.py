@@ -153,3 +153,14 @@ def test_what_is_written_is_read(tmp_path_factory, ids, columns, delimiter, enco
 
 def test_examples():
     assert doctest.testmod(tables).failed == 0
+
+
+def test_no_limit_that_another_library_set_counts(write):
+    too_long = write("song,rock\na," + "1" * 200_000)
+    before = csv.field_size_limit(2**30)
+    try:
+        with pytest.raises(TaggingError, match="field larger than field limit"):
+            read_table(too_long)
+        assert csv.field_size_limit() == 2**30
+    finally:
+        csv.field_size_limit(before)
