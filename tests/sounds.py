@@ -26,6 +26,10 @@ ENCODED = {
     "a.caf": ("pcm_s16be", "caf"),
     "a.w64": ("pcm_s16le", "w64"),
     "a.ac3": ("ac3", "ac3"),
+    "a.eac3": ("eac3", "eac3"),
+    "a.mp2": ("mp2", "mp2"),
+    "a.voc": ("pcm_s16le", "voc"),
+    "a.flv": ("libmp3lame", "flv"),
 }
 WRITTEN = ["a.wav", "a.aiff", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.au"]
 
@@ -39,11 +43,13 @@ def encode(name: str, sound: np.ndarray, rate: int = RATE, video: bool = False) 
         soundfile.write(buffer, sound, rate, subtype, format="OGG" if kind == "opus" else kind.upper())
         return buffer.getvalue()
     codec, container = ENCODED[name]
-    samples = np.ascontiguousarray(sound.reshape(len(sound), -1).T, dtype=np.float32)
+    sound = sound.reshape(len(sound), -1)
+    channels = sound.shape[1]
     with av.open(buffer, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate, layout="mono" if len(samples) == 1 else "stereo")
+        layout = {1: "mono", 2: "stereo", 8: "7.1"}.get(channels, f"{channels} channels")
+        stream = output.add_stream(codec, rate=rate, layout=layout)
         stream.time_base = Fraction(1, rate)
-        if codec in ("aac", "ac3", "libopus", "wmav2"):
+        if codec in ("aac", "ac3", "eac3", "libopus", "mp2", "wmav2"):
             stream.bit_rate = 128_000
         if video:
             pictures = output.add_stream("mpeg4", rate=5, width=32, height=32)
@@ -53,7 +59,9 @@ def encode(name: str, sound: np.ndarray, rate: int = RATE, video: bool = False) 
                 picture.pts = number
                 output.mux(pictures.encode(picture))
             output.mux(pictures.encode(None))
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=stream.layout.name)
+        # packed: PyAV reads on behind eight planes
+        packed = np.ascontiguousarray(sound, dtype=np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=stream.layout.name)
         frame.sample_rate = rate
         frame.time_base = Fraction(1, rate)
         size = stream.codec_context.frame_size or 4096

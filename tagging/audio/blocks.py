@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..errors import AudioError
+
 if TYPE_CHECKING:
     from av import AudioFifo, AudioFrame
 
 # The overhead of a call is negligible at this length, and so is the memory.
 BLOCK_SECONDS = 3.0
+PLANES = 8
 
 
 class Frame(NamedTuple):
@@ -59,19 +62,33 @@ class Block:
         self.fifo, self.limit = None, BLOCK_SECONDS
         if joined is None:
             return None
-        if joined.format.name.startswith("s64"):  # which PyAV does not give to NumPy
-            import av
-
-            (joined,) = av.AudioResampler("dblp", joined.layout, joined.sample_rate).resample(joined)
+        channels = joined.layout.nb_channels
+        if joined.format.name.startswith("s64"):
+            joined = _convert(joined, "dbl")
+        elif joined.format.is_planar and channels >= PLANES:
+            joined = _convert(joined, joined.format.packed.name)
         array = joined.to_ndarray()
         if not joined.format.is_planar:
-            array = array.reshape(-1, joined.layout.nb_channels).T
+            array = array.reshape(-1, channels).T
         if array.dtype == np.uint8:
             array = (array.astype(np.float32) - 128) / 128
         elif np.issubdtype(array.dtype, np.integer):
             # a division by a power of 2: exact for 16 and 24 bits
             array = array.astype(np.float32) / np.float32(2 ** (8 * array.itemsize - 1))
         return Frame(joined.sample_rate, array.astype(np.float32, copy=False))
+
+
+def _convert(frame: AudioFrame, format: str) -> AudioFrame:
+    """A frame in a format that PyAV gives to NumPy: not 64-bit integers, and not eight planes, behind which it reads on."""
+    import av
+
+    try:
+        (converted,) = av.AudioResampler(format, frame.layout, frame.sample_rate).resample(frame)
+    except av.error.FFmpegError as error:
+        raise AudioError(
+            f"{frame.layout.nb_channels} channels, which FFmpeg cannot convert; export it with 64 at most"
+        ) from error
+    return converted
 
 
 def _key(frame: AudioFrame) -> tuple[int, str, str]:

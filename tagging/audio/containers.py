@@ -10,20 +10,25 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+# A wavpack block of the first samples (index 0) which begins a frame (a flag): one frame of many channels has several blocks.
+WAVPACK = rb"wvpk(?=.{12}\x00{4}.{5}[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + rb"])"
 # How the containers begin. The longer the pattern, the rarer a match by chance; a match counts only if the file opens there.
 BEGINNINGS = re.compile(
     rb"(?:RIFF|RF64|BW64)(?=.{4}WAVE)|FORM(?=.{4}AIF[FC])|fLaC(?=[\x00\x80]\x00\x00\x22)|OggS(?=\x00\x02\x00{8})"
     rb"|\x00\x00\x00.(?=ftyp)|\x1a\x45\xdf\xa3(?=.{1,9}\x42[\x82\x86\xf7])|caff(?=\x00[\x01\x02])|riff(?=\x2e\x91\xcf\x11)"
-    rb"|wvpk|TTA1|FLV\x01(?=[\x01\x04\x05]\x00\x00\x00\x09)|\.snd(?=\x00\x00)|\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    rb"|"
+    + WAVPACK
+    + rb"|TTA1|FLV\x01(?=[\x01\x04\x05]\x00\x00\x00\x09)|\.snd(?=\x00\x00)|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+    rb"|Creative Voice File\x1a|#!AMR|NIST_1A|DSD (?=\x1c\x00{7})|MPCK|tBaK|MAC (?=[\x5a-\x96]\x0f)",
     re.DOTALL,
 )
 # One of these is in every match: looking for them is much faster.
 LITERALS = (
     b"RIFF", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b"ftyp", b"\x1a\x45\xdf\xa3", b"caff", b"riff", b"wvpk", b"TTA1",
-    b"FLV\x01", b".snd", b"\x30\x26\xb2\x75",
+    b"FLV\x01", b".snd", b"\x30\x26\xb2\x75", b"Creative Voice", b"#!AMR", b"NIST_1A", b"DSD ", b"MPCK", b"tBaK", b"MAC ",
 )  # fmt: skip
 SEARCHED_AT_ONCE = 2**20
-LONGEST_BEGINNING = 20
+LONGEST_BEGINNING = 28
 # Of these, a second one is a second file; in others (Ogg in Matroska, say) one may be a part of the first.
 OF_THEIR_KIND = (
     (b"OggS", re.compile(rb"OggS\x00\x02\x00{8}")),
@@ -31,14 +36,19 @@ OF_THEIR_KIND = (
     (b"\x1a\x45\xdf\xa3", re.compile(rb"\x1a\x45\xdf\xa3.{1,9}\x42[\x82\x86\xf7]", re.DOTALL)),
     (b"ftyp", re.compile(rb"\x00\x00\x00.ftyp", re.DOTALL)),
 )
-# Sync word of an MPEG audio or AAC frame; three frames must follow one another.
-SYNC = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd].{5}", re.DOTALL)
+# Sync words of frames of MPEG audio and AAC, of AC-3, of DTS; three frames must follow one another.
+SYNC = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]|\x0b\x77|\x7f\xfe\x80\x01")
+FRAME_HEAD = 8
 BITRATES = {
     (3, 1): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1, layer III
     (3, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),  # MPEG 1, layer II
     (2, 1): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2 and 2.5
 }
 RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+# Titles and pictures in front of the sound and behind it
+TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")
+AC3_RATES = (48000, 44100, 32000)
 
 
 class FileView(io.RawIOBase):
@@ -90,36 +100,42 @@ def find_beginnings(file: BinaryIO, start: int, end: int, frames: bool = True) -
 
     Args:
         file, start, end: where to look.
-        frames: also yield the first of every run of MPEG or AAC frames, which have no container.
+        frames: also yield the first of every run of frames of one kind (mp3, AAC, AC-3, ...), which have no container.
     """
+    for offset, _ in _beginnings(file, start, end, frames):
+        yield offset
+
+
+def _beginnings(file: BinaryIO, start: int, end: int, frames: bool = True) -> Iterator[tuple[int, int | None]]:
+    """Yield the offsets at which containers begin, with None, and those of runs of frames, with the offset after the run."""
     known = start  # up to here lie frames that belong together
     for position, data in _blocks(file, start, end):
         matches = list(BEGINNINGS.finditer(data)) if any(literal in data for literal in LITERALS) else []
-        offsets = [match.start() for match in matches]
+        offsets = [(match.start(), True) for match in matches]
         if frames:
-            offsets = sorted([*offsets, *(match.start() for match in SYNC.finditer(data))])
-        for offset in offsets:
+            offsets = sorted([*offsets, *((match.start(), False) for match in SYNC.finditer(data))])
+        for offset, is_container in offsets:
             if offset >= SEARCHED_AT_ONCE or position + offset < known:
                 continue
-            if data[offset] != 0xFF:
-                yield position + offset
+            if is_container:
+                yield position + offset, None
             elif (after := _after_frames(file, position + offset, end)) is not None:
                 known = after
-                yield position + offset
+                yield position + offset, after
 
 
 def end_of_first(file: BinaryIO, start: int, end: int) -> int:
     """Where the first of several joined files ends, if FFmpeg would decode them as one; else ``end``.
 
-    A decoder that goes on from one Ogg or flac stream into the next gives wrong sound for a second, and frames of MPEG audio
-    are looked for in whatever follows them.
+    A decoder that goes on from one Ogg or flac stream into the next gives wrong sound for a second, and frames without a
+    container are looked for in whatever follows them.
     """
     head = _read(file, start, 8)
     patterns = [pattern for literal, pattern in OF_THEIR_KIND if head.startswith(literal) or head[4:] == literal]
     if BEGINNINGS.match(_read(file, start, LONGEST_BEGINNING)) and not patterns:
         return end
-    if not patterns:  # frames without a container
-        return next(find_beginnings(file, after_tags(file, start), end, frames=False), end)
+    if not patterns:
+        return _end_of_frames(file, after_tags(file, start), end)
     offset = start + 1
     if head.startswith(b"OggS"):
         # the first pages of streams that play together, e.g. of picture and sound, follow one another
@@ -148,21 +164,61 @@ def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, bytes]]
         start += SEARCHED_AT_ONCE
 
 
+def _end_of_frames(file: BinaryIO, start: int, end: int) -> int:
+    """Where frames of one kind, which have no container, end: at frames of another kind, a container, or tags behind them."""
+    kind = _frame(_read(file, start, FRAME_HEAD))[0]
+    last = start
+    for offset, after in _beginnings(file, start, end):
+        following = _frame(_read(file, offset, FRAME_HEAD))[0] if after else ""
+        kind = kind or following
+        if not after or following != kind:
+            end = offset
+            break
+        last = after
+    # a decoder of AC-3 takes what stands behind the last frame for a part of it
+    return last if last > start and _read(file, last, FRAME_HEAD).startswith(TAGS) else end
+
+
 def _after_frames(file: BinaryIO, offset: int, end: int) -> int | None:
-    """Offset after a run of at least three frames; None if no such run begins here."""
-    count = 0
-    while offset < end and (size := _frame_size(_read(file, offset, 7))):
+    """Offset after a run of at least three frames of one kind; None if no such run begins here."""
+    kind, size = _frame(_read(file, offset, FRAME_HEAD))
+    following, count = kind, 0
+    while size and following == kind and offset < end:
         offset, count = offset + size, count + 1
+        following, size = _frame(_read(file, offset, FRAME_HEAD))
     return offset if count >= 3 else None
 
 
-def _frame_size(head: bytes) -> int:
-    """Bytes of an MPEG audio or AAC (ADTS) frame by its header; 0 if it is none."""
-    if len(head) < 7 or head[0] != 0xFF:
+def _frame(head: bytes) -> tuple[str, int]:
+    """Kind and bytes of a frame by its header: of MPEG audio, AAC (ADTS), AC-3 or DTS; ("", 0) if it is none."""
+    if len(head) < FRAME_HEAD:
+        return "", 0
+    if head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        kind, size = "aac", (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+        size *= size > 7 and head[2] >> 2 & 15 < 13
+    elif head[0] == 0xFF:
+        kind, size = f"mpeg layer {4 - (head[1] >> 1 & 3)}", _mpeg_size(head)
+    elif head[:2] == b"\x0b\x77":
+        kind, size = "ac3", _ac3_size(head)
+    elif head[:4] == b"\x7f\xfe\x80\x01":
+        kind, size = "dts", ((head[5] & 3) << 12 | head[6] << 4 | head[7] >> 4) + 1
+    else:
+        return "", 0
+    return (kind, size) if size else ("", 0)
+
+
+def _ac3_size(head: bytes) -> int:
+    version = head[5] >> 3
+    if 10 < version <= 16:  # E-AC-3
+        return 2 * (((head[2] & 7) << 8 | head[3]) + 1)
+    rate, size = head[4] >> 6, head[4] & 63
+    if version > 10 or rate == 3 or size >= 2 * len(AC3_BITRATES):
         return 0
-    if head[1] & 0xF6 == 0xF0:
-        size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        return size if size > 7 and head[2] >> 2 & 15 < 13 else 0
+    units = AC3_BITRATES[size // 2] * 96_000 // AC3_RATES[rate]
+    return 2 * (units + (size & 1 if rate == 1 else 0))
+
+
+def _mpeg_size(head: bytes) -> int:
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
     bitrate, rate, padding = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
     if head[1] < 0xE0 or version == 1 or layer not in (1, 2) or not 0 < bitrate < 15 or rate == 3:

@@ -14,8 +14,17 @@ import numpy as np
 
 from ..errors import AudioError
 from .blocks import Block, Frame
-from .containers import BEGINNINGS, LONGEST_BEGINNING, FileView, after_tags, end_of_first, find_beginnings
-from .headers import contradiction, declared_seconds, has_end_mark, missing_share, repair_header
+from .containers import BEGINNINGS, LONGEST_BEGINNING, TAGS, FileView, after_tags, end_of_first, find_beginnings
+from .headers import (
+    breaks_off,
+    contradiction,
+    declared_seconds,
+    end_of_samples,
+    has_end_mark,
+    missing_share,
+    mp4_index,
+    repair_header,
+)
 from .waveform import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -42,8 +51,6 @@ WITH_SIZES = {"wav", "aiff", "caf", "w64", "au", "avi", "iff"}
 LENGTH_TOLERANCE = 0.25
 # Timestamps of packets are rounded to milliseconds in some containers
 GAP_TOLERANCE = 0.02
-# Titles and pictures behind the sound, which FFmpeg may hand over as packets
-TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")
 LONGEST = 3e5  # seconds, 3.5 days: a longer one is how encoders write that they do not know (all bits set)
 
 
@@ -98,6 +105,8 @@ class Decoder:
         self._note_losses(max(ends))
         if kind == "ogg" and not has_end_mark(self.file, self.end):
             self.notes.append("it has no end mark: the recording may have been cut off")
+        if breaks_off(self.file, begin, self.end):
+            self.notes.append("it ends in the middle of a block: the rest was cut off")
 
     def count(self) -> tuple[int, int, int]:
         """Sample rate, channels and samples by the packets, without decoding them; zeros for what is not one whole stream.
@@ -142,6 +151,11 @@ class Decoder:
                 if offset > self.start:
                     self.notes.append(f"the first {offset - self.start} bytes are no sound and were skipped")
                 return offset, container
+        self.file.seek(self.start)
+        if self.file.read(8)[4:] == b"ftyp" and mp4_index(self.file, self.start, self.end) is None:
+            raise AudioError(
+                f"{self.name}: its end, where this format lists its content, is missing; fetch or export it again"
+            )
         raise AudioError(
             f"{self.name}: cannot be decoded as sound (no sound in it that FFmpeg recognises); "
             "check that it plays elsewhere, or convert it, e.g. ffmpeg -i INPUT output.flac"
@@ -160,7 +174,7 @@ class Decoder:
         # imported here: `import tagging` must not load FFmpeg
         import av
 
-        end = end_of_first(self.file, start, end)
+        end = end_of_samples(self.file, start, end_of_first(self.file, start, end))
         patches = repair_header(self.file, start, end)
         view = FileView(self.file, start, end, patches)
         try:
@@ -174,7 +188,10 @@ class Decoder:
             )
         except (av.error.FFmpegError, ValueError, OSError):
             return None
-        if container.streams.audio and container.streams.audio[0].codec_context is not None:
+        if container.streams.audio and (codec := container.streams.audio[0].codec_context) is not None:
+            # PyAV frees a layout with a list of channels twice, once for each frame: only their number is left
+            if count := codec.channels:
+                codec.layout = f"{count} channels"
             self._part_end, self._is_repaired = end, bool(patches)
             return container
         container.close()
@@ -184,7 +201,7 @@ class Decoder:
         """Yield the sound of one container; returns an offset in its last packet, after which another file may begin."""
         stream = container.streams.audio[0]
         codec = stream.codec_context
-        if codec.codec_tag in ("enca", "drms"):
+        if any(entry in (mp4_index(self.file, start, self.end) or b"") for entry in (b"enca", b"drms")):
             raise AudioError(f"{self.name}: the sound is encrypted; only its owner's program can play it")
         codec.thread_count = 1  # more threads decode other files, not parts of this one
         if codec.name == "flac":
@@ -251,7 +268,7 @@ class Decoder:
             yield packet, frames
 
     def _is_behind_the_sound(self, position: int) -> bool:
-        """Whether what is at an offset is no loss: a tag, something in a tag, or zeros."""
+        """Whether what is at an offset is no loss: a tag, which FFmpeg may hand over as packets, or zeros."""
         self.file.seek(position)
         head = self.file.read(2**12)
         if head.startswith(TAGS):

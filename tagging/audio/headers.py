@@ -8,10 +8,12 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO, Literal, NamedTuple
 
-from .containers import BEGINNINGS, LONGEST_BEGINNING, after_tags, ogg_page_size
+from .containers import BEGINNINGS, LONGEST_BEGINNING, after_tags, find_beginnings, ogg_page_size
 
 # From here on a 32-bit size is what programs write that do not know it yet (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000).
 UNKNOWN_SIZE = 0x7FFF0000
+MAX_INDEX = 2**26  # bytes
+FRAMES = 2**16  # bytes in which three frames without a container lie
 USUAL_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 Order = Literal["little", "big"]
 
@@ -125,7 +127,8 @@ def _is_right(file: BinaryIO, chunk: SampleChunk, start: int, end: int) -> bool:
     after += -(after - start) % chunk.step
     if after >= end - 1:
         return True
-    if _chunks_fill(file, after, end, chunk):
+    sound = after_tags(file, after)
+    if _chunks_fill(file, after, end, chunk) or next(find_beginnings(file, sound, sound + FRAMES), None) == sound:
         return True
     is_wrapped = chunk.width == 4 and (available - chunk.size) % 2**32 <= 1
     return (
@@ -262,6 +265,48 @@ def missing_share(file: BinaryIO, start: int, end: int) -> float:
         whole = _known(int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big"), 4) + 8
         return max(0.0, whole / (end - start) - 1)
     return 0.0
+
+
+def end_of_samples(file: BinaryIO, start: int, end: int) -> int:
+    """Where the samples of an au file end, which FFmpeg reads to the end of the file; ``end`` for other files."""
+    chunk = find_samples(file, start, end)
+    if chunk is None or chunk.kind != b".snd" or chunk.size < 0 or not _is_right(file, chunk, start, end):
+        return end
+    return min(chunk.first + chunk.size, end)
+
+
+def mp4_index(file: BinaryIO, start: int, end: int) -> bytes | None:
+    """The ``moov`` box of an MP4 file, without which its sound cannot be found; None if there is none, or no such file."""
+    offset = start
+    while offset + 8 <= end:
+        size = _number(file, offset, 4, "big")
+        kind = file.read(4)
+        if kind == b"moov":
+            file.seek(offset)
+            return file.read(min(size, MAX_INDEX))
+        if size == 1:
+            size = _number(file, offset + 8, 8, "big")
+        if (offset == start) != (kind == b"ftyp") or size < 8:
+            return None
+        offset += size
+    return None
+
+
+def breaks_off(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether a voc or flv file, which declare no length, ends in the middle of a block."""
+    file.seek(start)
+    head = file.read(22)
+    if head.startswith(b"Creative Voice File"):
+        offset = start + int.from_bytes(head[20:22], "little")
+        while offset + 4 <= end and _number(file, offset, 1, "little"):
+            offset += 4 + _number(file, offset + 1, 3, "little")
+        return offset > end
+    if head.startswith(b"FLV"):
+        offset = start + 9
+        while offset + 15 <= end:
+            offset += 15 + _number(file, offset + 5, 3, "big")
+        return end - offset not in (0, 4)
+    return False
 
 
 def declared_seconds(file: BinaryIO, start: int, kind: str, sample_rate: int) -> float:
