@@ -19,13 +19,13 @@ BEGINNINGS = re.compile(
     rb"|"
     + WAVPACK
     + rb"|TTA1|FLV\x01(?=[\x01\x04\x05]\x00\x00\x00\x09)|\.snd(?=\x00\x00)|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
-    rb"|Creative Voice File\x1a|#!AMR|NIST_1A|DSD (?=\x1c\x00{7})|MPCK|tBaK|MAC (?=[\x5a-\x96]\x0f)",
+    rb"|Creative Voice File\x1a|#!AMR",
     re.DOTALL,
 )
 # One of these is in every match: looking for them is much faster.
 LITERALS = (
     b"RIFF", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b"ftyp", b"\x1a\x45\xdf\xa3", b"caff", b"riff", b"wvpk", b"TTA1",
-    b"FLV\x01", b".snd", b"\x30\x26\xb2\x75", b"Creative Voice", b"#!AMR", b"NIST_1A", b"DSD ", b"MPCK", b"tBaK", b"MAC ",
+    b"FLV\x01", b".snd", b"\x30\x26\xb2\x75", b"Creative Voice", b"#!AMR",
 )  # fmt: skip
 SEARCHED_AT_ONCE = 2**20
 LONGEST_BEGINNING = 28
@@ -39,6 +39,7 @@ OF_THEIR_KIND = (
 # Sync words of frames of MPEG audio and AAC, of AC-3, of DTS; three frames must follow one another.
 SYNC = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]|\x0b\x77|\x7f\xfe\x80\x01")
 FRAME_HEAD = 8
+READ_AT_ONCE = 2**15
 BITRATES = {
     (3, 1): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1, layer III
     (3, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),  # MPEG 1, layer II
@@ -181,11 +182,16 @@ def _end_of_frames(file: BinaryIO, start: int, end: int) -> int:
 
 def _after_frames(file: BinaryIO, offset: int, end: int) -> int | None:
     """Offset after a run of at least three frames of one kind; None if no such run begins here."""
-    kind, size = _frame(_read(file, offset, FRAME_HEAD))
-    following, count = kind, 0
-    while size and following == kind and offset < end:
+    first, count = "", 0
+    data, position = b"", offset
+    while offset < end:
+        if offset + FRAME_HEAD > position + len(data):
+            data, position = _read(file, offset, READ_AT_ONCE), offset
+        kind, size = _frame(data[offset - position : offset - position + FRAME_HEAD])
+        first = first or kind
+        if not size or kind != first:
+            break
         offset, count = offset + size, count + 1
-        following, size = _frame(_read(file, offset, FRAME_HEAD))
     return offset if count >= 3 else None
 
 
