@@ -180,7 +180,8 @@ class Tagger(TaggerNetwork, SongTagger):
             if not (missing := list(_unregistered(config))):
                 vocabulary = Vocabulary.from_list(description.tags)
                 weights = current_state(weights)
-                with AllocationLimit(weights):
+                # on the CPU, whatever a program has made its default
+                with torch.device("cpu"), AllocationLimit(weights):
                     tagger = cls(config, vocabulary, description.card)
                 check_weights(tagger, weights)
                 if _has_shipped_parts(config):  # those of others may need more than the meta device can do

@@ -102,7 +102,8 @@ def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
     import torch
 
     card = cards[name]
-    tagger = build(card["architecture"], card["tags"])
+    with torch.device("cpu"):
+        tagger = build(card["architecture"], card["tags"])
     tagger.load_state_dict({key: torch.from_numpy(array) for key, array in pretrained_weights(name, cards).items()})
     tagger.card = _public_card(card)
     return tagger.eval()

@@ -117,6 +117,7 @@ def load_transformers(name: str | os.PathLike[str]) -> Any:
     name = os.fspath(name)
     source = _source(name)
     try:
+        import torch
         import transformers
     except ModuleNotFoundError as error:
         raise missing_package(error) or MissingPackageError(
@@ -128,7 +129,8 @@ def load_transformers(name: str | os.PathLike[str]) -> Any:
         extractor = transformers.AutoFeatureExtractor.from_pretrained(source, **options)
         is_classifier = any(kind.endswith(_CLASSIFIER) for kind in config.architectures or ())
         kind = transformers.AutoModelForAudioClassification if is_classifier else transformers.AutoModel
-        model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True, **options)
+        with torch.device("cpu"):
+            model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True, **options)
         if getattr(config, "is_encoder_decoder", False) and not is_classifier:
             model = model.get_encoder()
         tagger = TransformersTagger(model.float().eval(), extractor, name)

@@ -203,6 +203,22 @@ def test_a_tagger_is_float32_whatever_the_default(frontend, backend, tmp_path, d
     tagging.fuse(again).tag_waveform(SOUND, 16000)
 
 
+@pytest.fixture
+def default_device() -> Iterator[None]:
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("name", ["mtt-musicnn", "laptop-spectrogram-100k", "laptop-waveform-100k"])
+def test_a_tagger_is_on_the_cpu_whatever_the_default(name, default_device):
+    tagger = load_tagger(name)
+    assert {tensor.device.type for tensor in tagger.state_dict().values()} == {"cpu"}
+    scores = tagger.tag_waveform(SOUND, 16000).scores
+    torch.set_default_device(None)
+    np.testing.assert_array_equal(load_tagger(name).tag_waveform(SOUND, 16000).scores, scores)
+
+
 @EACH_PART
 @pytest.mark.parametrize(("dtype", "tolerance"), [("half", 5e-3), ("bfloat16", 4e-2), ("double", 1e-5)])
 def test_taggers_of_other_types_score_the_same(frontend, backend, dtype, tolerance):
