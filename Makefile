@@ -26,8 +26,8 @@ $(READY): pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[book,test]"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(BARE)
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[book,test]"
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps $(BARE)
 	touch $@
 
 setup: $(READY)
