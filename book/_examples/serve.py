@@ -1,6 +1,6 @@
 """A small service that tags uploaded songs: ``uvicorn serve:app``, then ``curl --data-binary @song.mp3 localhost:8000/tag``.
 
-Segments of all requests that wait are scored together. Book: ``book/serve_it``.
+``uvicorn --limit-concurrency 32`` bounds the memory of uploads, to so many times ``MAX_BYTES``. Segments of all requests that wait are scored together. Book: ``book/serve_it``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MODEL = os.environ.get("TAGGING_MODEL", "msd-musicnn")
 MAX_BYTES = int(os.environ.get("TAGGING_MAX_BYTES", 50_000_000))  # of an upload
 MAX_SOUND = float(os.environ.get("TAGGING_MAX_SOUND", 1200))  # seconds of a song
 MAX_WAIT = float(os.environ.get("TAGGING_MAX_WAIT", 60))  # seconds for an upload, and for its tags
-MAX_SONGS = 8  # in memory at once; more requests wait
+MAX_SONGS = 8  # are tagged at once; more wait
 BATCH = 16  # segments that are scored at once
 
 
@@ -71,12 +71,13 @@ places = asyncio.Semaphore(MAX_SONGS)
 @app.post("/tag")
 async def tag(request: Request) -> dict[str, object]:
     """Scores of all tags, for the song and for each segment with its start in seconds."""
+    # a slow upload holds none of the places
+    try:
+        async with asyncio.timeout(MAX_WAIT):
+            sound = await read_body(request)
+    except TimeoutError:
+        raise HTTPException(408, f"the upload took more than {MAX_WAIT:g} s") from None
     async with places:
-        try:
-            async with asyncio.timeout(MAX_WAIT):
-                sound = await read_body(request)
-        except TimeoutError:
-            raise HTTPException(408, f"the upload took more than {MAX_WAIT:g} s") from None
         return await run_in_threadpool(tags_of, sound)
 
 

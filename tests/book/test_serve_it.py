@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,20 @@ def test_limits_and_bad_files_are_said(service, songs, monkeypatch):
     monkeypatch.setattr(service, "MAX_WAIT", -1.0)
     with pytest.raises(service.HTTPException, match="not tagged within"):
         service.tags_of(songs[0])
+
+
+def test_slow_uploads_keep_no_other_waiting(service, songs, monkeypatch):
+    monkeypatch.setattr(service, "MAX_WAIT", 3.0)
+
+    async def slow():
+        yield songs[0][:500]
+        await asyncio.sleep(20)
+
+    start = time.monotonic()
+    monkeypatch.setattr(service, "tags_of", lambda sound: {"seconds": time.monotonic() - start})
+    *others, quick = post(service, [*(slow() for _ in range(service.MAX_SONGS)), songs[0]])
+    assert {answer.status_code for answer in others} == {408}
+    assert quick.json()["seconds"] < 2.5
 
 
 CLUSTER = """
