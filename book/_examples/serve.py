@@ -1,6 +1,7 @@
 """A small service that tags uploaded songs: ``uvicorn serve:app``, then ``curl --data-binary @song.mp3 localhost:8000/tag``.
 
-``uvicorn --limit-concurrency 32`` bounds the memory of uploads, to so many times ``MAX_BYTES``. Segments of all requests that wait are scored together. Book: ``book/serve_it``.
+``uvicorn --limit-concurrency 32`` bounds the memory of uploads, to so many times ``MAX_BYTES``. Segments of all requests that
+wait are scored together. Book: ``book/serve_it``.
 """
 
 from __future__ import annotations
