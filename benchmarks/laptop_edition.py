@@ -16,6 +16,7 @@ thread each (the threads of one training wait for each other).
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -57,12 +58,44 @@ def of_compositions(count: int) -> dict[str, Any]:
 
 
 MASKED = {"data.mask_unannotated": True}
+# One change at a time. The paper's temporal filters last 0.26 to 2.6 s; with twice the hop so do half as many frames.
+TEMPORAL_IN_SECONDS = {"model.frontend_options.temporal": [[82, 16], [64, 32], [32, 64], [16, 128]]}
+SIX_LAYERS = {"model.frontend_options.filters": [64, 64, 64, 128, 128, 256]}  # 46 ms a frame instead of 137
+# Four poolings in frequency alone leave 23 frames of 3 s, instead of one
+TIME_IN_VGG = {"model.frontend_options.pools": [[[2, 2], [2, 2]]] * 2 + [[[2, 1], [2, 1]]] * 2 + [[[4, 1], [4, 1]]]}
+
+
+def pooled(frames: int) -> dict[str, Any]:
+    """Frames pooled before the back-end: to 128 ms, as long as those of the sample-level front-end."""
+    return {"model.backend_options.pool_input": frames}
+
+
+def rate(value: float) -> dict[str, Any]:
+    """Another learning rate."""
+    return {"optimization.learning_rate": value}
+
+
+def seconds(value: float, segments: int) -> dict[str, Any]:
+    """Longer segments, of which as few cover a clip; as many updates."""
+    return {"model.segment_seconds": value, "evaluation.segments_per_clip": segments}
+
+
+def in_three_seeds(model: str, clips: int, changes: Mapping[str, Any]) -> list[Settings]:
+    """The same run from three seeds: fewer allow no verdict."""
+    return [plan(model, clips, seed, changes) for seed in (0, 1, 2)]
+
+
+def long(model: str, clips: int, segments: int, changes: Mapping[str, Any] | None = None) -> Settings:
+    """A run of hours, validated every 25,600 segments."""
+    budget = {"optimization.num_training_segments": segments, "evaluation.validation_interval": 25_600}
+    return plan(model, clips, changes={**budget, **(changes or {})})
+
 
 # The order is that of importance: the middle of the curve first, then its ends, then what surrounds it.
 STUDIES: dict[str, list[Settings]] = {
     # Does it help within collections to learn a tag only where it is annotated? Against the same runs with all labels.
     "masked-labels": [
-        plan(model, 10_000, seed, MASKED) for model in ("mel-statistics", "spectrogram") for seed in (0, 1, 2)
+        run for model in ("mel-statistics", "spectrogram") for run in in_three_seeds(model, 10_000, MASKED)
     ],
     "table": [
         *(plan(model, clips) for clips in (10_000, 100_000, 1_000) for model in PAIR),
@@ -101,23 +134,42 @@ STUDIES: dict[str, list[Settings]] = {
         *(plan("mel-statistics:per-tag mel-statistics:exclusive", 10_000, seed) for seed in (1, 2)),
         *(plan("mel-statistics", 10_000, seed, {"optimization.loss": loss}) for seed in (1, 2) for loss in LOSSES),
     ],
+    # Heads of equal size: 4 hidden units for each tag are as many parameters as the shared layer of the linear head.
+    "heads": in_three_seeds("mel-statistics:per-tag", 10_000, {"model.head_options": {"hidden": 4}}),
+    # What differs between the front-ends beside themselves: how long a frame is, and how much time the back-end sees.
+    "frames": [
+        *in_three_seeds("spectrogram", 10_000, TEMPORAL_IN_SECONDS),
+        *in_three_seeds("spectrogram", 10_000, pooled(4)),
+        *in_three_seeds("waveform", 10_000, SIX_LAYERS),
+        *in_three_seeds("waveform-frame-level-many-shapes", 10_000, pooled(8)),
+        *in_three_seeds("spectrogram-vgg", 10_000, TIME_IN_VGG),
+    ],
+    # Trees that hear as much as networks do: one segment of 3 s at a time, and the mean over five.
+    "trees": [plan("gbt", 10_000, seed, {"model.tree_options": {"segments": True}}) for seed in (0, 1, 2)],
+    # The rates of the recipe were compared in 400 updates; these have 3,200. Seeds of a better one follow by name.
+    "rates": [
+        *(plan("waveform", 10_000, changes=rate(value)) for value in (4e-3, 1.6e-2, 3.2e-2)),
+        plan("waveform", 10_000, changes={**rate(1.6e-2), "optimization.warmup_ratio": 0.0}),
+        *(plan("spectrogram", 10_000, changes=rate(value)) for value in (4e-3, 1.6e-2)),
+    ],
+    # 3 s are in the table; twice and five times the computation.
+    "lengths": [
+        run
+        for value, count in ((6.0, 3), (15.0, 1))
+        for run in in_three_seeds("spectrogram", 10_000, seconds(value, count))
+    ],
     # Budgets that grow with the data, so that each clip passes once, as in the table's 100,000; and as many updates on
     # fewer clips beside them, to tell what the data did from what the updates did. Many hours on two cores.
     "long": [
-        plan(
-            model,
-            clips,
-            changes={"optimization.num_training_segments": segments, "evaluation.validation_interval": 25_600},
-        )
-        for model, clips, segments in (
-            *(
-                (model, clips, segments)
-                for clips, segments in ((500_000, 512_000), (1_000_000, 1_024_000))
-                for model in PAIR
-            ),
-            *((model, 100_000, 512_000) for model in (*PAIR, "mel-statistics")),
-            *((model, 10_000, 512_000) for model in ("spectrogram", "waveform")),
-        )
+        *(
+            long(model, clips, segments)
+            for clips, segments in ((500_000, 512_000), (1_000_000, 1_024_000))
+            for model in PAIR
+        ),
+        *(long(model, 100_000, 512_000) for model in (*PAIR, "mel-statistics")),
+        *(long(model, 10_000, 512_000) for model in ("spectrogram", "waveform")),
+        long("spectrogram", 100_000, 512_000, of_compositions(1_000)),
+        *(long(model, 100_000, 1_024_000) for model in ("spectrogram", "waveform")),
     ],
 }
 
@@ -165,14 +217,16 @@ def command_of(settings: Settings) -> str:
         table, _, last = name.rpartition(".")
         before, value = (tables[table][last] if table else tables[last] for tables in (usual, wanted))
         if table and value != before:
-            text = (
-                "{" + ", ".join(f"{key} = {inner}" for key, inner in value.items()) + "}"
-                if isinstance(value, dict)
-                else value
-            )
-            changes.append(f"{name}={str(text).lower() if isinstance(text, bool) else text}")
+            changes.append(f"{name}={value if isinstance(value, str) else toml(value)}")
     arguments = ["tagging", "train", *settings.models, *(["--seed", str(settings.seed)] if settings.seed else [])]
     return shlex.join([*arguments, *(["--set", *changes] if changes else [])])
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it; tables in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)
 
 
 def names_of(settings: Settings) -> list[str]:

@@ -1,15 +1,20 @@
 """From an mp3 to tags: how many times faster than the music, per core, and where the time goes; peak memory on a long file.
 
-usage: python benchmarks/tagging_speed.py [minutes of music, default 4] [--long HOURS]
+usage: python benchmarks/tagging_speed.py [minutes of music, default 4] [--long HOURS | --threads]
+
+With --threads: CPU seconds and seconds of the clock with one thread and with one a core, alone and beside as many busy loops as
+there are cores. The default of `tagging tag --threads` is chosen by this.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 from functools import partial
 from pathlib import Path
 
@@ -74,6 +79,41 @@ def memory(path: Path, model: str) -> None:
     print(f"\npeak memory of `tagging tag --model {model}`: {whole:.0f} MiB; of importing torch alone: {alone:.0f} MiB")
 
 
+def threads(path: Path, model: str, rounds: int) -> None:
+    """What each number of threads costs, on the machine as it is and on one whose cores are busy."""
+    cores = os.cpu_count() or 1
+    child = f"""
+        import sys, time, torch, tagging
+        torch.set_num_threads(int(sys.argv[1]))
+        tagger = tagging.load_tagger({model!r})
+        cpu, clock = time.process_time(), time.perf_counter()
+        result = tagger.tag({str(path)!r})
+        print(time.process_time() - cpu, time.perf_counter() - clock, result.taggram.tobytes().hex())
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    print(f"{model}, {cores} cores, medians of {rounds} rounds\n\n{'':28} {'CPU s':>8} {'clock s':>8}")
+    taggrams = set()
+    for busy in (0, cores):
+        loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+        try:
+            seconds: dict[int, list[list[float]]] = {1: [], cores: []}
+            for _ in range(rounds):
+                for count, rows in seconds.items():
+                    run = [sys.executable, "-c", textwrap.dedent(child), str(count)]
+                    output = subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
+                    *row, taggram = output.split()
+                    rows.append([float(value) for value in row])
+                    taggrams.add(taggram)
+        finally:
+            for loop in loops:
+                loop.kill()
+                loop.wait()
+        for count, rows in seconds.items():
+            cpu, clock = (statistics.median(column) for column in zip(*rows, strict=True))
+            print(f"{count} threads, {busy} busy loops".ljust(28), f"{cpu:8.1f} {clock:8.1f}")
+    print(f"\nscores of all runs equal to the bit: {len(taggrams) == 1}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("minutes", nargs="?", type=float, default=4.0)
@@ -81,6 +121,7 @@ def main() -> None:
     parser.add_argument(
         "--long", type=float, metavar="HOURS", help="measure peak memory on a file of so many hours instead"
     )
+    parser.add_argument("--threads", action="store_true", help="compare numbers of threads instead")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(machine())
@@ -91,6 +132,8 @@ def main() -> None:
         if options.long:
             print(f"{options.long:g} hours of 22.05 kHz stereo mp3, {path.stat().st_size / 1e6:.0f} MB")
             memory(path, "msd-musicnn")
+        elif options.threads:
+            threads(path, "msd-musicnn", options.rounds)
         else:
             speed(path, options.rounds)
 

@@ -48,6 +48,7 @@ from .tags import Tag as Tag
 from .tags import TrackTags as TrackTags
 from .tags import Vocabulary as Vocabulary
 from .training.baselines import list_baselines as list_baselines
+from .training.defaults import settings_for as settings_for
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss

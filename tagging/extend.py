@@ -73,6 +73,8 @@ def register_corpus(name: str, *aliases: str) -> Callable[[F], F]:
 def register_loss(name: str, *aliases: str) -> Callable[[F], F]:
     """Add weights for the terms of the cross-entropy: ``f(logits, target, tag_prior) -> weights``, all float [batch, tags].
 
+    ``tag_prior`` is float [tags], the share of training clips with each tag, or None where ``tag_loss`` is not given it.
+
     Args:
         name: what ``tag_loss`` calls it, and the setting ``optimization.loss``. A name that is taken is replaced.
         aliases: further names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -41,6 +42,10 @@ class Tag:
     description: str = ""
 
     def __post_init__(self) -> None:
+        for field_name in ("name", "kind", "exclusive_group", "source", "description"):
+            value = getattr(self, field_name)
+            if not isinstance(value, str) and (field_name != "exclusive_group" or value is not None):
+                raise ConfigError(f"a tag with {field_name}={value!r}: it must be text")
         if not self.name:
             raise ConfigError("a tag needs a name")
         if self.kind not in KINDS:
@@ -64,12 +69,14 @@ class Vocabulary(Sequence[Tag]):
     def __init__(self, tags: Iterable[Tag | str]) -> None:
         if isinstance(tags, str):
             raise ConfigError(f"tags={tags!r}: a list of names is needed, e.g. [{tags!r}]")
-        self._tags = tuple(Tag(tag) if isinstance(tag, str) else tag for tag in tags)
+        if not isinstance(tags, Iterable):
+            raise ConfigError(f"tags={tags!r}: a list of names is needed, e.g. ['piano', 'drums']")
+        self._tags = tuple(tag if isinstance(tag, Tag) else Tag(tag) for tag in tags)
         if not self._tags:
             raise ConfigError("a vocabulary needs at least one tag")
-        names = [tag.name for tag in self._tags]
-        if duplicates := sorted({name for name in names if names.count(name) > 1}):
-            raise ConfigError(f"tags given twice: {', '.join(duplicates)}")
+        if duplicates := sorted(name for name, count in Counter(self.names).items() if count > 1):
+            more = f" and {len(duplicates) - 10} more" if len(duplicates) > 10 else ""
+            raise ConfigError(f"tags given twice: {', '.join(duplicates[:10])}{more}")
 
     def __len__(self) -> int:
         return len(self._tags)
@@ -107,11 +114,11 @@ class Vocabulary(Sequence[Tag]):
     @cached_property
     def exclusive_groups(self) -> dict[str, tuple[int, ...]]:
         """Mutually exclusive tags: name of the group -> indices of its tags."""
-        groups: dict[str, tuple[int, ...]] = {}
+        groups: dict[str, list[int]] = defaultdict(list)
         for index, tag in enumerate(self._tags):
             if tag.exclusive_group is not None:
-                groups[tag.exclusive_group] = (*groups.get(tag.exclusive_group, ()), index)
-        return groups
+                groups[tag.exclusive_group].append(index)
+        return {name: tuple(members) for name, members in groups.items()}
 
     def position(self, name: str) -> int:
         """Return the output index of a tag.
@@ -185,6 +192,19 @@ class TrackTags:
         indices = np.flatnonzero(self.vocabulary.classification)
         order = indices[np.argsort(-self.scores[indices], kind="stable")[:count]]
         return [(self.tags[i], float(self.scores[i])) for i in order]
+
+    def present(self, thresholds: Mapping[str, float]) -> list[str]:
+        """The tags whose score reaches their threshold, in the order of the vocabulary.
+
+        Args:
+            thresholds: tag -> the score from which on it counts as present, such as ``tagger.thresholds``; tags without one are
+                left out.
+        """
+        return [
+            tag
+            for tag, score in zip(self.tags, self.scores, strict=True)
+            if tag in thresholds and score >= thresholds[tag]
+        ]
 
     def __getitem__(self, tag: str) -> float:
         """The song-level score of one tag or attribute."""

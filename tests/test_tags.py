@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -105,3 +106,21 @@ def test_a_song_as_plain_data_and_text():
     for count in (0, -1):
         with pytest.raises(ConfigError, match=f"top\\({count}\\)"):
             result.top(count)
+
+
+@pytest.mark.parametrize("field", ["name", "kind", "exclusive_group", "source", "description"])
+@pytest.mark.parametrize("value", [1, 1.5, b"a", ["a"], {"a": 1}, True])
+def test_what_a_tag_says_is_text(field, value):
+    with pytest.raises(ConfigError, match=f"{field}=.* must be text"):
+        Tag(**{"name": "a", field: value})
+
+
+def test_large_vocabularies_are_quick():
+    """The time of one pass over the tags, not of one for each tag."""
+    names = [f"tag {index}" for index in range(50_000)]
+    start = time.process_time()
+    vocabulary = Vocabulary(Tag(name, exclusive_group="all") for name in names)
+    assert len(vocabulary.exclusive_groups["all"]) == len(vocabulary) == 50_000
+    with pytest.raises(ConfigError, match=r"given twice: tag 0, .* and 49990 more"):
+        Vocabulary(names + names)
+    assert time.process_time() - start < 2

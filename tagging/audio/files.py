@@ -1,80 +1,88 @@
-"""Read sound files and arrays as float32 mono waveforms at the sample rate of a model.
+"""Read sound files as float32 mono waveforms at the sample rate of a model.
 
-libsndfile decodes (wav, flac, ogg, opus, mp3, aiff), soxr resamples (HQ). A file is read in blocks, so a song of any length
-needs the memory of a few seconds. Book: ``book/what_goes_in``.
+FFmpeg decodes (by PyAV), soxr resamples (HQ). A file is read in blocks, so a song of any length needs the memory of a few
+seconds. Book: ``book/what_goes_in``.
 """
 
 from __future__ import annotations
 
+import functools
+import io
+import itertools
 import os
+import re
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO
 
 import numpy as np
 
 from ..errors import AudioError, ConfigError
+from .decode import Decoder, Frame
+from .waveform import LevelMeter, check_sample_rate, resample_blocks
 
-# 3 s at 44.1 kHz: the overhead of a call is negligible, and so is the memory.
-BLOCK_SAMPLES = 2**17
-# Above the range of every sample format, 32-bit integers included; the power of far larger samples is infinite, every score NaN.
-MAX_SAMPLE = 1e12
-MAX_CHANNELS = 8  # of an array: 7.1 surround; a batch of songs is a likely mistake beyond
+# A file-like object that cannot seek is copied: in memory up to this size, to the disk beyond.
+MAX_IN_MEMORY = 2**26
+
+AudioSource = str | bytes | os.PathLike[str] | BinaryIO
 
 
 class AudioFile:
-    """A sound file, read from start to end in mono blocks. Opening it reads the header only.
+    """A sound file, read from start to end in mono blocks. Opening it decodes its first frame only.
 
     Args:
-        path: of the file.
+        source: the path of the file; or its content, as ``bytes`` or an open binary file, which is read from where it
+            stands and stays open.
 
     Attributes:
-        sample_rate: of the file, Hz.
+        name: of the file, for messages.
+        sample_rate: of the file, Hz. Where it changes midway, all is read at the first.
         channels: of the file; they are averaged when read.
-        seconds: the duration that the header declares.
-        notes: problems that are not errors, one sentence each; filled while :meth:`blocks` is read.
+        seconds: the duration that the header declares, which may be wrong; None if it declares none.
+        notes: problems that are not errors, one sentence each; complete once :meth:`blocks` is read.
 
     Raises:
-        AudioError: no such file, a directory, an empty file, or a format that libsndfile cannot decode.
+        AudioError: no such file, a directory, an empty file, or nothing in it that can be decoded.
+
+    Example:
+        >>> from tagging.audio.files import AudioFile
+        >>> import tagging
+        >>> with AudioFile(tagging.sound_path("greensleeves")) as file:
+        ...     sum(len(block) for block in file.blocks(sample_rate=16000)) > 0
+        True
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        # imported here: training on rendered music must work where libsndfile is missing
-        import soundfile
-
+    def __init__(self, source: AudioSource) -> None:
         self.notes: list[str] = []
+        self._stays_open = not isinstance(source, str | bytes | bytearray | memoryview | os.PathLike)
+        self.path, self.name, self._file = _open(source)
+        self._start = self._file.tell()
         try:
-            self.path = Path(path).expanduser()
-            status = self.path.stat()
-        except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the name
-            raise AudioError(f"{path}: no such file; check the name and the folder you are in") from error
-        except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
-            raise AudioError(
-                f"{path}: cannot be opened ({_reason(error)}); check the name and who may read it"
-            ) from error
-        if stat.S_ISDIR(status.st_mode):
-            raise AudioError(f"{path}: a directory, not a sound file; name the files in it, e.g. {self.path / '*.mp3'}")
-        if not stat.S_ISREG(status.st_mode):
-            raise AudioError(f"{path}: a pipe or device, not a sound file; save the sound to a file first")
-        if status.st_size == 0:
-            raise AudioError(f"{path}: an empty file (0 bytes); fetch or export it again")
-        try:
-            # as bytes: a file name need not be text in the encoding of the system
-            self._file = soundfile.SoundFile(os.fsencode(self.path))
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise AudioError(
-                f"{path}: cannot be decoded as sound ({_reason(error)}); "
-                "wav, flac, ogg, opus, mp3 and aiff can be read: convert others first, e.g. ffmpeg -i INPUT output.flac"
-            ) from error
-        self.sample_rate: int = self._file.samplerate
-        self.channels: int = self._file.channels
-        self.seconds: float = self._file.frames / self.sample_rate
+            self._restart()
+        except BaseException:
+            self.__exit__()
+            raise
+        self.sample_rate: int = self._first.sample_rate
+        self.channels: int = len(self._first.samples)
+        self.seconds: float | None = self._decoder.declared_seconds
 
     def __enter__(self) -> AudioFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._file.close()
+        if hasattr(self, "_frames"):
+            self._frames.close()
+        if not self._stays_open:
+            self._file.close()
+
+    def _restart(self) -> None:
+        self._decoder = Decoder(self._file, self._start, self.name)
+        self._frames = self._decoder.frames()
+        self._first: Frame = next(self._frames)
+        self._is_fresh = True
 
     def blocks(
         self, sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None
@@ -89,158 +97,189 @@ class AudioFile:
             seconds: maximum duration; None reads to the end.
 
         Raises:
-            AudioError: no samples, NaN or infinite samples, or a file that ends before ``start``.
-            ConfigError: a sample rate or duration that is not positive.
+            AudioError: no samples, NaN or infinite samples, samples far beyond full scale, or a file that ends before ``start``.
+            ConfigError: an impossible sample rate, a duration that is not positive, a start that is negative.
         """
-        if sample_rate is not None and sample_rate < 1:
-            raise ConfigError(f"a sample rate of {sample_rate} Hz: it must be at least 1, e.g. 16000")
+        if sample_rate is not None:
+            check_sample_rate(sample_rate)
         if seconds is not None and not seconds > 0:
             raise ConfigError(f"seconds={seconds}: give a positive duration, or None to read to the end")
-        frames = self._read_mono(start, seconds)
-        if sample_rate is None or sample_rate == self.sample_rate:
-            yield from frames
-            return
-        if sample_rate > self.sample_rate:
-            self.notes.append(f"sampled at {self.sample_rate} Hz: it contains nothing above {self.sample_rate // 2} Hz")
-        count = 0
-        for block in _resample_blocks(frames, self.sample_rate, sample_rate):
-            count += len(block)
-            yield block
-        if not count:
-            raise AudioError(f"{self.path}: shorter than one sample at {sample_rate} Hz")
+        if not 0 <= start < float("inf"):
+            raise ConfigError(f"start={start}: give the seconds from the beginning, e.g. 0")
+        rate = sample_rate or self.sample_rate
+        self.notes.clear()
+        meter, length = LevelMeter(self.name), 0
+        for part_rate, blocks in _by_rate(self._mono(meter, start, seconds)):
+            if part_rate < rate:
+                self.notes.append(f"sampled at {part_rate} Hz: it contains nothing above {part_rate // 2} Hz")
+            for block in blocks if part_rate == rate else resample_blocks(blocks, part_rate, rate):
+                length += len(block)
+                yield block
+        if not length:
+            raise AudioError(f"{self.name}: shorter than one sample at {rate} Hz")
+        self.notes.extend(meter.notes())
 
-    def _read_mono(self, start: float, seconds: float | None) -> Iterator[np.ndarray]:
+    def _mono(self, meter: LevelMeter, start: float, seconds: float | None) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (sample rate, mono float32 [samples]) of some seconds each, of one sample rate each."""
+        for time, frame in self._parts(start, seconds):
+            yield frame.sample_rate, meter.mono(frame.samples, f" near {time:.1f} s")
+
+    def _parts(self, start: float, seconds: float | None) -> Iterator[tuple[float, Frame]]:
+        if start and (part := self._read_directly(start, seconds)) is not None:
+            yield start, part
+            return
+        if not self._is_fresh:
+            self._restart()
+        self._is_fresh = False
+        # in samples at the rate of the file
+        first = round(start * self.sample_rate)
+        last = float("inf") if seconds is None else first + round(seconds * self.sample_rate)
+        position, is_empty = 0.0, True
+        for frame in itertools.chain([self._first], self._frames):
+            count, scale = frame.samples.shape[1], frame.sample_rate / self.sample_rate
+            low = min(max(round((first - position) * scale), 0), count)
+            high = min(max(round((last - position) * scale), 0), count) if last < float("inf") else count
+            if high > low:
+                is_empty = False
+                yield position / self.sample_rate, Frame(frame.sample_rate, frame.samples[:, low:high])
+            position += count / scale
+            if position >= last:
+                break
+        if is_empty:
+            length = position / self.sample_rate
+            raise AudioError(f"{self.name}: cannot start at {start:g} s, the file is {length:.3f} s long")
+        self.notes.extend(self._decoder.notes)
+
+    def _read_directly(self, start: float, seconds: float | None) -> Frame | None:
+        """Samples from the middle of a file without decoding what is before them, where that is exact; else None."""
+        if (
+            self.path is None
+            or seconds is None
+            or seconds > 60
+            or not _length_is_verified(self.path, *_version(self.path))
+        ):
+            return None
         import soundfile
 
-        # written so that NaN is refused too; start=0 of a file without samples has its own message below
-        if not 0 <= start < max(self.seconds, 1 / self.sample_rate):
-            raise AudioError(f"{self.path}: cannot start at {start:g} s, the file is {self.seconds:.3f} s long")
-        first = round(start * self.sample_rate)
-        expected = self._file.frames - first
-        if seconds is not None:
-            expected = min(expected, round(seconds * self.sample_rate))
-        self._file.seek(first)
-        done, peak = 0, 0.0
-        while done < expected:
-            # not SoundFile.blocks, which repeats the last block up to the declared length where a file ends early
-            block = np.full((min(BLOCK_SAMPLES, expected - done), self.channels), np.nan, dtype=np.float32)
-            try:
-                block = self._file.read(out=block)
-            except soundfile.LibsndfileError:
-                # damaged from some sample on; the samples before it are in the block, and the note below says so
-                block = block[: np.isnan(block).any(axis=1).argmax()]
-            if not len(block):
-                break
-            # channel by channel: on some processors the rounding of a matrix product depends on the size of the block
-            mono = np.asarray(sum(block.T) / self.channels)
-            if not np.isfinite(mono).all():
-                raise AudioError(
-                    f"{self.path}: NaN or infinite samples near {(first + done) / self.sample_rate:.1f} s; export it again"
-                )
-            done += len(mono)
-            peak = max(peak, float(np.abs(mono).max()))
-            if peak > MAX_SAMPLE:
-                raise AudioError(f"{self.path}: samples as large as {peak:.0e}; sound is in [-1, 1]; export it again")
-            yield mono
-        if not done:
-            raise AudioError(f"{self.path}: no samples")
-        if done < expected:
-            self.notes.append(
-                f"the file ends or is damaged at {(first + done) / self.sample_rate:.1f} s "
-                f"of the {self.seconds:.1f} s it declares; only the part before was used"
-            )
-        if peak == 0.0:
-            self.notes.append("the file is silent: its scores describe the model, not music")
+        try:
+            with soundfile.SoundFile(os.fsencode(self.path)) as file:
+                file.seek(min(round(start * file.samplerate), file.frames))
+                samples = file.read(round(seconds * file.samplerate), dtype="float32", always_2d=True)
+                return Frame(file.samplerate, samples.T) if len(samples) else None
+        except soundfile.LibsndfileError:
+            return None
 
 
-def _reason(error: Exception) -> str:
-    if "possibly a pipe" in str(error):
-        return "no sound in it"  # for an mp3 without one whole frame libsndfile reports a missing file
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).strip().rstrip(".") or type(error).__name__
+def _by_rate(blocks: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+    """Group a stream by sample rate, which changes where files of several rates were joined."""
+    for rate, group in itertools.groupby(blocks, key=lambda block: block[0]):
+        yield rate, (block for _, block in group)
 
 
-def _resample_blocks(blocks: Iterator[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    """Resample a stream; the output does not depend on the lengths of the blocks."""
-    import soxr
+def _version(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
-    resampler = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32", quality="HQ")
-    for block in blocks:
-        resampled = resampler.resample_chunk(block)
-        if len(resampled):
-            yield resampled
-    yield resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True)
+
+@functools.lru_cache(maxsize=2**16)
+def _length_is_verified(path: Path, modified: int, size: int) -> bool:
+    """Whether libsndfile may be asked for any part of a file: a wav, flac or aiff whose samples are as many as it declares.
+
+    Counts the packets once; later reads of the file as it is now know it.
+    """
+    import soundfile
+
+    with open(path, "rb") as file:
+        # behind a tag, libsndfile seeks to wrong places
+        if file.read(4) not in (b"RIFF", b"FORM", b"fLaC"):
+            return False
+        try:
+            with soundfile.SoundFile(os.fsencode(path)) as header:
+                return Decoder(file, 0, str(path)).count() == (header.samplerate, header.channels, header.frames)
+        except (soundfile.LibsndfileError, AudioError):
+            return False
+
+
+def _open(source: AudioSource) -> tuple[Path | None, str, BinaryIO]:
+    """A seekable binary file for what a user gave, with its path, if it has one, and its name for messages."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        if not len(source):
+            raise AudioError("the sound given as bytes is empty (0 bytes)")
+        return None, "the sound given as bytes", io.BytesIO(source)
+    if isinstance(source, str | os.PathLike):
+        return _open_path(os.fspath(source))
+    if not hasattr(source, "read"):
+        raise AudioError(f"a sound is a path, bytes or an open binary file, not {type(source).__name__}")
+    name = str(getattr(source, "name", None) or "the open file")
+    file: BinaryIO = source
+    try:
+        if not file.seekable():
+            file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+            copyfileobj(source, file)
+            file.seek(0)
+        start = file.tell()
+        if not isinstance(head := file.read(1), bytes):
+            raise AudioError(f"{name}: opened as text; open it in binary mode, open(path, 'rb')")
+        file.seek(start)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise AudioError(f"{name}: cannot be read ({error}); give a binary file that is open") from error
+    if not head:
+        raise AudioError(f"{name}: nothing left to read; seek(0) first if it was read or written before")
+    return None, name, file
+
+
+def _open_path(text: str | bytes) -> tuple[Path, str, BinaryIO]:
+    path = Path(os.fsdecode(text))
+    name = str(path)
+    if re.match(r"[a-z][a-z0-9+.-]+://", str(text), re.IGNORECASE):
+        raise AudioError(f"{text!s}: an address, not a file; download it first and give the name of the file")
+    try:
+        if name.startswith("~") and not os.path.lexists(path):  # a file may be called ~x.wav
+            path = path.expanduser()
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the name
+        raise AudioError(f"{name}: no such file; check the name and the folder you are in") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name}: cannot be opened ({reason}); check the name and who may read it") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise AudioError(f"{name}: a directory, not a sound file; name the files in it, e.g. {path / '*.mp3'}")
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError(f"{name}: a pipe or device, not a sound file; save the sound to a file first")
+    if status.st_size == 0:
+        raise AudioError(f"{name}: an empty file (0 bytes); fetch or export it again")
+    try:
+        return path, name, open(path, "rb")
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be opened ({error.strerror}); check who may read it") from error
 
 
 def load_audio(
-    path: str | os.PathLike[str], sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None
+    source: AudioSource, sample_rate: int | None = None, start: float = 0.0, seconds: float | None = None
 ) -> tuple[np.ndarray, int]:
     """Read a sound file into memory.
 
     Args:
-        path: wav, flac, ogg, opus, mp3 or aiff.
+        source: the path of a file, or its content as bytes or an open binary file. Read are wav, flac, mp3, ogg, opus, m4a (AAC
+            and ALAC), wma, webm, aiff and what else FFmpeg decodes; of a video, the first audio track.
         sample_rate: Hz; None is that of the file.
-        start: in seconds.
+        start: in seconds. Exact; where the file allows it, nothing before it is decoded.
         seconds: maximum duration; None reads to the end.
 
     Returns:
         The mono waveform, float32 [samples], nominally in [-1, 1], and its sample rate in Hz.
 
     Raises:
-        AudioError: the file is missing, empty, undecodable, without samples, or contains NaN.
+        AudioError: the file is missing, empty, undecodable, without samples, or contains NaN or samples far beyond full scale.
+        ConfigError: an impossible sample rate, start or duration.
+
+    Example:
+        >>> import tagging
+        >>> waveform, rate = tagging.load_audio(tagging.sound_path("greensleeves"), 16000, start=1, seconds=3)
+        >>> waveform.shape, rate
+        ((48000,), 16000)
 
     Book: ``book/what_goes_in``.
     """
-    with AudioFile(path) as file:
+    with AudioFile(source) as file:
         return np.concatenate(list(file.blocks(sample_rate, start, seconds))), sample_rate or file.sample_rate
-
-
-def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Resample float32 [samples] with soxr's HQ filter: flat to 0.91 of the new Nyquist frequency.
-
-    The resampler changes the scores of a model, so this package uses one only. Book: ``book/what_goes_in``.
-
-    Raises:
-        ConfigError: a sample rate that is not a positive, finite number.
-    """
-    for rate in (from_rate, to_rate):
-        if not 0 < rate < float("inf"):
-            raise ConfigError(f"a sample rate of {rate} Hz: it must be a positive, finite number, e.g. 16000")
-    if from_rate == to_rate:
-        return waveform
-    return np.concatenate(list(_resample_blocks(iter([waveform]), from_rate, to_rate)))
-
-
-def as_waveform(array: np.ndarray, name: str = "waveform") -> np.ndarray:
-    """Check an array and convert it to a mono float32 [samples] waveform.
-
-    Args:
-        array: float in [-1, 1] or signed integers, [samples] or [channels, samples] with at most 8 channels, which are
-            averaged.
-        name: of the array, for error messages.
-
-    Raises:
-        AudioError: a wrong shape or type, too many channels, no samples, NaN or infinite samples.
-    """
-    array = np.asarray(array)
-    if array.ndim == 2 and array.shape[0] > array.shape[1]:
-        raise AudioError(f"{name} of shape {array.shape}: channels come first, [channels, samples]; transpose it")
-    if array.ndim not in (1, 2):
-        raise AudioError(f"{name} of shape {array.shape}: expected [samples] or [channels, samples]")
-    if array.ndim == 2 and array.shape[0] > MAX_CHANNELS:
-        raise AudioError(
-            f"{name} of shape {array.shape}: {array.shape[0]} channels, where a song has at most {MAX_CHANNELS}; "
-            "if the rows are songs, tag them one by one"
-        )
-    if array.size == 0:
-        raise AudioError(f"{name} has no samples")
-    if np.issubdtype(array.dtype, np.signedinteger):
-        array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
-    elif not np.issubdtype(array.dtype, np.floating):
-        raise AudioError(f"{name} of type {array.dtype}: expected floats in [-1, 1] or signed integers")
-    mono = array.astype(np.float32, copy=False) if array.ndim == 1 else array.mean(axis=0, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise AudioError(f"{name} has NaN or infinite samples; check how it was made")
-    if (peak := float(np.abs(mono).max())) > MAX_SAMPLE:
-        raise AudioError(f"{name} has samples as large as {peak:.0e}; sound is in [-1, 1]; check how it was made")
-    return mono

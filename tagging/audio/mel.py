@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AudioError, ConfigError, unknown_name
+from ..utils import forking  # noqa: F401  (a forked process keeps to one thread)
 
 # STFT frames, over all segments of a batch, that are transformed at once on a CPU.
 BLOCK_STFT_FRAMES = 512
+
+MAX_BANK = 2**23  # bands times samples of a window: 500 bands of a window of 1 s
 
 # Compression: mel power [.., bands, frames] >= 0 -> input of the network.
 COMPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -60,6 +63,11 @@ class MelSpec:
         for field in ("sample_rate", "n_fft", "hop_length", "n_mels"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"log-mel spectrogram: {field} is {getattr(self, field)}, it must be at least 1")
+        if self.n_mels * self.n_fft > MAX_BANK or self.hop_length > MAX_BANK:
+            raise ConfigError(
+                f"log-mel spectrogram: {self.n_mels} bands of a window of {self.n_fft} samples every {self.hop_length} are "
+                "more than any sound needs; use fewer"
+            )
         if self.mel_scale not in _SCALES:
             raise unknown_name("mel scale", self.mel_scale, _SCALES)
         if self.norm not in ("slaney", None):
@@ -137,9 +145,10 @@ def mel_bank(spec: MelSpec) -> np.ndarray:
 class LogMel(nn.Module):
     """Compute the log-mel spectrogram of a batch of waveforms.
 
-    float32 [batch, samples] at ``spec.sample_rate``, nominally in [-1, 1] -> float32 [batch, bands, frames].
-    Equal to librosa within 1e-5 of mel power. It is computed in float32 even under autocast, because the 8 significant bits
-    of bfloat16 are too few for the range of a spectrum. The buffers are not part of ``state_dict``: they follow from ``spec``.
+    float [batch, samples] at ``spec.sample_rate``, nominally in [-1, 1] -> float32 [batch, bands, frames].
+    Equal to librosa within 1e-5 of mel power. It is computed in float32 even under autocast and in a model of half precision,
+    because the 8 significant bits of bfloat16 are too few for the range of a spectrum. The buffers are not part of
+    ``state_dict``: they follow from ``spec``.
 
     Args:
         spec: a :class:`MelSpec`, or the name of one of :data:`PRESETS`.
@@ -157,9 +166,17 @@ class LogMel(nn.Module):
                 raise unknown_name("log-mel preset", spec, PRESETS)
             spec = PRESETS[spec]
         self.spec = spec
-        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+        self.register_buffer("window", torch.hann_window(spec.n_fft, dtype=torch.float32), persistent=False)
         bank = torch.from_numpy(mel_bank(spec)).float()
         self.register_buffer("bank", bank.T.contiguous(), persistent=False)  # [bins, bands]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> LogMel:
+        """Move the buffers to another device, but leave their type: ``half()`` and ``double()`` go through here."""
+        for name in ("window", "bank"):
+            buffer = getattr(self, name)
+            moved = fn(buffer)
+            setattr(self, name, moved if moved.dtype == torch.float32 else buffer.to(moved.device))
+        return self
 
     def extra_repr(self) -> str:
         return str(self.spec)
@@ -167,20 +184,29 @@ class LogMel(nn.Module):
     def power(self, waveform: Tensor) -> Tensor:
         """Compute mel power before compression: [batch, samples] -> [batch, bands, frames]."""
         spec = self.spec
+        if waveform.ndim != 2 or not waveform.is_floating_point():
+            raise AudioError(
+                f"a waveform of type {waveform.dtype} and shape {tuple(waveform.shape)}: expected floats in [-1, 1], "
+                "[batch, samples]"
+            )
         if spec.num_frames(waveform.shape[-1]) < 1 or (
             spec.pad_mode == "reflect" and waveform.shape[-1] <= spec.padding
         ):
             raise AudioError(
                 f"a waveform of {waveform.shape[-1]} samples is too short for one window of {spec.n_fft}; pad it with zeros"
             )
-        with torch.autocast(waveform.device.type, enabled=False):
+        # shapes alone are computed on the meta device, which has no autocast of its own
+        with torch.autocast("cpu" if waveform.is_meta else waveform.device.type, enabled=False):
             x = waveform.float()
             if spec.padding:
                 x = nn.functional.pad(x[:, None], (spec.padding, spec.padding), mode=spec.pad_mode)[:, 0]
             frames = x.unfold(-1, spec.n_fft, spec.hop_length)  # [batch, frames, n_fft], a view
             # A few hundred frames at a time stay in the cache of a CPU: twice as fast as librosa and more than twice as
             # fast as torch.stft (benchmarks/log_mel.py). A GPU is fastest with all frames at once.
-            block = max(1, BLOCK_STFT_FRAMES // len(x)) if x.device.type == "cpu" else frames.shape[1]
+            # A graph that is exported must not depend on the number of blocks.
+            if x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+                return self._mel_power(frames).transpose(1, 2)  # [batch, bands, frames]
+            block = max(1, BLOCK_STFT_FRAMES // max(1, len(x)))
             mel = torch.cat([self._mel_power(part) for part in frames.split(block, dim=1)], dim=1)
             return mel.transpose(1, 2)  # [batch, bands, frames]
 

@@ -5,6 +5,9 @@ Book: ``book/baseline``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -35,6 +38,7 @@ class MelStatistics(nn.Module):
         head: a registered head; ``"per-tag"`` and ``"per-group"`` have their own hidden units.
         hidden: hidden units shared by all tags; not used with these two heads.
         dropout: after the hidden layer.
+        head_options: for the head, such as ``hidden`` of those with units of their own.
 
     Attributes:
         vocabulary, segment_seconds, sample_rate: as given.
@@ -54,6 +58,7 @@ class MelStatistics(nn.Module):
         head: str = "linear",
         hidden: int = 256,
         dropout: float = 0.5,
+        head_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.vocabulary, self.segment_seconds, self.sample_rate = vocabulary, segment_seconds, sample_rate
@@ -71,13 +76,14 @@ class MelStatistics(nn.Module):
         features = 4 * self.log_mel.spec.n_mels + GROUPS * (self.lags.stop - self.lags.start)
         # without gain and offset: it only brings the statistics, which are decibels and correlations, to one scale
         self.standardise = nn.BatchNorm1d(features, affine=False)
+        options = dict(head_options or {})
         if issubclass(HEADS.get(head), GroupedMLPHead):
             self.hidden: nn.Module = nn.Identity()
-            self.head = HEADS.build(head, features, vocabulary, dropout=dropout)
+            self.head = HEADS.build(head, features, vocabulary, dropout=dropout, **options)
         else:
             layer = nn.Linear(features, hidden)
             self.hidden = nn.Sequential(layer, nn.ReLU())
-            self.head = HEADS.build(head, hidden, vocabulary, dropout=dropout)
+            self.head = HEADS.build(head, hidden, vocabulary, dropout=dropout, **options)
             he_init(layer)
 
     def forward(self, waveform: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..audio.files import as_waveform
+from ..audio.waveform import as_waveform
 from ..errors import AudioError, ConfigError
 
 # The sample rates of the mp3 standard, in Hz.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
 from collections.abc import Sequence
 
 from ..errors import TaggingError
 from ..utils.extras import missing_package
 from ..version import __version__
-from . import bias, corpus, evaluate, info, list, prepare, report, tag, train  # noqa: F401  (they register themselves)
-from .base import COMMANDS, OK, WRONG
+from . import bias, compare, corpus, evaluate, info, list, prepare, report, sweep, tag, train  # noqa: F401  (they register themselves)
+from .base import COMMANDS, INTERRUPTED, OK, WRONG
 from .plugins import load_plugins
+from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush, forgiving, own_stdout
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,39 +22,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows ``tagging``; by default those of this process.
 
     Returns:
-        The exit code: 0 where all went well, 1 where some files failed, 2 for a command that cannot be run.
+        The exit code: 0 where all went well, 1 where some files failed and the others were processed, 2 for a command that
+        cannot be run or whose output cannot be written, 130 for one that was interrupted.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # a file name may hold bytes that the terminal's encoding lacks: it is shown escaped rather than stopping the batch
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if arguments is None:
+        own_stdout()
+    with forgiving():
+        try:
+            code = _main(arguments)
+            flush()
+            return code
+        except TaggingError as error:
+            if isinstance(error, OutputError):
+                discard()
+            complain(str(error))
+            return WRONG
+        except ModuleNotFoundError as error:
+            if (explained := missing_package(error)) is None:
+                raise
+            complain(str(explained))
+            return WRONG
+        except KeyboardInterrupt:
+            complain("interrupted")
+            return INTERRUPTED
+        except ReaderGone:
+            discard()
+            return OK
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         # plugins may register parts and commands, so they are loaded before the parser of the commands is built
         early, remaining = _plugin_parser().parse_known_args(arguments)
         load_plugins([os.environ.get("TAGGING_PLUGINS", ""), *early.plugin])
         options = _parser().parse_args(remaining)
-        return options.run(options) or OK
-    except TaggingError as error:
-        return _report(error)
-    except ModuleNotFoundError as error:
-        if (explained := missing_package(error)) is None:
-            raise
-        return _report(explained)
-    except KeyboardInterrupt:
-        print("tagging: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # the reader of a pipe has gone, e.g. `tagging tag ... | head`: later writes and the flush at exit must not fail
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-
-
-def _report(error: TaggingError) -> int:
-    print(f"tagging: {error}", file=sys.stderr)
-    return WRONG
+    except SystemExit as leaving:  # after --help, --version, or a mistake in the arguments
+        return int(leaving.code or OK)
+    return options.run(options) or OK
 
 
 def _plugin_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument(
         "--plugin",
         action="append",
@@ -67,9 +74,11 @@ def _plugin_parser() -> argparse.ArgumentParser:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tagging",
         description="Tag music, train taggers, and measure them.",
+        epilog="Exit codes: 0 all went well, 1 some files failed and the others were processed, 2 the command cannot be run or "
+        "its output cannot be written, 130 interrupted.",
         parents=[_plugin_parser()],
     )
     parser.add_argument("--version", action="version", version=f"tagging {__version__}")

@@ -6,17 +6,20 @@
 ...     parser.add_argument("name")
 ...     return lambda options: print(f"hello {options.name}")
 
-The function that runs the command may return an exit code; None is 0. Book: ``book/extend``.
+The function that runs the command may return an exit code; None is 0. What a command of this package prints goes through
+:mod:`tagging.cli.terminal`. Book: ``book/extend``.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-# Exit codes: success; some files failed and the others were processed; the command cannot be run.
-OK, SOME_FAILED, WRONG = 0, 1, 2
+# Exit codes: success; some files failed and the others were processed; the command cannot be run, or its output cannot be
+# written; interrupted, as shells count it.
+OK, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 Run = Callable[[argparse.Namespace], int | None]
 Setup = Callable[[argparse.ArgumentParser], Run]
@@ -57,8 +60,33 @@ def command(name: str, *, help: str, description: str = "") -> Callable[[Setup],
     return decorate
 
 
-def positive_int(text: str) -> int:
-    """Type of an argument: a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number, at least 1")
-    return int(text)
+def whole_number(low: int = 1, high: int = 10**9) -> Callable[[str], int]:
+    """Type of an argument: a whole number between two limits, which are allowed themselves."""
+
+    def convert(text: str) -> int:
+        try:
+            value = (
+                int(text) if len(text) < 30 else high + 1
+            )  # int() refuses thousands of digits with an error of its own
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text}: give a whole number from {low} to {high:,}") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text}: give a whole number from {low} to {high:,}")
+        return value
+
+    return convert
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Type of an argument: a number between two limits, which are allowed themselves."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:  # written so that NaN is refused too
+            raise argparse.ArgumentTypeError(f"{text}: give a number from {low:g} to {high:,.0f}")
+        return value
+
+    return convert

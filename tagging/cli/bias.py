@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..utils.files import atomic_write
-from .base import Run, command
+from .base import OK, Run, command, whole_number
+from .paths import check_output_folder
+from .terminal import show
 
 if TYPE_CHECKING:
     from ..evaluation.bias import BiasReport
@@ -25,8 +27,8 @@ def bias(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
         "scores",
         metavar="SCORES.csv|RUN|PREDICTIONS.npz",
-        help="a CSV table: a header of tags, then a row per song with its id and its scores in [0, 1]; or the folder of a "
-        "model of a training run; or a file of predictions",
+        help="a table in CSV (separated by commas, semicolons or tabs): a header of tags, then a row per song with its id and "
+        "its scores in [0, 1]; or the folder of a model of a training run; or a file of predictions",
     )
     parser.add_argument(
         "--labels", metavar="LABELS.csv", help="labels of the same songs and tags: 1, 0, or an empty cell where unknown"
@@ -38,10 +40,17 @@ def bias(parser: argparse.ArgumentParser) -> Run:
         "--synonyms", metavar="GROUPS.json", help='tags with the same meaning: {"voice": ["vocal", "vocals"], ...}'
     )
     parser.add_argument(
-        "--top-k", type=int, default=10, metavar="K", help="length of a song's list of tags (default: %(default)s)"
+        "--top-k",
+        type=whole_number(),
+        metavar="K",
+        help="length of a song's list of tags (default: 10, at most half of the tags)",
     )
     parser.add_argument(
-        "--resamples", type=int, default=1000, metavar="N", help="bootstrap resamples (default: %(default)s)"
+        "--resamples",
+        type=whole_number(high=100_000),
+        default=1000,
+        metavar="N",
+        help="bootstrap resamples (default: %(default)s)",
     )
     parser.add_argument(
         "--output",
@@ -57,12 +66,12 @@ def _bias(options: argparse.Namespace) -> int:
     from ..evaluation.tables import read_groups, read_tables
 
     source = Path(options.scores)
-    output = Path("bias-report")
+    usual = source / "bias" if source.is_dir() else Path("bias-report")
+    output = check_output_folder("--output", Path(options.output) if options.output else usual)
     if source.is_dir() or source.suffix == ".npz":
         if options.labels or options.exclusive:
             raise ConfigError("--labels and --exclusive belong to a table of scores; a run has its own")
         predictions = read_run(source) if source.is_dir() else read_predictions(source)
-        output = source / "bias" if source.is_dir() else output
     else:
         labels, exclusive = (Path(path) if path else None for path in (options.labels, options.exclusive))
         predictions = read_tables(source, labels, exclusive)
@@ -78,12 +87,14 @@ def _bias(options: argparse.Namespace) -> int:
         synonyms=synonyms,
     )
     page = text(report)
-    print(page)
-    _write(report, page, Path(options.output) if options.output else output)
-    return 0
+    num_figures = _write(report, page, output)
+    show(*page.split("\n"))
+    show("", f"written: {output / 'report.txt'} and {num_figures} figure{'s' * (num_figures != 1)}")
+    return OK
 
 
-def _write(report: BiasReport, page: str, folder: Path) -> None:
+def _write(report: BiasReport, page: str, folder: Path) -> int:
+    """Write page and figures, and return the number of figures."""
     import matplotlib.pyplot as plt
 
     from ..plots.bias import figures
@@ -98,4 +109,4 @@ def _write(report: BiasReport, page: str, folder: Path) -> None:
     lines = [f"  {name}.png: {description}" for name, (_, description) in drawn.items()]
     with atomic_write(folder / "report.txt") as part:
         part.write_text("\n".join([page, "", "Figures", "-------", *lines]) + "\n", encoding="utf-8")
-    print(f"\nwritten: {folder / 'report.txt'} and {len(drawn)} figure{'s' * (len(drawn) != 1)}")
+    return len(drawn)

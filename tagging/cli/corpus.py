@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data.base import Corpus, open_corpus
+from ..data.recordings import Recordings
 from ..errors import ConfigError
-from .base import Run, command
+from ..utils.files import atomic_write
+from ..utils.text import parse_assignment, printable
+from .base import OK, Run, command, whole_number
+from .paths import check_output_file
+from .terminal import show
+
+SOUNDS = (".wav", ".flac", ".ogg")
 
 
 @command("corpus", help="describe a corpus, listen to it")
@@ -25,15 +32,44 @@ def corpus(parser: argparse.ArgumentParser) -> Run:
 
     listen = actions.add_parser("listen", help="write one track as a sound file and print its tags")
     _add_corpus(listen)
-    listen.add_argument("index", type=int, metavar="INDEX", help="which track")
+    listen.add_argument("index", type=whole_number(0), metavar="INDEX", help="which track, from 0")
     listen.add_argument("--split", help="(default: that of the corpus)")
     listen.add_argument("--output", metavar="FILE", help="a .wav, .flac or .ogg file (default: NAME-SPLIT-INDEX.wav)")
     listen.set_defaults(action=_listen)
     return lambda options: options.action(options)
 
 
+def add_corpus_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--corpus``, ``--root`` and ``--labels`` to a command that works on a corpus.
+
+    Args:
+        parser: of the command.
+        default: what it works on without them, for its help.
+    """
+    parser.add_argument("--corpus", metavar="NAME", help=f"a corpus, see `tagging list` (default: {default})")
+    _add_files(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", metavar="FOLDER", help="where the sound files of the corpus are")
+    parser.add_argument("--labels", metavar="FILE", help="table of their tags: CSV, TSV, Parquet or JSON lines")
+
+
+def corpus_name(options: argparse.Namespace) -> str | None:
+    """The corpus a command line asks for: with --root and without --corpus it is ``folder``; None for the default."""
+    return options.corpus or ("folder" if options.root else None)
+
+
+def corpus_options_of(options: argparse.Namespace) -> dict[str, str]:
+    """Options of the corpus on the command line."""
+    return {name: value for name in ("root", "labels") if (value := getattr(options, name)) is not None}
+
+
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", default="sheet-music", help="a corpus (default: %(default)s)")
+    parser.add_argument(
+        "name", nargs="?", help="a corpus, see `tagging list` (default: sheet-music; with --root: folder)"
+    )
+    _add_files(parser)
     parser.add_argument("--licence", help="for corpora with a choice, such as 'open' for sheet-music (default: all)")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="other options of the corpus, such as root=music"
@@ -41,27 +77,41 @@ def _add_corpus(parser: argparse.ArgumentParser) -> None:
 
 
 def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """Options for :func:`open_corpus` from the command line; values are TOML, or else text."""
-    chosen: dict[str, Any] = {}
-    for text in options.set:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {text}: write it as OPTION=VALUE")
-        try:
-            chosen[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            chosen[name] = value
+    """Options for :func:`open_corpus` from the command line; those that are None are left to the corpus."""
+    options.name = options.name or ("folder" if options.root else "sheet-music")
+    chosen = dict(parse_assignment(text) for text in options.set) | corpus_options_of(options)
     chosen |= {"licence": options.licence} | more
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def _info(options: argparse.Namespace) -> None:
+def _info(options: argparse.Namespace) -> int:
     chosen = _corpus_options(options)
     corpus = open_corpus(options.name, **chosen)
-    corpora = [corpus]
+    corpora, lines = [corpus], [f"{corpus.name}, version {corpus.version}", *corpus.summary()]
     if corpus.splits:
-        corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in corpus.splits]
-    print("\n".join([f"{corpus.name}, version {corpus.version}", *corpus.summary(), "", *tag_table(corpora)]))
+        # of a dataset that is split in several ways, the one that was asked for
+        way = corpus.split.rpartition("/")[0]
+        splits = [split for split in corpus.splits if split.rpartition("/")[0] == way]
+        corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in splits]
+    show(*lines, *shared_groups(corpora), "", *tag_table(corpora))
+    return OK
+
+
+def shared_groups(corpora: list[Corpus]) -> list[str]:
+    """Lines that say which groups (artists, albums) stand in two splits; none for corpora that are not recordings.
+
+    Args:
+        corpora: the splits of one corpus.
+    """
+    if not all(isinstance(corpus, Recordings) for corpus in corpora) or not getattr(corpora[0], "artists_known", True):
+        return []
+    groups = {corpus.split: {track.group for track in corpus} for corpus in corpora}
+    lines = []
+    for one, other in itertools.combinations(groups, 2):
+        shared = sorted(groups[one] & groups[other])
+        names = f": {', '.join(shared[:3])}{', ...' if len(shared) > 3 else ''}" if shared else ""
+        lines.append(f"groups of {other} that are in {one} too: {len(shared)} of {len(groups[other])}{names}")
+    return lines
 
 
 def tag_table(corpora: list[Corpus]) -> list[str]:
@@ -72,34 +122,40 @@ def tag_table(corpora: list[Corpus]) -> list[str]:
     """
     vocabulary = corpora[0].vocabulary
     counts = [corpus.tag_counts() for corpus in corpora]
-    width, sources = (max(map(len, names)) for names in (vocabulary.names, ["source", *(t.source for t in vocabulary)]))
-    splits = "".join(f"{corpus.split:>12}" for corpus in corpora)
+    names, groups = (
+        [printable(text or "") for text in texts]
+        for texts in (vocabulary.names, [tag.exclusive_group for tag in vocabulary])
+    )
+    width, sources = (max(map(len, texts)) for texts in (names, ["source", *(tag.source for tag in vocabulary)]))
+    column = max(12, *(len(corpus.split) + 2 for corpus in corpora))
+    splits = "".join(f"{corpus.split:>{column}}" for corpus in corpora)
     lines = [f"{'tag':<{width}}  {'kind':<14} {'source':<{sources}}  {'exclusive group':<16}{splits}"]
-    for tag in vocabulary:
-        cells = "".join(f"{count.get(tag.name, ''):>12}" for count in counts)
-        group = tag.exclusive_group or ""
-        lines.append(f"{tag.name:<{width}}  {tag.kind:<14} {tag.source:<{sources}}  {group:<16}{cells}".rstrip())
+    for tag, name, group in zip(vocabulary, names, groups, strict=True):
+        cells = "".join(f"{count.get(tag.name, ''):>{column}}" for count in counts)
+        lines.append(f"{name:<{width}}  {tag.kind:<14} {tag.source:<{sources}}  {group:<16}{cells}".rstrip())
     return lines
 
 
-def _listen(options: argparse.Namespace) -> None:
+def _listen(options: argparse.Namespace) -> int:
     import soundfile
 
+    output = check_output_file("--output", Path(options.output), SOUNDS) if options.output else None
     corpus = open_corpus(options.name, **_corpus_options(options, split=options.split))
     if not 0 <= options.index < len(corpus):
         raise ConfigError(f"INDEX {options.index}: the {corpus.split} split has tracks 0 to {len(corpus) - 1}")
-    path = Path(options.output or f"{corpus.name}-{corpus.split}-{options.index}.wav")
-    if path.suffix.lower() not in (".wav", ".flac", ".ogg"):
-        raise ConfigError(f"--output {path}: the name must end in .wav, .flac or .ogg")
+    path = output or Path(f"{corpus.name}-{corpus.split}-{options.index}.wav".replace("/", "-"))
     track = corpus[options.index]
+    waveform = track.read()
     try:
-        soundfile.write(path, track.read(), corpus.sample_rate)
-    except (OSError, RuntimeError) as error:
+        with atomic_write(path) as part:
+            soundfile.write(part, waveform, corpus.sample_rate, format=path.suffix[1:].upper())
+    except RuntimeError as error:
         raise ConfigError(f"--output {path}: cannot be written ({error})") from error
     title = f" {track.title!r}" if hasattr(track, "title") else ""
-    print(f"{path}: {track.id}{title}, group {track.group}")
+    show(f"{path}: {track.id}{title}, group {track.group}")
     labels, vocabulary = track.labels, corpus.vocabulary
     names = [vocabulary.names[row] for row in np.flatnonzero(vocabulary.classification & (labels == 1))]
-    print(f"  tags: {', '.join(names) or 'none'}")
+    show(f"  tags: {', '.join(names) or 'none'}")
     for row in np.flatnonzero(vocabulary.regression & ~np.isnan(labels)):
-        print(f"  {vocabulary.names[row]}: {labels[row]:.2f}")
+        show(f"  {vocabulary.names[row]}: {labels[row]:.2f}")
+    return OK

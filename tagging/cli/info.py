@@ -10,9 +10,21 @@ from pathlib import Path
 from ..errors import TaggingError
 from .base import OK, Run, command
 from .plugins import PLUGINS
+from .terminal import show
 
 PACKAGES = (
-    *("numpy", "torch", "torchaudio", "safetensors", "soundfile", "soxr", "accelerate", "librosa", "scikit-learn"),
+    *(
+        "numpy",
+        "torch",
+        "torchaudio",
+        "safetensors",
+        "av",
+        "soundfile",
+        "soxr",
+        "accelerate",
+        "librosa",
+        "scikit-learn",
+    ),
     *("music21", "symusic", "verovio", "numba", "tinysoundfont", "jupyter-book"),
 )
 
@@ -25,7 +37,7 @@ def info(parser: argparse.ArgumentParser) -> Run:
 
 def _info(options: argparse.Namespace) -> int:
     for name, value in describe_installation().items():
-        print(f"{name:<13} {value}")
+        show(f"{name:<13} {value}")
     return OK
 
 

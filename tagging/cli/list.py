@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import shutil
+import json
+import os
 import sys
 
 from ..utils.registry import Registry
 from .base import OK, Run, command
+from .terminal import show
 
 
 @command(
     "list",
-    help="all names: taggers, front-ends, back-ends, heads, losses, corpora, baselines",
+    help="all names: taggers, front-ends, back-ends, heads, losses, corpora, baselines, settings",
     description="All names that commands and functions take, with their aliases, and one line about each.",
 )
 def list_names(parser: argparse.ArgumentParser) -> Run:
@@ -22,14 +24,22 @@ def list_names(parser: argparse.ArgumentParser) -> Run:
 
 
 def _list(options: argparse.Namespace) -> int:
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    columns = _columns()
     for title, entries in all_names().items():
-        print(title)
+        show(title)
         width = max(map(len, entries))
         for name, about in entries.items():
             line = f"  {name:<{width}}  {about}".rstrip()
-            print(line if len(line) <= columns else f"{line[: columns - 4]} ...")
+            show(line if len(line) <= columns else f"{line[: columns - 4]} ...")
     return OK
+
+
+def _columns() -> int:
+    """The width of the terminal; no limit for a file or a pipe."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return sys.maxsize
 
 
 def all_names() -> dict[str, dict[str, str]]:
@@ -41,6 +51,7 @@ def all_names() -> dict[str, dict[str, str]]:
     from ..pretrained import list_pretrained, pretrained_card
     from ..training.baselines import BASELINES, WHOLE_TRACK_BASELINES
     from ..training.losses import LOSSES
+    from ..training.settings import Settings, flat
 
     cards = {name: pretrained_card(name) for name in list_pretrained()}
     return {
@@ -54,6 +65,9 @@ def all_names() -> dict[str, dict[str, str]]:
         "losses": _entries(LOSSES),
         "corpora": _entries(CORPORA),
         "baselines": _entries(WHOLE_TRACK_BASELINES) | _entries(BASELINES),
+        "settings of --set, with the values of the laptop edition": {
+            name: json.dumps(value) for name, value in flat(Settings()).items()
+        },
     }
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..training.settings import EDITIONS
-from .base import Run, command
+from .base import OK, Run, command
+from .terminal import show
 
 
 @command(
     "report",
     help="print a table of training runs",
-    description="Print a table of training runs with 95 % intervals and paired differences.",
+    description="Print tables of training runs: within the sources of songs, with 95 % intervals over songs and seeds, and "
+    "over all songs, with paired differences.",
 )
 def report(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging report``."""
@@ -27,6 +29,7 @@ def report(parser: argparse.ArgumentParser) -> Run:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from ..training import endpoint_table
     from ..training.records import read_training_records
     from ..training.results_table import text_table
 
@@ -37,5 +40,7 @@ def _report(options: argparse.Namespace) -> int:
                 f"{folder}: {'a file; give the folder of runs or records' if folder.exists() else 'no such folder'}"
                 "; `tagging train` makes runs in the folder runs"
             )
-    print(text_table(read_training_records(folders), options.edition))
-    return 0
+    records = read_training_records(folders)
+    tables = [endpoint_table.text(records, options.edition), text_table(records, options.edition)]
+    show(*"\n\n\n".join(filter(None, tables)).split("\n"))
+    return OK

@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, TaggingError
+from ..errors import TaggingError
 from ..tags import TrackTags
 from ..utils.files import atomic_write
-from .base import OK, SOME_FAILED, Run, command, positive_int
+from ..utils.text import printable, shortened
+from .base import OK, SOME_FAILED, Run, command, number, whole_number
+from .paths import check_output_file, check_sound_file, sound_files, tagger_path
+from .terminal import complain, show, show_json
 
 if TYPE_CHECKING:
-    import torch
-
     from ..models.tagger import Tagger
 
+PICTURES = (".png", ".svg", ".pdf")
 
-@command("tag", help="tag sound files", description="Tag sound files (wav, flac, ogg, opus, mp3, aiff).")
+
+@command(
+    "tag",
+    help="tag sound files",
+    description="Tag sound files: mp3, wav, flac, ogg, opus, aiff, m4a, wma, webm and most else that FFmpeg decodes.",
+)
 def tag(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging tag``."""
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a sound file; a bad one is reported and the others are tagged"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a sound file, or a pattern such as '*.mp3'; a bad one is reported and the others are tagged",
     )
     parser.add_argument(
         "--model",
         default="msd-musicnn",
-        help="a name of `tagging list`, or the path of a saved tagger (default: %(default)s)",
+        help="a name of `tagging list`, the path of a saved tagger, or the folder of a model of a run (default: %(default)s)",
     )
     parser.add_argument(
-        "--top", type=positive_int, default=5, metavar="N", help="how many tags to show (default: %(default)s)"
+        "--top", type=whole_number(), default=5, metavar="N", help="how many tags to show (default: %(default)s)"
     )
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object per file and line, with the scores of all tags"
+        "--json",
+        action="store_true",
+        help="one JSON object per file and line, with the scores of all tags; in ASCII, other characters as \\uXXXX",
     )
     parser.add_argument(
         "--taggram",
@@ -43,36 +54,63 @@ def tag(parser: argparse.ArgumentParser) -> Run:
         help="draw the tags over time; with several files, number and name of each are added",
     )
     parser.add_argument(
-        "--hop", type=float, metavar="SECONDS", help="from the start of one segment to the next (default: no overlap)"
+        "--hop",
+        type=number(0.01, 1e6),
+        metavar="SECONDS",
+        help="from the start of one segment to the next (default: no overlap)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole_number(high=1024),
+        default=1,
+        metavar="N",
+        help="on the CPU; more than one rarely ends sooner and burns the cores that others need; "
+        "to use them all, tag files in several processes (default: %(default)s)",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default: %(default)s)")
     return _tag
 
 
 def _tag(options: argparse.Namespace) -> int:
+    import torch
+
     from ..pretrained import load_tagger
 
-    tagger = load_tagger(options.model).to(_device(options.device))
+    files = sound_files(options.files)
+    target = check_output_file("--taggram", Path(options.taggram), PICTURES) if options.taggram else None
+    tagger = load_tagger(tagger_path(options.model), device=options.device)
+    torch.set_num_threads(options.threads)
     failed = 0
-    for number, path in enumerate(options.files, start=1):
-        picture = _picture(options.taggram, path, number, len(options.files)) if options.taggram else None
+    for position, path in enumerate(files, start=1):
         try:
             result = _tag_file(tagger, path, options.hop)
-            # printed before the picture is drawn: one that cannot be written must not lose the tags
-            print(_json(path, options.model, result) if options.json else _table(path, result, options.top), flush=True)
-            if picture:
-                _draw(result, path, picture)
-        except ConfigError:
-            raise  # a wrong option is wrong for every file
-        except (TaggingError, RuntimeError) as error:  # RuntimeError: PyTorch's, out of memory for example
+        except Exception as error:  # whatever a file does to a decoder, the files after it are tagged
             failed += 1
-            text = str(error) if isinstance(error, TaggingError) else f"{path}: {error}"
-            print(f"tagging: {text}", file=sys.stderr)
+            complain(problem := _explained(path, error))
             if options.json:
-                print(json.dumps({"file": path, "error": text}, ensure_ascii=False), flush=True)
+                show_json({"file": path, "error": problem})
+            continue
+        # printed before the picture is drawn: one that cannot be written must not lose the tags
+        if options.json:
+            present = {"present": result.present(tagger.thresholds)} if tagger.thresholds else {}
+            show_json({"file": path, "model": options.model, **result.to_dict(), **present})
+        else:
+            show(*_table(path, result, options.top, tagger.thresholds))
+        if target:
+            try:
+                _draw(result, path, _picture(target, path, position, len(files)))
+            except Exception as error:  # fonts and formats have more ways to fail than can be named
+                failed += 1
+                complain(_explained(f"{path}: the taggram cannot be drawn", error))
     if failed:
-        print(f"tagging: {failed} of {len(options.files)} files could not be tagged", file=sys.stderr)
+        complain(f"{failed} of {len(files)} files could not be tagged or drawn")
     return SOME_FAILED if failed else OK
+
+
+def _explained(subject: str, error: Exception) -> str:
+    """What went wrong with a file, in one line that names the file."""
+    message = str(error) if isinstance(error, TaggingError) else f"{type(error).__name__}: {error}"
+    return message if subject in message else f"{subject}: {message}"
 
 
 def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags:
@@ -81,9 +119,18 @@ def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags
 
     from ..audio.files import AudioFile
 
+    check_sound_file(path)
+    name = printable(shortened(Path(path).name, 30))
     with (
         AudioFile(path) as file,
-        tqdm(total=round(file.seconds), unit="s", desc=Path(path).name[:30], delay=1, leave=False, disable=None) as bar,
+        tqdm(
+            total=round(file.seconds or 0) or None,
+            unit="s",
+            desc=name,
+            delay=1,
+            leave=False,
+            disable=None,
+        ) as bar,
     ):
 
         def advance(seconds: float) -> None:
@@ -94,38 +141,22 @@ def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags
         return replace(result, notes=(*file.notes, *result.notes))
 
 
-def _json(path: str, model: str, result: TrackTags) -> str:
-    return json.dumps({"file": path, "model": model, **result.to_dict()}, ensure_ascii=False)
+def _table(path: str, result: TrackTags, top: int, thresholds: Mapping[str, float]) -> list[str]:
+    """The best tags with their scores; with yes or no where the tagger comes with thresholds."""
+    rows, present = result.top(top), set(result.present(thresholds))
+    width = max((len(printable(tag)) for tag, _ in rows), default=0)
+    lines = [path]
+    for tag, score in rows:
+        answer = ("yes" if tag in present else "no ") if tag in thresholds else "   "
+        answer = f"  {answer}" if thresholds else ""
+        lines.append(f"  {printable(tag):<{width}}  {score:4.2f}{answer}  {'#' * round(20 * score)}".rstrip())
+    return [*lines, *(f"  note: {note}" for note in result.notes)]
 
 
-def _table(path: str, result: TrackTags, top: int) -> str:
-    rows = result.top(top)
-    width = max((len(tag) for tag, _ in rows), default=0)
-    lines = [path, *(f"  {tag:<{width}}  {score:4.2f}  {'#' * round(20 * score)}".rstrip() for tag, score in rows)]
-    return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {name!r} cannot be used ({reason}); leave --device out for the CPU") from error
-    return device
-
-
-def _picture(target: str, path: str, number: int, count: int) -> Path:
-    """Where the taggram of a file goes. Raises ConfigError for a folder that is missing or a format that is not drawn."""
-    picture = Path(target)
-    if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--taggram {target}: the name must end in .png, .svg or .pdf")
-    if not picture.parent.is_dir():
-        raise ConfigError(f"--taggram {target}: no such folder {picture.parent}")
-    # numbered, because files of different folders may share a name
-    return picture.with_stem(f"{picture.stem}-{number:03d}-{Path(path).stem}") if count > 1 else picture
+def _picture(target: Path, path: str, position: int, count: int) -> Path:
+    """Where the taggram of a file goes: numbered, because files of different folders may share a name."""
+    name = Path(path).stem[:40]  # the longest name that a file system takes is 255 bytes, and some have been used
+    return target.with_stem(f"{target.stem}-{position:03d}-{name}") if count > 1 else target
 
 
 def _draw(result: TrackTags, path: str, picture: Path) -> None:
@@ -137,9 +168,11 @@ def _draw(result: TrackTags, path: str, picture: Path) -> None:
     from .. import plots
 
     plots.use_style()
-    figure = plots.taggram(result, title=Path(path).name)
+    before = set(plt.get_fignums())
     try:
+        figure = plots.taggram(result, title=Path(path).name)
         with atomic_write(picture) as part:
             figure.savefig(part, format=picture.suffix[1:].lower())
     finally:
-        plt.close(figure)
+        for opened in set(plt.get_fignums()) - before:
+            plt.close(opened)

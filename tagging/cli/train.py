@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..training.settings import EDITIONS
 from ..utils.files import atomic_write
 from ..utils.text import duration
-from .base import Run, command
+from .base import OK, Run, command, number, whole_number
+from .corpus import add_corpus_arguments, corpus_name, corpus_options_of
 from .evaluate import print_means, print_undefined
+from .paths import check_output_folder
+from .terminal import show
 
 if TYPE_CHECKING:
     from ..training.settings import Settings
@@ -24,15 +28,30 @@ if TYPE_CHECKING:
 )
 def train(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging train``."""
+    add_train_arguments(parser)
+    parser.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
+    parser.add_argument(
+        "--curves",
+        nargs="+",
+        default=[],
+        choices=("csv", "tensorboard"),
+        help="write learning curves into the folder of the run: curves.csv, files for TensorBoard",
+    )
+    return _train
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what all commands that train take: models, corpus, settings, where and how long."""
     parser.add_argument(
         "models",
         nargs="*",
         metavar="MODEL",
         help="FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline, see `tagging list` (default: those of --settings)",
     )
-    parser.add_argument("--edition", choices=("laptop", "poster"), default="laptop", help="(default: %(default)s)")
-    parser.add_argument("--clips", type=int, metavar="N", help="training clips (default: the edition's)")
-    parser.add_argument("--seed", type=int, metavar="N", help="(default: 0)")
+    add_corpus_arguments(parser, "sheet-music, or what the settings say; with --root: folder")
+    parser.add_argument("--edition", choices=sorted(EDITIONS), default="laptop", help="(default: %(default)s)")
+    parser.add_argument("--clips", type=whole_number(), metavar="N", help="training clips (default: the edition's)")
+    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), metavar="N", help="(default: 0)")
     parser.add_argument("--precision", choices=("no", "bf16"), help="of the arithmetic (default: the edition's)")
     parser.add_argument("--settings", metavar="FILE", help="a TOML file of settings that differ from the edition's")
     parser.add_argument(
@@ -40,23 +59,32 @@ def train(parser: argparse.ArgumentParser) -> Run:
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="further settings, e.g. optimization.learning_rate=0.004 model.frontend_options.mel.hop_length=256",
+        help="further settings, see `tagging list`; a run of a minute, to try things out: --clips 200 --set "
+        "optimization.num_training_segments=320 evaluation.num_validation_clips=100 evaluation.num_test_clips=100",
     )
     parser.add_argument("--output", metavar="FOLDER", help="where the run lives (default: runs/NAME)")
-    parser.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
-    parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command resumes")
+    parser.add_argument(
+        "--minutes",
+        type=number(0.01, 1e6),
+        metavar="N",
+        help="stop after so long; the same command resumes. The time is checked every runtime.log_interval steps, so a run "
+        "takes the time of so many steps, and of building its models, at least",
+    )
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return _train
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The settings a command line asks for: edition, then file, then arguments."""
-    from ..training.settings import edition, parse_overrides, read_settings
+    """The settings a command line asks for: edition, then what follows the data, then file, then arguments."""
+    from ..training.defaults import follow_data, names_in
+    from ..training.settings import edition, parse_overrides
+    from ..training.settings_files import read_settings, read_toml
 
     settings = edition(options.edition)
+    chosen = {text.partition("=")[0].strip() for text in options.set}
     if options.settings:
         settings = read_settings(options.settings, settings)
+        chosen |= names_in(read_toml(options.settings))
     elif not options.models:
         raise ConfigError("name at least one model, e.g. `tagging train spectrogram`, or a file with --settings")
     arguments = {
@@ -64,39 +92,48 @@ def settings_of(options: argparse.Namespace) -> Settings:
         "data.num_clips": options.clips,
         "seed": options.seed,
         "runtime.precision": options.precision,
+        "data.corpus": corpus_name(options),
     }
-    settings = settings.override({name: value for name, value in arguments.items() if value is not None})
-    return parse_overrides(options.set, settings)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    corpus_options = {f"data.corpus_options.{name}": value for name, value in corpus_options_of(options).items()}
+    settings = parse_overrides(options.set, settings.override(given | corpus_options))
+    return follow_data(settings, chosen | set(given))
 
 
 def _train(options: argparse.Namespace) -> int:
+    from ..training.curves import loggers
     from ..training.distributed import is_main_process
     from ..training.loop import train
     from ..training.records import model_folder
     from ..training.run_names import run_name
 
     settings = settings_of(options)
+    folder = Path(options.output or Path("runs") / run_name(settings, "+".join(settings.models)))
+    check_output_folder("--output", folder)
     if options.records:
-        _check_same_records(Path(options.records), settings)
-    name = run_name(settings, "+".join(settings.models).replace(":", "+"))
-    folder = Path(options.output or Path("runs") / name)
-    records = train(settings, folder, cpu_only=options.cpu, progress=not options.quiet, minutes=options.minutes)
+        _check_same_records(check_output_folder("--records", Path(options.records)), settings)
+    on_event = loggers(options.curves, folder) if options.curves else None
+    records = train(
+        settings, folder, cpu_only=options.cpu, progress=not options.quiet, on_event=on_event, minutes=options.minutes
+    )
     if not is_main_process():
-        return 0  # the main process prints and copies what all of them computed
+        return OK  # the main process copies and prints what all of them computed
+    for record in records if options.records else []:
+        target = Path(options.records) / f"{record['name']}.json"
+        with atomic_write(target) as part:
+            shutil.copyfile(model_folder(folder, record["model"]) / "record.json", part)
     for record in records:
         print_means(record["name"], record["test"]["means"])
         print_undefined(record)
         if "data_wait_ratio" in record:
             speed, waiting = record["segments_per_second"], record["data_wait_ratio"]
-            print(
+            show(
                 f"{record['num_training_segments']:,} training segments in {duration(record['seconds'])}, {speed:.0f} per second,"
                 f" {waiting:.1%} of the time waiting for data"
             )
-        if options.records:
-            target = Path(options.records) / f"{record['name']}.json"
-            with atomic_write(target) as part:
-                shutil.copyfile(model_folder(folder, record["model"]) / "record.json", part)
-    return 0
+        if (saved := model_folder(folder, record["model"]) / "tagger.safetensors").exists():
+            show(f"saved: {saved}")
+    return OK
 
 
 def _check_same_records(folder: Path, settings: Settings) -> None:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from ..audio.files import as_waveform
+from ..audio.waveform import as_waveform
 from ..errors import ConfigError, unknown_name
 from ..tags import Vocabulary
 from ..utils.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.utils.data import Dataset
 
 CORPORA = Registry("corpus")
 # Of a larger corpus the default version hashes so many tracks, evenly spaced.
@@ -146,7 +151,7 @@ class Corpus(Sequence[Track], abc.ABC):
             raise ConfigError(f"segments of {seconds:g} s: give a positive length")
         samples = round(seconds * self.sample_rate)
         audio = np.zeros(samples, np.int16)
-        sound = _as_int16(track.read(start, min(seconds, available)), track.id)[:samples]
+        sound = as_int16(track.read(start, min(seconds, available)), track.id)[:samples]
         audio[: len(sound)] = sound
         return Segment(audio, np.asarray(track.labels, np.float32), np.zeros(0, np.float32))
 
@@ -170,6 +175,25 @@ class Corpus(Sequence[Track], abc.ABC):
         float32 [batch, samples]. It may be a ``torch.nn.Module``. By default it scales the audio to [-1, 1].
         """
         return lambda audio, augmentation_params: audio.float() / 32768
+
+    def as_dataset(self, seconds: float, *, start: float | None = None) -> Dataset[tuple[Tensor, Tensor]]:
+        """The corpus as a ``torch.utils.data.Dataset``, for a ``DataLoader`` and a loop of your own.
+
+        Item ``i`` is one segment of track ``i``: its waveform, float32 [samples] in [-1, 1], and its labels, float32 [tags] in
+        [0, 1], nan where unknown; :func:`tagging.tag_loss` takes them as they are. A shorter track is padded with silence. One
+        that cannot be read is silence with unknown labels, and a warning.
+
+        Args:
+            seconds: length of a segment.
+            start: where segments begin, in seconds, or as late as the track allows; None draws a start at random each time, from
+                PyTorch's generator, so that ``torch.manual_seed`` repeats an epoch.
+
+        >>> loader = torch.utils.data.DataLoader(corpus.as_dataset(3.0), batch_size=16, shuffle=True)  # doctest: +SKIP
+        >>> waveforms, labels = next(iter(loader))   # [16, 48000] and [16, tags]  # doctest: +SKIP
+        """
+        from .torch_dataset import SegmentDataset
+
+        return SegmentDataset(self, seconds, start=start)
 
     def parts(self) -> dict[str, np.ndarray]:
         """Parts of the vocabulary that an evaluation reports on their own: name -> bool [tags]. By default none.
@@ -198,6 +222,13 @@ class Corpus(Sequence[Track], abc.ABC):
         """What a run record names besides the version. By default nothing."""
         return {}
 
+    def check_readable(self, max_unreadable: float) -> None:
+        """Raise CorpusError if more than this share of the tracks of all splits is known to be unreadable. By default none is."""
+
+    def remarks(self) -> list[str]:
+        """Lines that a run prints before it trains: what a user should know about these tracks. By default none."""
+        return []
+
     def summary(self) -> list[str]:
         """Lines for ``tagging corpus info``."""
         groups = len(np.unique(self.groups())) if len(self) else 0
@@ -221,7 +252,7 @@ class Corpus(Sequence[Track], abc.ABC):
         return split
 
 
-def _as_int16(audio: np.ndarray, name: str) -> np.ndarray:
+def as_int16(audio: np.ndarray, name: str) -> np.ndarray:
     """int16 [samples] of what ``Track.read`` returns."""
     if audio.dtype == np.int16:
         return audio
@@ -271,15 +302,23 @@ def list_corpora() -> list[str]:
     return CORPORA.names()
 
 
-def prepare_corpus(name: str, *, progress: bool = True) -> None:
+def prepare_corpus(name: str, *, progress: bool = True, **options: Any) -> None:
     """Download or build a corpus, and check it. Existing files are kept.
 
     Args:
         name: one of :func:`list_corpora`.
         progress: show a progress bar on standard error.
+        options: that the corpus takes; for published datasets ``root``, the folder they are downloaded to, and for example
+            ``subset``.
 
     Raises:
-        ConfigError: unknown corpus.
+        ConfigError: unknown corpus or option.
         CorpusError: the corpus cannot be prepared here; the message says what is missing.
+        DownloadError: no connection, no room, or a file that differs from the published one.
     """
-    CORPORA.get(name).prepare(progress=progress)
+    prepare = CORPORA.get(name).prepare
+    try:
+        inspect.signature(prepare).bind(progress=progress, **options)
+    except TypeError as error:
+        raise ConfigError(f"corpus {name!r} cannot be prepared with {', '.join(options)}: {error}") from error
+    prepare(progress=progress, **options)

@@ -139,7 +139,7 @@ class Resampling:
         if groups is None:
             self.num_groups, self.group_index = num_songs, np.arange(num_songs)
         else:
-            self.num_groups, self.group_index = _sorted_groups(groups, num_songs)
+            self.num_groups, self.group_index = sorted_groups(groups, num_songs)
 
     def _group_counts(self) -> Iterator[np.ndarray]:
         """How often each resample contains each group: one int [groups] per resample."""
@@ -194,12 +194,17 @@ class Resampling:
         return digest.hexdigest()[:12]
 
 
-def _sorted_groups(groups: np.ndarray, num_songs: int) -> tuple[int, np.ndarray]:
-    groups = np.asarray(groups)
+def sorted_groups(groups: np.ndarray, num_songs: int, name: str = "groups") -> tuple[int, np.ndarray]:
+    """How many groups there are, and int [songs]: each song's index among the sorted groups.
+
+    Raises:
+        ConfigError: groups that do not fit the songs, or contain NaN.
+    """
+    groups, one = np.asarray(groups), "stratum" if name == "strata" else name.removesuffix("s")
     if groups.shape != (num_songs,):
-        raise ConfigError(f"groups of shape {groups.shape}: give one group for each of the {num_songs} songs")
+        raise ConfigError(f"{name} of shape {groups.shape}: give one {one} for each of the {num_songs} songs")
     if groups.dtype.kind == "f" and np.isnan(groups).any():
-        raise ConfigError("groups contain NaN: give every song a group, a unique one if it belongs to no other")
+        raise ConfigError(f"{name} contain NaN: give every song a {one}, a unique one if it belongs to no other")
     if groups.dtype.kind == "O":  # a column of names as some readers return it
         groups = groups.astype(str)
     names, group_index = np.unique(groups, return_inverse=True)

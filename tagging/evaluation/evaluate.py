@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from ..tags import CLASSIFICATION, REGRESSION, Tag, Vocabulary
 from ..utils.legacy import current_evaluation, legacy_kind
 from .bootstrap import Interval, Resampling, interval, interval_of
 from .metrics import METRICS, Ranking, mean_squares, squared_errors
-from .validation import check_arrays
+from .stratified import COLLECTION, StratifiedRanking, mask_unannotated, stratum_index
+from .validation import check_arrays, check_parts
 
 if TYPE_CHECKING:
     import pandas
@@ -32,6 +33,7 @@ class TagResult:
         known: songs whose label is known.
         positives: songs with the tag; 0 for a regression tag.
         positive_groups: groups with a positive song; with one or two of them the interval is not reliable.
+        num_strata: sources in which it was ranked; None if it was ranked over all songs.
         roc_auc, pr_auc: of a classification tag; None if it has one class only.
         sqrt_mse: root mean squared error of a regression tag; None if no label is known.
 
@@ -44,6 +46,7 @@ class TagResult:
     known: int
     positives: int
     positive_groups: int
+    num_strata: int | None = None
     roc_auc: Interval | None = None
     pr_auc: Interval | None = None
     sqrt_mse: Interval | None = None
@@ -57,7 +60,7 @@ class Evaluation:
         tags: one result per tag, in the order of the vocabulary.
         means: metric -> mean over the tags that have it: ``"roc_auc"`` and ``"pr_auc"`` over classification tags,
             ``"sqrt_mse"`` over regression tags (the root of the mean of their squared errors).
-        parts: the same means for parts of the vocabulary; ``"all"`` is the whole of it.
+        parts: the same means for parts of the vocabulary; ``"all"`` is the whole of it, within strata without ``"collection"``.
         undefined: names of the tags with one class only, or without a known label; they are in no mean.
         resampled: metric -> float64 [resamples], the mean over all tags on each resample. A tag that has one class only in
             a resample is left out of that resample's mean, for every model.
@@ -95,9 +98,13 @@ class Evaluation:
             rows.append(row)
         return pandas.DataFrame(rows, index=pandas.Index([tag.name for tag in self.tags], name="tag"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for a run record; two of them are enough for a paired :func:`difference`."""
-        return {
+    def to_dict(self, *, resampled_parts: bool = False) -> dict[str, Any]:
+        """Plain data for a run record; two of them are enough for a paired :func:`difference`.
+
+        Args:
+            resampled_parts: with the resamples of each part's ranking metrics, for differences and means over seeds of parts.
+        """
+        data = {
             "num_songs": self.num_songs,
             "num_groups": self.num_groups,
             "fingerprint": self.fingerprint,
@@ -107,11 +114,19 @@ class Evaluation:
             "tags": [
                 {name: value for name, value in _plain(vars(tag)).items() if value is not None} for tag in self.tags
             ],
-            "resampled": {
-                metric: [None if math.isnan(mean) else round(mean, DECIMALS) for mean in means.tolist()]
-                for metric, means in self.resampled.items()
-            },
+            "resampled": {metric: _rounded(means) for metric, means in self.resampled.items()},
         }
+        if resampled_parts:
+            data["resampled_parts"] = {
+                part: {
+                    metric: _rounded(mean.resampled)
+                    for metric, mean in means.items()
+                    if METRICS[metric].kind == CLASSIFICATION and mean.resampled is not None
+                }
+                for part, means in self.parts.items()
+                if part != "all"
+            }
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
@@ -122,12 +137,16 @@ class Evaluation:
         """
         try:
             data = current_evaluation(data)
+            resampled = {
+                part: {metric: np.array(means, np.float64) for metric, means in series.items()}
+                for part, series in {"all": data["resampled"], **data.get("resampled_parts", {})}.items()
+            }
             return cls(
                 tags=[TagResult(**_intervals(tag)) for tag in data["tags"]],
-                means=_intervals(data["means"]),
-                parts={part: _intervals(means) for part, means in data["parts"].items()},
+                means=_intervals(data["means"], resampled["all"]),
+                parts={part: _intervals(means, resampled.get(part)) for part, means in data["parts"].items()},
                 undefined=list(data["undefined"]),
-                resampled={metric: np.array(means, np.float64) for metric, means in data["resampled"].items()},
+                resampled=resampled["all"],
                 fingerprint=data["fingerprint"],
                 num_songs=data["num_songs"],
                 num_groups=data["num_groups"],
@@ -142,46 +161,16 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.to_dict() if isinstance(value, Interval) else value for name, value in fields.items()}
 
 
-def _intervals(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: Interval.from_dict(value) if name in METRICS else value for name, value in fields.items()}
+def _rounded(means: np.ndarray) -> list[float | None]:
+    return [None if math.isnan(mean) else round(mean, DECIMALS) for mean in means.tolist()]
 
 
-def song_scores(segment_scores: np.ndarray, songs: np.ndarray, num_songs: int | None = None) -> np.ndarray:
-    """Song-level scores: the mean over the segments of each song.
-
-    Args:
-        segment_scores: float [segments, tags].
-        songs: int [segments], the index of each segment's song, from 0, in any order.
-        num_songs: number of songs; by default the highest index plus 1.
-
-    Returns:
-        float32 [songs, tags].
-
-    Raises:
-        ConfigError: shapes that differ, an index outside the songs, a song without a segment.
-
-    Source: Pons et al. 2018, section 3. Book: ``book/glossary``.
-    """
-    segment_scores, songs = np.asarray(segment_scores), np.asarray(songs)
-    if segment_scores.ndim != 2 or songs.shape != segment_scores.shape[:1] or not len(songs):
-        raise ConfigError(
-            f"segment_scores {segment_scores.shape} and songs {songs.shape}: expected [segments, tags] and [segments], "
-            "at least one segment"
-        )
-    if songs.dtype.kind not in "iu" or songs.min() < 0 or (num_songs is not None and songs.max() >= num_songs):
-        raise ConfigError(
-            f"songs ({songs.dtype}) from {songs.min()} to {songs.max()}: expected whole numbers from 0 to "
-            f"{'the number of songs' if num_songs is None else num_songs} - 1"
-        )
-    segments = np.bincount(songs, minlength=num_songs or 0)
-    if not segments.all():
-        raise ConfigError(
-            f"{(segments == 0).sum()} songs without a segment, the first is number {segments.argmin()}; leave them out"
-        )
-    means = np.empty((len(segments), segment_scores.shape[1]), np.float32)
-    for tag, scores in enumerate(segment_scores.T):
-        means[:, tag] = np.bincount(songs, weights=scores, minlength=len(segments)) / segments
-    return means
+def _intervals(fields: Mapping[str, Any], resampled: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
+    series = resampled or {}
+    return {
+        name: replace(Interval.from_dict(value), resampled=series.get(name)) if name in METRICS else value
+        for name, value in fields.items()
+    }
 
 
 def evaluate(
@@ -191,6 +180,8 @@ def evaluate(
     *,
     groups: np.ndarray | None = None,
     parts: Mapping[str, np.ndarray] | None = None,
+    strata: np.ndarray | None = None,
+    annotated: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
@@ -204,28 +195,40 @@ def evaluate(
 
     Args:
         labels: float [songs, tags]: 0 or 1 for classification tags, [0, 1] for regression tags, nan where unknown.
-        scores: float [songs, tags], finite, per song and not per segment (see :func:`song_scores`).
+        scores: float [songs, tags], finite, per song and not per segment (see :func:`.segments.song_scores`).
         vocabulary: the tags; a list of names stands for classification tags.
         groups: int or str [songs], what is resampled together, such as tune families or artists, since songs of one group
             are not independent evidence; by default each song is its own group.
         parts: name -> bool [tags]: parts of the vocabulary to give means for. A part without tags is left out.
+        strata: [songs], sources such as collections: tags are ranked within them, see :class:`.stratified.StratifiedRanking`.
+            Tags of the part ``"collection"``, which the source decides, are ranked over all songs and are in no other mean.
+        annotated: bool [songs, tags], whether the source of a song annotates a tag; where not, its label counts as unknown.
         resamples: number of bootstrap resamples.
         seed: of the resamples; models evaluated with equal seeds on the same songs can be compared by :func:`difference`.
 
     Raises:
-        ConfigError: shapes that differ, no songs, scores that are not finite, labels outside their range, groups or parts
-            that do not fit, fewer than one resample.
+        ConfigError: shapes that differ, no songs, scores that are not finite, labels outside their range, groups, parts,
+            strata or annotated that do not fit, fewer than one resample.
 
     Source: Pons et al. 2018, section 4, for the metrics; they give no intervals. Book: ``book/glossary``.
     """
     vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary(vocabulary)
     labels, scores = check_arrays(labels, scores, vocabulary)
-    masks = _masks(parts or {}, len(vocabulary))
+    labels = mask_unannotated(labels, annotated)
+    masks = check_parts(parts or {}, len(vocabulary))
     resampling = Resampling(len(labels), groups, resamples=resamples, seed=seed)
     regression = np.flatnonzero(vocabulary.regression)
-    rankings = {
+    rankings: dict[int, Ranking | StratifiedRanking] = {
         tag: Ranking(labels[:, tag], scores[:, tag]) for tag in np.flatnonzero(vocabulary.classification).tolist()
     }
+    stratified: list[bytes] = []  # what makes this another measurement, for its fingerprint
+    if strata is not None:
+        index, over_all = stratum_index(strata, len(labels)), masks.get(COLLECTION, ~masks["all"])
+        for tag in set(rankings) - set(np.flatnonzero(over_all).tolist()):
+            rankings[tag] = StratifiedRanking(labels[:, tag], scores[:, tag], index, resampling.group_index)
+        within = {name: part & ~over_all if name != COLLECTION else part for name, part in masks.items()}
+        masks = {name: part for name, part in within.items() if name == "all" or part.any()}
+        stratified = [index.astype("<i8").tobytes(), over_all.tobytes()]
     squares, known = squared_errors(labels[:, regression], scores[:, regression])
     # row 0: the songs themselves; sqrt_mse holds squared errors until their roots are taken
     values = {metric: np.full((1 + resamples, len(vocabulary)), np.nan) for metric in METRICS}
@@ -242,9 +245,13 @@ def evaluate(
     values["sqrt_mse"] = np.sqrt(values["sqrt_mse"])
     results = [
         _tag_result(
-            tag, labels[:, index], resampling.group_index, {name: table[:, index] for name, table in values.items()}
+            tag,
+            labels[:, number],
+            resampling.group_index,
+            {name: table[:, number] for name, table in values.items()},
+            getattr(rankings.get(number), "num_strata", None),
         )
-        for index, tag in enumerate(vocabulary)
+        for number, tag in enumerate(vocabulary)
     ]
     return Evaluation(
         tags=results,
@@ -256,24 +263,11 @@ def evaluate(
             np.where(np.isnan(labels), -1, labels).astype("<f4").tobytes(),
             # kinds by their first names, so that new evaluations can be compared with records that exist
             repr([(tag.name, legacy_kind(tag.kind), tag.source) for tag in vocabulary]).encode(),
+            *stratified,
         ),
         num_songs=len(labels),
         num_groups=resampling.num_groups,
     )
-
-
-def _masks(parts: Mapping[str, np.ndarray], num_tags: int) -> dict[str, np.ndarray]:
-    """The parts of the vocabulary that have tags, the whole of it first."""
-    masks = {"all": np.ones(num_tags, bool)}
-    for name, part in parts.items():
-        mask = np.asarray(part)
-        if name == "all" or mask.dtype != bool or mask.shape != (num_tags,):
-            raise ConfigError(
-                f"part {name!r}, {mask.dtype} {mask.shape}: give a bool mask of the {num_tags} tags, not named 'all'"
-            )
-        if mask.any():
-            masks[name] = mask
-    return masks
 
 
 def _means(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
@@ -290,7 +284,9 @@ def _means(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndar
     return means
 
 
-def _tag_result(tag: Tag, labels: np.ndarray, group_index: np.ndarray, series: dict[str, np.ndarray]) -> TagResult:
+def _tag_result(
+    tag: Tag, labels: np.ndarray, group_index: np.ndarray, series: dict[str, np.ndarray], num_strata: int | None
+) -> TagResult:
     positive = labels == 1 if tag.kind == CLASSIFICATION else np.zeros(len(labels), bool)
     defined = {metric: values for metric, values in series.items() if not math.isnan(values[0])}
     return TagResult(
@@ -300,6 +296,7 @@ def _tag_result(tag: Tag, labels: np.ndarray, group_index: np.ndarray, series: d
         known=int((~np.isnan(labels)).sum()),
         positives=int(positive.sum()),
         positive_groups=len(np.unique(group_index[positive])),
+        num_strata=num_strata,
         **{metric: interval_of(values, METRICS[metric].limits) for metric, values in defined.items()},
     )
 

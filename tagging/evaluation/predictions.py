@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import numpy as np
 
 from ..errors import ConfigError, TaggingError
 from ..tags import Vocabulary
-from ..utils.files import atomic_write
+from ..utils.arrays import read_arrays, write_arrays
+from ..utils.files import DamagedError
 
-_OPTIONAL = ("labels", "train_positives", "groups", "tracks")
+_OPTIONAL = ("labels", "train_positives", "groups", "tracks", "strata", "annotated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Predictions:
         train_positives: int [tags], training clips with each tag, estimated from a sample in large corpora; None if unknown.
         groups: [songs], what is resampled together; None if each song is its own group.
         tracks: int [songs], indices of the songs in the split; None if they are not from a corpus.
+        strata: str [songs], the source of each song; None if there is one, or if it is not known.
+        annotated: bool [songs, tags], whether the source of a song annotates a tag; None if all do, or if it is not known.
 
     Book: ``book/results``.
     """
@@ -38,6 +40,8 @@ class Predictions:
     train_positives: np.ndarray | None = None
     groups: np.ndarray | None = None
     tracks: np.ndarray | None = None
+    strata: np.ndarray | None = None
+    annotated: np.ndarray | None = None
 
     def __repr__(self) -> str:
         labelled = "" if self.labels is None else ", labelled"
@@ -72,19 +76,25 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         TaggingError: a file that is damaged, or lacks scores or vocabulary.
     """
+    arrays: dict[str, Any] = {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays: dict[str, Any] = {
-                name: stored[name] for name in ("scores", "vocabulary", *_OPTIONAL) if name in stored
-            }
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TaggingError(f"{path}: damaged ({error}); train or install it again") from error
+        arrays |= read_arrays(path)
+    except DamagedError as error:
+        raise TaggingError(f"{error}; train or install it again") from error
     if missing := {"scores", "vocabulary"} - set(arrays):
         raise TaggingError(f"{path}: {' and '.join(sorted(missing))} missing")
     try:
         vocabulary = Vocabulary.from_list(json.loads(str(arrays.pop("vocabulary"))))
-    except (ValueError, TypeError, AttributeError, ConfigError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, ConfigError) as error:
         raise TaggingError(f"{path}: invalid vocabulary ({error})") from error
+    songs, tags = arrays["scores"].shape[:1], (len(vocabulary),)
+    shapes = {"scores": songs + tags, "labels": songs + tags, "train_positives": tags, "groups": songs, "tracks": songs}
+    shapes |= {"strata": songs, "annotated": songs + tags}
+    for name, array in arrays.items():
+        # an unknown name: in files of earlier versions one changed bit would hide the array of an optional one
+        is_number = array.dtype.kind in "fiub" or name in ("groups", "strata")
+        if array.shape != shapes.get(name) or not is_number:
+            raise TaggingError(f"{path}: damaged ({name}: {array.dtype} {array.shape}); train or install it again")
     for name in {"scores", "labels"} & set(arrays):
         arrays[name] = arrays[name].astype(np.float64)
     return Predictions(vocabulary=vocabulary, **arrays)
@@ -103,6 +113,4 @@ def write_predictions(path: Path, predictions: Predictions, precision: type[np.f
     for name in _OPTIONAL:
         if (array := getattr(predictions, name)) is not None:
             arrays[name] = array.astype(precision) if name == "labels" else array
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    write_arrays(path, arrays)

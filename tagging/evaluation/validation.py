@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..errors import ConfigError
@@ -76,6 +78,24 @@ def check_binary(labels: np.ndarray, vocabulary: Vocabulary | None = None) -> No
             f"labels of classification tags must be 0, 1 or nan: {bad.sum()} are not, the first "
             f"{_first(bad, labels, vocabulary)}"
         )
+
+
+def check_parts(parts: Mapping[str, np.ndarray], num_tags: int) -> dict[str, np.ndarray]:
+    """The parts of the vocabulary that have tags, as masks bool [tags]; ``"all"``, the whole of it, first.
+
+    Raises:
+        ConfigError: a part that is not such a mask, or is called ``"all"``.
+    """
+    masks = {"all": np.ones(num_tags, bool)}
+    for name, part in parts.items():
+        mask = np.asarray(part)
+        if name == "all" or mask.dtype != bool or mask.shape != (num_tags,):
+            raise ConfigError(
+                f"part {name!r}, {mask.dtype} {mask.shape}: give a bool mask of the {num_tags} tags, not named 'all'"
+            )
+        if mask.any():
+            masks[name] = mask
+    return masks
 
 
 def _floating(name: str, values: np.ndarray) -> np.ndarray:

@@ -6,22 +6,25 @@ Book: ``book/putting_together``.
 from __future__ import annotations
 
 import contextlib
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from types import MethodType
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from ..utils import forking  # noqa: F401  (a forked process keeps to one thread)
 from ..utils.registry import Registry
 
 FRONTENDS = Registry("front-end")
 BACKENDS = Registry("back-end")
 HEADS = Registry("head")
-MODE_LOCK = threading.Lock()  # held while a model enters or leaves evaluation mode
+MAX_LAYERS = 100  # stacked in one back-end
+M = TypeVar("M", bound=nn.Module)
+N = TypeVar("N", bound="TaggerNetwork")
 
 
 class ReceptiveField(NamedTuple):
@@ -57,6 +60,25 @@ def check_width(width: float) -> None:
         raise ConfigError(f"width {width}: give a positive factor for filters and units, e.g. 0.25 or 1")
 
 
+def check_waveform(waveform: object) -> None:
+    """Raise ConfigError unless a batch of waveforms is a tensor of floats [batch, samples]. Values are not looked at."""
+    if not isinstance(waveform, Tensor):
+        raise ConfigError(f"a waveform of type {type(waveform).__name__}: give a tensor, e.g. torch.from_numpy(array)")
+    if waveform.ndim != 2:
+        raise ConfigError(f"a waveform of shape {tuple(waveform.shape)}: expected [batch, samples]")
+    if not waveform.is_floating_point():
+        raise ConfigError(
+            f"a waveform of type {waveform.dtype}: expected floats in [-1, 1]; divide integers by their range, "
+            "e.g. 16-bit samples by 32768"
+        )
+
+
+def in_type_of_weights(x: Tensor, module: nn.Module) -> Tensor:
+    """``x`` in the floating type of a module's weights; nothing happens to float32 in a module as it was built."""
+    weights = next((weight for weight in module.parameters() if weight.is_floating_point()), None)
+    return x if weights is None else x.to(weights.dtype)
+
+
 class Frontend(nn.Module, ABC):
     """Base class of front-ends: waveform float32 [batch, samples] -> feature map [batch, channels, frames].
 
@@ -68,6 +90,7 @@ class Frontend(nn.Module, ABC):
         out_channels: channels of the feature map.
         min_samples: the shortest waveform that gives one frame.
         song_padding: zeros added at each end of a *song* before it is cut into segments, in samples.
+        takes_float32: the waveform stays float32 where the weights have another type; the front-end converts by itself.
     """
 
     registered_name: str
@@ -75,6 +98,7 @@ class Frontend(nn.Module, ABC):
     out_channels: int
     min_samples: int = 1
     song_padding: int = 0
+    takes_float32: bool = False
 
     @abstractmethod
     def num_frames(self, samples: int) -> int:
@@ -92,9 +116,8 @@ class Frontend(nn.Module, ABC):
         return {}
 
     def check_samples(self, waveform: Tensor) -> None:
-        """Raise ConfigError unless the waveform is [batch, samples] and long enough."""
-        if waveform.ndim != 2:
-            raise ConfigError(f"a waveform of shape {tuple(waveform.shape)}: expected [batch, samples]")
+        """Raise ConfigError unless the waveform is [batch, samples], of floats, and long enough."""
+        check_waveform(waveform)
         if waveform.shape[-1] < self.min_samples:
             raise ConfigError(
                 f"a waveform of {waveform.shape[-1]} samples is too short: this front-end needs {self.min_samples} "
@@ -161,6 +184,31 @@ def modes_restored(*models: nn.Module) -> Iterator[None]:
             module.training = True
 
 
+def evaluation_view(module: M) -> M:
+    """A module in evaluation mode with the weights, statistics and hooks of another, which is left as it is.
+
+    Switching a shared model to evaluation mode and back would switch it for every thread that uses it. The view is made of
+    shallow copies of all modules, as PyTorch makes replicas of a model for several GPUs, and is used once. What is computed in
+    it sees every change of the weights; hooks added to it are its own.
+    """
+    views: dict[nn.Module, nn.Module] = {}  # a module that is used in two places stays one
+
+    def view_of(module: nn.Module) -> nn.Module:
+        if module not in views:
+            views[module] = view = module.__new__(type(module))
+            values = view.__dict__
+            values.update(module.__dict__, training=False, _compiled_call_impl=None)
+            for name in ("_forward_hooks", "_forward_pre_hooks"):
+                values[name] = values[name].copy()
+            forward = values.get("forward")  # of this instance, such as Accelerate's
+            if isinstance(forward, MethodType) and forward.__self__ is module:
+                values["forward"] = MethodType(forward.__func__, view)
+            values["_modules"] = {name: child and view_of(child) for name, child in module._modules.items()}
+        return views[module]
+
+    return view_of(module)  # type: ignore[return-value]
+
+
 class TaggerNetwork(nn.Module):
     """Front-end, back-end and head in sequence: the network of a plain and of a fused tagger.
 
@@ -175,24 +223,24 @@ class TaggerNetwork(nn.Module):
     def __init__(self, frontend: Frontend, backend: Backend, head: Head) -> None:
         super().__init__()
         self.frontend, self.backend, self.head = frontend, backend, head
-        self._num_evaluating = 0  # threads inside of evaluating()
-        self._was_training: list[nn.Module] = []
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Compute the logits of a batch of segments.
 
         Args:
-            waveform: float32 [batch, samples] at the tagger's sample rate, nominally in [-1, 1]. Back-ends of variable
+            waveform: float [batch, samples] at the tagger's sample rate, nominally in [-1, 1]. Back-ends of variable
                 length take any number of samples, the others only that of the segments they were built for.
 
         Returns:
-            float32 [batch, tags]; their sigmoid is the score of a tag, in [0, 1].
+            float32 [batch, tags], or of the type of the weights; their sigmoid is the score of a tag, in [0, 1].
 
         Raises:
-            ConfigError: a wrong shape or length, or a single waveform in training mode.
+            ConfigError: no floats, a wrong shape or length, or a single waveform in training mode.
         """
+        check_waveform(waveform)
         self._check_batch(waveform)
-        x = self.frontend(waveform)  # [batch, channels, frames]
+        x = waveform if self.frontend.takes_float32 else in_type_of_weights(waveform, self)
+        x = self.frontend(x)  # [batch, channels, frames]
         x = self.backend(x)  # [batch, features]
         return self.head(x)  # [batch, tags]
 
@@ -208,27 +256,19 @@ class TaggerNetwork(nn.Module):
 
     def scores(self, segments: np.ndarray) -> np.ndarray:
         """Scores of a batch of segments: float32 [batch, samples] -> float32 [batch, tags] in [0, 1], without gradients."""
-        with self.evaluating():
-            return self(torch.from_numpy(segments).to(self.device)).float().sigmoid().cpu().numpy()
+        with self.inference() as network:
+            waveform = torch.as_tensor(np.asarray(segments), device=self.device)
+            return network(waveform).float().sigmoid().cpu().numpy()
 
     @contextlib.contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Context manager: evaluation mode without gradients; several threads may be inside at once."""
-        with MODE_LOCK:
-            if not self._num_evaluating:
-                # module by module: parts that were frozen during training come back frozen
-                self._was_training = [module for module in self.modules() if module.training]
-                self.eval()
-            self._num_evaluating += 1
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            with MODE_LOCK:
-                self._num_evaluating -= 1
-                if not self._num_evaluating:
-                    for module in self._was_training:
-                        module.training = True
+    def inference(self: N) -> Iterator[N]:
+        """Context manager: this network in evaluation mode, without gradients.
+
+        What it yields shares the weights with this network, whose own mode is left as it is: other threads may train it,
+        or compute scores, meanwhile.
+        """
+        with torch.inference_mode():
+            yield evaluation_view(self)
 
     @property
     def device(self) -> torch.device:
@@ -243,18 +283,16 @@ class TaggerNetwork(nn.Module):
 
 @contextlib.contextmanager
 def recorded(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
-    """Context manager: the outputs of named modules, filled in the order in which they are computed in this thread.
+    """Context manager: the outputs of named modules, filled in the order in which they are computed.
 
     Args:
-        modules: name -> module.
+        modules: name -> module, of a network that no other thread uses, such as that of :meth:`TaggerNetwork.inference`.
     """
-    caller = threading.get_ident()
     outputs: dict[str, Tensor] = {}
 
     def record(name: str):
         def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
-            if threading.get_ident() == caller:  # another thread may use the same model
-                outputs[name] = output
+            outputs[name] = output
 
         return hook
 

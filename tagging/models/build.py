@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import ConfigError
 from ..tags import Tag, Vocabulary
 from .backends import BACKENDS
+from .config import TaggerConfig
 from .frontends import FRONTENDS
 from .heads import HEADS
 from .inference import in_samples
-from .tagger import Tagger, TaggerConfig
+from .tagger import Tagger
 
 
 def build_tagger(
@@ -45,7 +47,7 @@ def build_tagger(
         segment_seconds: length of the segments that the model takes.
         hop_seconds: from the start of one segment of a song to the next; None is no overlap.
         width: factor on filters and units everywhere, e.g. 0.25.
-        sample_rate: Hz.
+        sample_rate: Hz, from 1 to 768 kHz.
         head: ``"linear"``, ``"per-tag"``, ``"per-group"`` or ``"exclusive"``, see :mod:`tagging.models.heads`.
         frontend_options, backend_options, head_options: further options of the parts, see their classes.
         dropout: before the dense layers of back-end and head; None is the paper's 0.5.
@@ -53,13 +55,14 @@ def build_tagger(
             thousand training steps before scores in evaluation mode mean anything; see :func:`tagging.renormalise`.
 
     Raises:
-        ConfigError: an unknown name or option, or segments too short for the front-end.
+        ConfigError: an unknown name or option, a value of another kind or out of range, or segments too short for the
+            front-end.
 
     Book: ``book/putting_together``.
     """
     vocabulary = tags if isinstance(tags, Vocabulary) else Vocabulary(tags)
     shared = {} if dropout is None else {"dropout": dropout}
-    config = TaggerConfig(
+    config = TaggerConfig.checked(
         frontend=FRONTENDS.resolve(frontend),
         backend=BACKENDS.resolve(backend),
         segment_samples=in_samples("segment_seconds", segment_seconds, sample_rate),
@@ -67,9 +70,16 @@ def build_tagger(
         sample_rate=sample_rate,
         width=width,
         head=HEADS.resolve(head),
-        frontend_options=dict(frontend_options or {}),
-        backend_options={**shared, **(backend_options or {})},
-        head_options={**shared, **(head_options or {})},
+        frontend_options=_options("frontend_options", frontend_options, {}),
+        backend_options=_options("backend_options", backend_options, shared),
+        head_options=_options("head_options", head_options, shared),
         norm_momentum=norm_momentum,
     )
     return Tagger(config, vocabulary)
+
+
+def _options(name: str, options: Mapping[str, Any] | None, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of one part after those that several parts share."""
+    if not isinstance(options, Mapping | None):
+        raise ConfigError(f"{name}={options!r}: give a mapping of names to values, e.g. {{'filters': 32}}")
+    return {**shared, **(options or {})}

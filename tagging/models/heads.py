@@ -13,6 +13,8 @@ from ..tags import CLASSIFICATION, REGRESSION, Vocabulary
 from .base import HEADS, Head
 from .layers import he_init
 
+MAX_GROUP = 1000  # tags of an exclusive group: the softmax of a group needs memory for its square
+
 
 def list_heads() -> list[str]:
     """Names that :func:`tagging.build_tagger` takes as ``head``.
@@ -76,6 +78,8 @@ class SoftmaxGroupHead(LinearHead):
     def __init__(self, in_features: int, vocabulary: Vocabulary, *, dropout: float = 0.5) -> None:
         super().__init__(in_features, vocabulary, dropout=dropout)
         self.groups = list(vocabulary.exclusive_groups.values())
+        if (largest := max(map(len, self.groups), default=0)) > MAX_GROUP:
+            raise ConfigError(f"an exclusive group of {largest:,} tags: its softmax takes at most {MAX_GROUP:,}")
 
     def forward(self, x: Tensor) -> Tensor:
         return exclusive_logits(super().forward(x), self.groups)  # [batch, tags]

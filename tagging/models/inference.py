@@ -7,16 +7,17 @@ Book: ``book/tag_a_song``.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..audio.files import AudioFile, as_waveform, resample
+from ..audio.files import AudioFile, AudioSource
+from ..audio.waveform import as_waveform, check_sample_rate, read_array, resample
 from ..errors import AudioError, ConfigError, TaggingError
 from ..tags import TrackTags, Vocabulary
 
@@ -46,6 +47,8 @@ def in_samples(name: str, seconds: float, sample_rate: int) -> int:
     Raises:
         ConfigError: the duration or the rate is not a positive, finite number, or the duration rounds to no sample.
     """
+    if not isinstance(seconds, Real) or not isinstance(sample_rate, Real):
+        raise ConfigError(f"{name}={seconds!r} at a sample rate of {sample_rate!r}: give numbers")
     if not 0 < seconds * sample_rate < float("inf"):
         raise ConfigError(
             f"{name}={seconds} at a sample rate of {sample_rate} Hz: both must be positive, finite numbers"
@@ -116,8 +119,8 @@ def taggram(
 
     Source: Pons et al. 2018, section 3 (song-level scores).
     """
-    if batch_size < 1:
-        raise ConfigError(f"a batch of {batch_size} segments: it must hold at least 1")
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise ConfigError(f"a batch of {batch_size} segments: it must hold at least 1, and a whole number of them")
     scores, padded = [], 0
     segments = cut_segments(blocks, length, hop_length, padding)
     while batch := list(islice(segments, batch_size)):
@@ -160,11 +163,17 @@ class SongTagger(ABC):
         """Length of a segment in seconds."""
         return self.segment_samples / self.sample_rate
 
-    def tag(self, path: str | os.PathLike[str], **options: Any) -> TrackTags:
+    def tag(self, source: AudioSource, **options: Any) -> TrackTags:
         """Tag a sound file, read in blocks: a song of any length needs the memory of a few seconds.
 
+        On a CPU, PyTorch by default computes with as many threads as there are cores. A segment is too little work for
+        them: they mostly wait for each other, and each that waits keeps a core busy. ``torch.set_num_threads(1)`` costs
+        less, the more so the busier the machine is, and scores are the same to the bit; the command ``tagging tag`` does
+        so. To use all cores, tag several songs at once, in processes (``benchmarks/tagging_speed.py --threads``).
+
         Args:
-            path: wav, flac, ogg, opus, mp3 or aiff.
+            source: the path of a file, or its content as bytes or an open binary file; see :func:`tagging.load_audio` for what
+                can be read.
             options: see :meth:`tag_blocks`.
 
         Raises:
@@ -172,7 +181,7 @@ class SongTagger(ABC):
 
         Book: ``book/tag_a_song``.
         """
-        with AudioFile(path) as file:
+        with AudioFile(source) as file:
             result = self.tag_blocks(file.blocks(self.sample_rate), **options)
             return replace(result, notes=(*file.notes, *result.notes))
 
@@ -182,14 +191,19 @@ class SongTagger(ABC):
         Args:
             waveform: one song: float in [-1, 1] or signed integers, [samples] or [channels, samples] with at most 8
                 channels, which are averaged.
-            sample_rate: of the waveform, Hz; it is resampled if the tagger was trained at another.
+            sample_rate: of the waveform, Hz, from 1 to 768 kHz; it is resampled if the tagger was trained at another.
             options: see :meth:`tag_blocks`.
 
         Raises:
             AudioError: a shape, type or value that is not a sound.
+            ConfigError: a sample rate out of range, and see :meth:`tag_blocks`.
         """
-        mono = as_waveform(waveform)
+        if not isinstance(sample_rate, Real):
+            raise ConfigError(f"a sample rate of {sample_rate!r} Hz: give a number, e.g. 16000")
+        check_sample_rate(float(sample_rate))  # before anything is computed
+        mono, notes = read_array(waveform)
         result = self.tag_blocks([resample(mono, sample_rate, self.sample_rate)], **options)
+        result = replace(result, notes=(*notes, *result.notes))
         channels = len(waveform) if np.ndim(waveform) == 2 else 1
         if channels > 2:
             note = f"the {channels} channels were averaged; if they are {channels} songs, tag them one by one"
@@ -207,12 +221,15 @@ class SongTagger(ABC):
         """Tag a stream of sound.
 
         Args:
-            blocks: float32 [samples] arrays at :attr:`sample_rate`, in order.
+            blocks: [samples] arrays at :attr:`sample_rate`, in order: floats in [-1, 1], or signed integers, which are
+                scaled by their range.
             hop_seconds: from the start of one segment to the next; None is the tagger's default, usually no overlap.
             batch_size: segments scored at once; it changes speed, not scores. None is 1 on a CPU and 32 on a GPU.
             progress: called after each block with its duration in seconds.
 
         Raises:
+            AudioError: no samples, or a block of a shape, type or value that is not a sound.
+            ConfigError: a hop or batch size that is not a positive number.
             TaggingError: the scores are not finite.
         """
         hop_samples = self.hop_samples
@@ -220,7 +237,9 @@ class SongTagger(ABC):
             hop_samples = in_samples("hop_seconds", hop_seconds, self.sample_rate)
 
         def reported() -> Iterator[np.ndarray]:
-            for block in blocks:
+            for number, array in enumerate(blocks, start=1):
+                # an empty block is no mistake, a song without samples is
+                block = as_waveform(array, f"block {number}") if np.size(array) else np.zeros(0, np.float32)
                 yield block
                 if progress:
                     progress(len(block) / self.sample_rate)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .base import modes_restored
+from .base import check_waveform, modes_restored
 
 
 def _norms(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -37,7 +37,8 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
         batches: float32 [batch, samples] each, of at least 2 training waveforms; some hundreds of waveforms in all suffice.
 
     Raises:
-        ConfigError: no batches, a batch of one waveform, or samples that are not finite. The statistics are then as before.
+        ConfigError: no batches, one that is no tensor of floats [batch, samples], a batch of one waveform, or samples that
+            are not finite. The statistics are then as before.
 
     Book: ``book/recipe``.
     """
@@ -52,6 +53,10 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
                 norm.momentum = None  # PyTorch's cumulative average
                 norm.train()
             for count, batch in enumerate(batches, start=1):
+                try:
+                    check_waveform(batch)
+                except ConfigError as error:
+                    raise ConfigError(f"batch {count}: {error}") from error
                 if len(batch) < 2:
                     raise ConfigError(f"batch {count} has {len(batch)} waveforms: batch normalisation needs at least 2")
                 if not batch.isfinite().all():

@@ -121,17 +121,16 @@ def summarise(network: TaggerNetwork, segment_samples: int, sample_rate: int) ->
 
         return hook
 
-    hooks = [network.get_submodule(name).register_forward_hook(record_shape(name)) for name in fields]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     try:
         # PyTorch's fused attention layers hide their multiplications from the counter; the plain ones do not
         torch.backends.mha.set_fastpath_enabled(False)
-        with network.evaluating(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            network(torch.zeros(1, segment_samples, device=network.device))
+        with network.inference() as view, sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            for name in fields:
+                view.get_submodule(name).register_forward_hook(record_shape(name))
+            view(torch.zeros(1, segment_samples, device=network.device))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
-        for hook in hooks:
-            hook.remove()
     counts = counter.get_flop_counts()
     root = type(network).__name__
 

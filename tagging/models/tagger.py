@@ -5,59 +5,31 @@ Book: ``book/putting_together``.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, TaggingError
 from ..tags import Vocabulary
 from ..utils.legacy import current_config, current_state
+from ..utils.registry import Registry
 from . import heads  # noqa: F401  (it registers the heads)
 from .backends import BACKENDS, build_backend
-from .base import FRONTENDS, HEADS, TaggerNetwork, recorded
+from .base import FRONTENDS, HEADS, TaggerNetwork, check_waveform, in_type_of_weights, recorded
+from .config import TaggerConfig
 from .frontends import build_frontend
 from .frontends.spectrogram import SpectrogramFrontend
 from .inference import SongTagger
+from .limits import AllocationLimit, check_maps, check_numbers, check_weights
 from .normalization import set_momentum
 from .serialization import read_tagger, write_tagger
 from .summary import Summary, summarise
-
-
-@dataclass(frozen=True)
-class TaggerConfig:
-    """Everything but the weights that rebuilds a tagger; see :func:`tagging.build_tagger` for the meaning of each."""
-
-    frontend: str
-    backend: str
-    segment_samples: int
-    hop_samples: int
-    sample_rate: int = 16000
-    width: float = 1.0
-    head: str = "linear"
-    frontend_options: Mapping[str, Any] = field(default_factory=dict)
-    backend_options: Mapping[str, Any] = field(default_factory=dict)
-    head_options: Mapping[str, Any] = field(default_factory=dict)
-    norm_momentum: float = 0.1
-
-    def __post_init__(self) -> None:
-        try:
-            json.dumps(asdict(self))
-        except TypeError as error:
-            raise ConfigError(
-                f"an option cannot be written to a file ({error}): give plain numbers, strings, lists, not NumPy's or PyTorch's"
-            ) from error
-        if self.segment_samples < 1 or self.hop_samples < 1:
-            raise ConfigError(
-                f"segments of {self.segment_samples} samples every {self.hop_samples}: both must be at least 1"
-            )
-        if not 0 < self.norm_momentum <= 1:
-            raise ConfigError(f"norm_momentum={self.norm_momentum}: it must be in (0, 1], e.g. 0.1")
 
 
 class Tagger(TaggerNetwork, SongTagger):
@@ -91,10 +63,17 @@ class Tagger(TaggerNetwork, SongTagger):
         super().__init__(
             frontend, backend, HEADS.build(config.head, backend.out_features, vocabulary, **config.head_options)
         )
+        if torch.get_default_dtype() != torch.float32:
+            self.float()  # a tagger and its file are the same whatever a program has made its default
         set_momentum(self, config.norm_momentum)
         self.config, self.vocabulary, self.card = config, vocabulary, dict(card or {})
         self.sample_rate, self.song_padding = config.sample_rate, frontend.song_padding
         self.segment_samples, self.hop_samples = config.segment_samples, config.hop_samples
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Tag -> the score from which on it counts as present, fitted on validation songs; empty if the card has none."""
+        return {str(tag): float(value) for tag, value in (self.card.get("thresholds") or {}).items()}
 
     def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """Compute logits from a given log-mel spectrogram, float32 [batch, bands, frames] -> [batch, tags].
@@ -115,14 +94,21 @@ class Tagger(TaggerNetwork, SongTagger):
             Name -> tensor, batch first: ``frontend`` [batch, channels, frames], ``penultimate`` [batch, features],
             ``logits`` [batch, tags], and the features that the classes of front-end and back-end list.
         """
-        modules = {**self.frontend.feature_modules(), **self.backend.feature_modules()}
-        sound = sound.to(self.device)
-        with self.evaluating(), recorded(modules) as outputs:
-            x = self._spectrogram_frontend().from_log_mel(sound) if log_mel else self.frontend(sound)
-            outputs["frontend"] = x
-            outputs["penultimate"] = x = self.backend(x)
-            outputs["logits"] = self.head(x)
+        with self.inference() as network:
+            modules = {**network.frontend.feature_modules(), **network.backend.feature_modules()}
+            with recorded(modules) as outputs:
+                outputs["frontend"] = x = network._feature_map(sound, log_mel)
+                outputs["penultimate"] = x = network.backend(x)
+                outputs["logits"] = network.head(x)
         return outputs
+
+    def _feature_map(self, sound: Tensor, log_mel: bool) -> Tensor:
+        """The front-end's output for waveforms or log-mel spectrograms, wherever and of whatever type the weights are."""
+        if log_mel:
+            return self._spectrogram_frontend().from_log_mel(sound.to(self.device))
+        check_waveform(sound)
+        sound = sound.to(self.device)
+        return self.frontend(sound if self.frontend.takes_float32 else in_type_of_weights(sound, self))
 
     def _spectrogram_frontend(self) -> SpectrogramFrontend:
         if not isinstance(self.frontend, SpectrogramFrontend):
@@ -152,6 +138,7 @@ class Tagger(TaggerNetwork, SongTagger):
                 0.005.
 
         Raises:
+            ConfigError: the card cannot be written as JSON, or read again.
             TaggingError: the file cannot be written, or a weight is too large for half precision.
         """
         description = {"config": asdict(self.config), "tags": self.vocabulary.to_list(), "card": self.card}
@@ -161,28 +148,54 @@ class Tagger(TaggerNetwork, SongTagger):
     def load(cls, path: str | os.PathLike[str]) -> Tagger:
         """Read a file that :meth:`save` wrote; it contains numbers and JSON, and nothing in it is executed.
 
+        The file may come from a stranger: kinds and ranges are checked, no more memory is taken than the weights in the file
+        call for, and weights must be finite numbers of the right shapes. A digest shows damage anywhere in the file.
+
         Raises:
             CheckpointError: no such file, another kind of file, a damaged one, one of a newer version, or one whose
                 front-end, back-end or head is not registered.
         """
         description, weights = read_tagger(path)
         try:
-            config = TaggerConfig(**current_config(description["config"]))
-            missing = list(_unregistered(config))
-            if not missing:
-                tagger = cls(config, Vocabulary.from_list(description["tags"]), description["card"])
-                tagger.load_state_dict(current_state(weights))
+            config = TaggerConfig.checked(**current_config(description.config))
+            if not (missing := list(_unregistered(config))):
+                vocabulary = Vocabulary.from_list(description.tags)
+                weights = current_state(weights)
+                with AllocationLimit(weights):
+                    tagger = cls(config, vocabulary, description.card)
+                check_weights(tagger, weights)
+                if _has_shipped_parts(config):  # those of others may need more than the meta device can do
+                    check_maps(tagger)
+                tagger.load_state_dict(weights)
+                check_numbers(tagger)
                 return tagger.eval()
-        # AttributeError: a list where a mapping should be; ValueError: a ConfigError, for example
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{path}: its description and its weights do not fit together ({error})") from error
+        # AttributeError, LookupError, TypeError, ...: what values of a wrong kind make of a part's constructor
+        except (
+            TaggingError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            ArithmeticError,
+            RuntimeError,
+        ) as error:
+            raise CheckpointError(f"{path}: damaged or not what it describes ({error})") from error
         raise CheckpointError(
             f"{path}: it needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not registered; "
             "import the module that defines it first, or name that module with --plugin"
         )
 
 
+def _parts(config: TaggerConfig) -> tuple[tuple[Registry, str], ...]:
+    return (FRONTENDS, config.frontend), (BACKENDS, config.backend), (HEADS, config.head)
+
+
 def _unregistered(config: TaggerConfig) -> Iterator[str]:
-    for registry, name in ((FRONTENDS, config.frontend), (BACKENDS, config.backend), (HEADS, config.head)):
+    for registry, name in _parts(config):
         if name not in registry:
             yield f"the {registry.kind} {name!r}"
+
+
+def _has_shipped_parts(config: TaggerConfig) -> bool:
+    package = __name__.partition(".")[0]
+    return all(registry.get(name).__module__.partition(".")[0] == package for registry, name in _parts(config))

@@ -5,10 +5,11 @@ Book: ``book/how_to_use``.
 
 from . import bias
 from .audio import log_mel, taggram, top_tags, waveform
+from .ranking import curves
 from .results import by_scale, differences, learning
 from .style import CYCLE, FAINT, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES, PAPER, SCORE_MAP, SOUND_MAP, use_style
 
 __all__ = [
     "CYCLE", "FAINT", "INK", "MODEL_COLOURS", "MODEL_MARKERS", "MODEL_NAMES", "PAPER", "SCORE_MAP", "SOUND_MAP", "bias",
-    "by_scale", "differences", "learning", "log_mel", "taggram", "top_tags", "use_style", "waveform",
+    "by_scale", "curves", "differences", "learning", "log_mel", "taggram", "top_tags", "use_style", "waveform",
 ]  # fmt: skip

@@ -9,7 +9,10 @@ from matplotlib.figure import Figure
 from ..audio.mel import MelSpec, mel_bank
 from ..errors import ConfigError
 from ..tags import TrackTags
-from .style import CYCLE, SCORE_MAP, SOUND_MAP, axes_for
+from .style import CYCLE, SCORE_MAP, SOUND_MAP, axes_for, drawable
+
+# The most characters of a title: the layout gives the middle of a longer one room that it takes from the picture.
+TITLE_LENGTH = 44
 
 
 def waveform(
@@ -108,9 +111,11 @@ def taggram(result: TrackTags, top: int = 10, *, title: str = "", ax: Axes | Non
     extent = (float(result.times[0]) + inset, float(result.times[-1]) + inset + step, len(names) - 0.5, -0.5)
     values = result.taggram[:, rows].T
     image = ax.imshow(values, aspect="auto", extent=extent, cmap=SCORE_MAP, vmin=0, vmax=1, interpolation="nearest")
-    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_yticks(range(len(names)), [drawable(name) for name in names], parse_math=False)
     ax.set(xlabel="time (s)")
-    ax.set_title(title, parse_math=False)  # often the name of a file, in which a dollar sign is a dollar sign
+    ax.set_title(
+        drawable(title, TITLE_LENGTH), parse_math=False
+    )  # often the name of a file, in which a dollar sign is a dollar sign
     figure.colorbar(image, ax=ax, label="score", pad=0.02)
     return figure
 
@@ -128,9 +133,9 @@ def top_tags(result: TrackTags, count: int = 10, *, title: str = "", ax: Axes | 
     figure, ax = axes_for(ax, 0.7 + 0.26 * len(names))
     bars = ax.barh(range(len(names)), scores, color=CYCLE[0], height=0.7)
     ax.bar_label(bars, fmt="%.2f", padding=3, fontsize="small")
-    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_yticks(range(len(names)), [drawable(name) for name in names], parse_math=False)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.08)
     ax.set(xlabel="score")
-    ax.set_title(title, parse_math=False)
+    ax.set_title(drawable(title, TITLE_LENGTH), parse_math=False)
     return figure

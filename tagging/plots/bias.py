@@ -11,13 +11,15 @@ from matplotlib.figure import Figure
 
 from ..errors import ConfigError
 from ..evaluation.bias import BiasReport
-from .style import CYCLE, FAINT, INK, figure_for
+from .style import CYCLE, FAINT, INK, drawable, figure_for
 
 T = TypeVar("T")
 
 MARKERS = ("o", "s", "D")
 # Diverging: white at no association.
 PHI_MAP = "RdBu_r"
+# The most characters of a tag beside an axis.
+TAG_LENGTH = 24
 
 
 def figures(report: BiasReport) -> dict[str, tuple[Figure, str]]:
@@ -101,12 +103,8 @@ def _tag_ticks(ax: Axes, names: Sequence[str], most: int) -> None:
     """Tag names below the x axis; with more than ``most`` only every second, third, ... one."""
     step = -(-len(names) // most)
     ticks = range(0, len(names), step)
-    labels = [_shortened(names[tick]) for tick in ticks]
+    labels = [drawable(names[tick], TAG_LENGTH) for tick in ticks]
     ax.set_xticks(ticks, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize="small", parse_math=False)
-
-
-def _shortened(name: str, length: int = 24) -> str:
-    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def accuracy_by_popularity(report: BiasReport) -> Figure:
@@ -179,7 +177,7 @@ def contradictions(report: BiasReport, count: int = 15) -> Figure:
         y = np.arange(len(worst)) + offset
         ax.hlines(y, [share.low for share in shares], [share.high for share in shares], color=colour, lw=1)
         ax.plot([share.value for share in shares], y, marker, ms=4, color=colour, label=label)
-    names = [f"{_shortened(report.tags[pair.first])} + {_shortened(report.tags[pair.second])}" for pair in worst]
+    names = [" + ".join(drawable(report.tags[tag], TAG_LENGTH) for tag in (pair.first, pair.second)) for pair in worst]
     ax.set_yticks(range(len(worst)), names, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlim(left=0)

@@ -5,6 +5,7 @@ A colour means the same model on every page.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import matplotlib as mpl
@@ -12,6 +13,9 @@ import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager, get_font
+
+from ..utils.text import printable, shortened
 
 WIDTH = 7.2  # of a figure, in inches
 # The colours of Okabe and Ito (2008), distinguishable with all common forms of colour blindness.
@@ -33,6 +37,13 @@ INK = "#26262B"
 FAINT = "#D5D1C8"
 
 
+# Fonts of other scripts, tried in this order where they are installed; matplotlib brings none.
+FALLBACK_FONTS = (
+    "Noto Sans CJK JP", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai",
+    "Noto Emoji", "Hiragino Sans", "Arial Unicode MS", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Segoe UI Symbol",
+)  # fmt: skip
+
+
 def use_style() -> None:
     """Set matplotlib's defaults to this style, for the current process. Book: ``book/how_to_use``."""
     mpl.rcParams.update(
@@ -43,6 +54,7 @@ def use_style() -> None:
             "figure.constrained_layout.use": True,
             "savefig.facecolor": PAPER,
             "font.size": 10.5,
+            "font.sans-serif": ["DejaVu Sans", *_installed(FALLBACK_FONTS)],
             "axes.titlesize": 11,
             "axes.titlelocation": "left",
             "axes.facecolor": PAPER,
@@ -61,6 +73,33 @@ def use_style() -> None:
             "image.cmap": SOUND_MAP,
         }
     )
+
+
+def drawable(text: str, length: int = 34) -> str:
+    r"""A name of others, such as a tag or a file, as text that can be drawn in the fonts of now.
+
+    Characters without a shape in them, and those that are no text (:func:`tagging.utils.text.printable`), are escaped.
+
+    >>> print(drawable("b\u00e9b\u00e9 \udcff"))  # a file name with a byte that is not UTF-8
+    bébé \xff
+    """
+    known = _shapes(tuple(mpl.rcParams["font.sans-serif"]))
+    characters = (
+        char if ord(char) in known else char.encode("unicode_escape").decode("ascii") for char in printable(text)
+    )
+    return shortened("".join(characters), length)
+
+
+@lru_cache(maxsize=8)
+def _shapes(families: tuple[str, ...]) -> frozenset[int]:
+    """The characters for which one of these families has a shape."""
+    paths = [fontManager.findfont(FontProperties(family=[family])) for family in _installed(families)]
+    return frozenset(char for path in paths for char in get_font(path).get_charmap())
+
+
+def _installed(families: tuple[str, ...]) -> list[str]:
+    available = {font.name for font in fontManager.ttflist}
+    return [family for family in families if family in available]
 
 
 def figure_for(columns: int = 1, height: float = 2.8) -> tuple[Figure, list[Axes]]:

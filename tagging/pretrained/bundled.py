@@ -5,11 +5,10 @@ Book: ``book/scales``.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
+from ..models.serialization import read_description
 
 _FOLDER = Path(__file__).parent / "weights"
 
@@ -30,11 +29,5 @@ def bundled_card(name: str) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(bundled_path(name), framework="numpy") as file:
-            description = json.loads((file.metadata() or {})["tagging"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{bundled_path(name)}: damaged ({error}); install the package again") from error
-    return {"name": name, **description["card"], "tags": [tag["name"] for tag in description["tags"]]}
+    description = read_description(bundled_path(name))
+    return {"name": name, **description.card, "tags": [tag["name"] for tag in description.tags]}

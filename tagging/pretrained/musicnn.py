@@ -6,9 +6,6 @@ The weights are in the ``musicnn`` 0.1.0 wheel, which pip fetches once; TensorFl
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-import tempfile
 import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,17 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..audio.mel import PRESETS
-from ..errors import CheckpointError, DownloadError
+from ..errors import CheckpointError
 from ..models.build import build_tagger
 from ..models.tagger import Tagger
-from ..utils.files import atomic_write, cache_dir, locked, sha256
+from ..utils.files import cache_dir, clear_remains, locked
 from ..utils.legacy import current_state
 from .tf_checkpoint import parse_checkpoint
 from .tf_names import load_tf_weights
-
-REQUIREMENT = "musicnn==0.1.0"
-WHEEL = "musicnn-0.1.0-py3-none-any.whl"
-WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
+from .wheel import WHEEL, fetched_wheel
 
 # The original cuts patches of 187 frames from the spectrogram of a whole song. A segment of 186 hops and one window contains
 # exactly the samples of those frames, so it gives the same numbers without padding.
@@ -99,8 +93,8 @@ def fingerprint(tagger: Tagger) -> str:
 def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
     """Load a pretrained tagger from the cache; at first use the weights of all four are fetched and converted.
 
-    A file in the cache with unexpected weights is never used but written again. When several processes call this at once,
-    one fetches and the others wait.
+    A file in the cache with unexpected weights is never used but written again. Where the cache has the tagger, nothing is
+    written. When several processes call this at once, one fetches and the others wait.
 
     Args:
         name: key of ``cards``.
@@ -111,10 +105,11 @@ def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
         TaggingError: the cache cannot be written.
     """
     folder = cache_dir("pretrained")
+    clear_remains(folder / WHEEL)
     if (tagger := _cached(folder, cards[name])) is None:
         with locked(folder / WHEEL):
             if (tagger := _cached(folder, cards[name])) is None:
-                _convert(_wheel(folder), folder, cards)
+                _convert(fetched_wheel(folder), folder, cards)
                 tagger = _cached(folder, cards[name])
     if tagger is None:
         raise CheckpointError(
@@ -133,9 +128,12 @@ def _public_card(card: dict[str, Any]) -> dict[str, Any]:
 
 def _cached(folder: Path, card: dict[str, Any]) -> Tagger | None:
     """The tagger, if the cache has exactly its weights; the description in the file is not used."""
+    path = _path(folder, card)
+    if not path.is_file():  # missing, or a pipe, whose reading would not end
+        return None
     tagger = build(card["architecture"], card["tags"])
     try:
-        tagger.load_state_dict(current_state(load_file(_path(folder, card))))
+        tagger.load_state_dict(current_state(load_file(path)))
     except (OSError, SafetensorError, RuntimeError):
         return None
     tagger.card = _public_card(card)
@@ -151,44 +149,3 @@ def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> Non
             tagger = load_tf_weights(build(card["architecture"], card["tags"]), variables, card["architecture"])
             tagger.card = _public_card(card)
             tagger.save(_path(folder, card))
-
-
-def _wheel(folder: Path) -> Path:
-    """Path of the published wheel: copied by hand, or fetched with pip, so that the user's index and proxy settings apply."""
-    wheel = folder / WHEEL
-    if not wheel.exists():
-        print(f"tagging: fetching the musicnn weights with pip (29 MB, once, to {folder})", file=sys.stderr)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--quiet",
-                "--dest",
-                scratch,
-                REQUIREMENT,
-            ]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
-            if result.returncode or not (Path(scratch) / WHEEL).exists():
-                raise DownloadError(_fetch_error(folder, result.stderr))
-            with atomic_write(wheel) as part:
-                part.write_bytes((Path(scratch) / WHEEL).read_bytes())
-    if (digest := sha256(wheel)) != WHEEL_SHA256:
-        wheel.unlink()
-        raise DownloadError(
-            f"{WHEEL} differs from the published file: its SHA-256 is {digest}, not {WHEEL_SHA256}. It was removed; "
-            "try again, and if it happens again check which package index your pip uses"
-        )
-    return wheel
-
-
-def _fetch_error(folder: Path, output: str) -> str:
-    last = (output.strip().splitlines() or ["no message from pip"])[-1]
-    return (
-        f"the musicnn weights could not be fetched with pip ({last}). "
-        f"Without network: run `pip download --no-deps {REQUIREMENT}` on a machine that has it, "
-        f"copy {WHEEL} to {folder}, and try again"
-    )

@@ -49,7 +49,7 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], progres
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(progress)
     path = folder / f"state-{step:08d}.safetensors"
-    for left_over in folder.glob(".state-*.part"):  # of a process that died while it wrote
+    for left_over in folder.glob(".state-*.part"):  # of an earlier version that died while it wrote
         left_over.unlink(missing_ok=True)
     with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata={"about": text, "digest": _digest(tensors, text)}))
@@ -85,6 +85,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: damaged (it is not a regular file)")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -92,7 +94,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if metadata["digest"] != _digest(tensors, metadata["about"]):
             raise CheckpointError(f"{path}: damaged (its contents differ from their checksum)")
         progress = json.loads(metadata["about"])
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged or half-written ({error})") from error
     return current_state(tensors), current_checkpoint(progress) if "history" in progress else progress
 

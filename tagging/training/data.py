@@ -12,7 +12,7 @@ from torch import nn
 
 from ..data import Batch, Corpus, open_corpus, random_starts, stream
 from ..errors import ConfigError
-from ..evaluation.evaluate import song_scores
+from ..evaluation.segments import song_scores
 from ..models.base import modes_restored
 from .distributed import on_device
 from .failures import Failures
@@ -36,9 +36,11 @@ class Split:
     Attributes:
         corpus: the split, opened.
         indices: int64 [tracks]: indices of the tracks within the corpus.
+        max_unreadable: share of the tracks that may be unreadable.
 
     Raises:
         ConfigError: an unknown corpus or split, an empty split, or fewer tracks than the settings ask for.
+        CorpusError: too many files are known to be unreadable.
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
@@ -50,7 +52,9 @@ class Split:
             raise ConfigError(f"the {name} split is empty; choose another split or corpus")
         if count is not None and count > len(self.corpus):
             raise ConfigError(f"{setting}={count}: the {name} split has {len(self.corpus)} tracks")
-        self.name, self.setting, self._masks = name, setting, settings.data.mask_unannotated
+        self.corpus.check_readable(settings.data.max_unreadable)
+        self.name, self.setting, self.max_unreadable = name, setting, settings.data.max_unreadable
+        self._masks = settings.data.mask_unannotated
         if self._masks and self.corpus.annotated(np.arange(1)) is None:
             raise ConfigError(
                 f"data.mask_unannotated: the corpus {settings.data.corpus!r} does not say which tags its sources annotate; leave "
@@ -178,7 +182,8 @@ def predict(
     Raises:
         CorpusError: more than 5 % of the tracks cannot be read.
     """
-    failures = Failures(split.corpus, len(split), accelerator=accelerator) if failures is None else failures
+    if failures is None:
+        failures = Failures(split.corpus, len(split), accelerator=accelerator, max_share=split.max_unreadable)
     rows_here = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
     indices = split.indices[rows_here]
     count = settings.evaluation.segments_per_clip

@@ -15,9 +15,6 @@ from ..data import Corpus, NothingReadableError
 from ..errors import CorpusError
 from ..utils.files import atomic_write
 
-# With more unreadable tracks than this a run would be about another corpus than its record says.
-MAX_SHARE = 0.05
-
 
 class Failures:
     """The unreadable tracks of one split, as one run meets them.
@@ -27,17 +24,23 @@ class Failures:
         num_tracks: how many of its tracks the run asks for, from its beginning to its end.
         folder: where they are listed, as ``failed-SPLIT.txt``; None makes no list.
         accelerator: of the run; what one of its processes meets, all of them count. None for a single process.
+        max_share: of tracks that may be unreadable.
 
     Attributes:
         messages: track index -> why it could not be read.
     """
 
     def __init__(
-        self, corpus: Corpus, num_tracks: int, folder: Path | None = None, accelerator: Accelerator | None = None
+        self,
+        corpus: Corpus,
+        num_tracks: int,
+        folder: Path | None = None,
+        accelerator: Accelerator | None = None,
+        max_share: float = 0.05,
     ) -> None:
         self._corpus, self._num_tracks, self._accelerator = corpus, num_tracks, accelerator
-        self._list = None if folder is None else folder / f"failed-{corpus.split}.txt"
-        self._tried = 0
+        self._list = None if folder is None else folder / f"failed-{corpus.split.replace('/', '-')}.txt"
+        self._tried, self._max_share = 0, max_share
         self.messages: dict[int, str] = {}
 
     def add(self, failed: Mapping[int, str]) -> None:
@@ -52,16 +55,16 @@ class Failures:
             is_end: the run ends here, though there may be tracks that were never asked for.
 
         Raises:
-            CorpusError: more than 5 % of all the run asks for cannot be read, whatever may follow; the message names the
-                first and says where the others are listed.
+            CorpusError: more than ``max_share`` of all the run asks for cannot be read, whatever may follow; the message names
+                the first and says where the others are listed.
         """
         if self._accelerator is not None and self._accelerator.num_processes > 1:
             for messages in gather_object([self.messages]):
                 self.messages |= messages
         self._tried = min(tried, self._num_tracks)
         self._write()
-        if len(self.messages) > MAX_SHARE * (self._tried if is_end else self._num_tracks):
-            self._stop(f"{self._share()}, more than {MAX_SHARE:.0%}")
+        if len(self.messages) > self._max_share * (self._tried if is_end else self._num_tracks):
+            self._stop(f"{self._share()}, more than {self._max_share:.0%} (data.max_unreadable)")
 
     @contextlib.contextmanager
     def listed(self) -> Iterator[None]:

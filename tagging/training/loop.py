@@ -16,6 +16,7 @@ import torch
 
 from ..errors import ConfigError
 from ..evaluation.evaluate import evaluate
+from .augmentation import Augmentations
 from .baselines import WHOLE_TRACK_BASELINES
 from .data import Augment, predict
 from .distributed import on_device
@@ -83,6 +84,7 @@ def _train(run: Run) -> bool:
     """Train until the run is over; False if its minutes ran out first."""
     settings, accelerator = run.settings, run.accelerator
     corpus, augment = run.train.corpus, Augment(run.train.corpus, accelerator.device)
+    augmentations = Augmentations(settings.augmentation, corpus.sample_rate, settings.seed)
     losses: list[torch.Tensor] = []
     with run.bar() as bar, contextlib.closing(run.batches()) as batches:
         for batch in batches:
@@ -96,6 +98,8 @@ def _train(run: Run) -> bool:
             if settings.data.shuffle_labels:
                 order = np.random.default_rng([settings.seed, run.step]).permutation(len(labels))
                 labels = labels[torch.from_numpy(order)]
+            if augmentations.any_on:
+                waveform, labels = augmentations(waveform, labels, run.positions())
             num_labelled = accelerator.reduce(count_labelled(labels, corpus.vocabulary), "sum")
 
             # One step of each model
@@ -152,7 +156,7 @@ def _validate(run: Run) -> dict[str, dict[str, float]]:
         TrainingError: a model gives NaN or infinite scores, or no metric is defined on the readable clips.
     """
     split, vocabulary = run.validation, run.validation.corpus.vocabulary
-    failures = Failures(split.corpus, len(split), run.folder, run.accelerator)
+    failures = Failures(split.corpus, len(split), run.folder, run.accelerator, split.max_unreadable)
     models = {learner.name: learner.module for learner in run.learners}
     predictions = predict(models, split, run.settings, run.accelerator, failures)
     readable = failures.readable(split.indices)

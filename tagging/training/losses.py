@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from ..tags import Vocabulary
 from ..utils.registry import Registry
 
-# Weights of the cross-entropy terms: (logits, target, tag_prior) -> float [batch, tags].
+# Weights of the cross-entropy terms: (logits, target, tag_prior) -> float [batch, tags]; tag_prior is None where unknown.
 LOSSES = Registry("loss")
 
 # Rarer tags weigh no more than one of this prevalence: weights of hundreds make steps too rough to learn from.
@@ -18,20 +18,22 @@ FOCUS = 2.0
 
 
 @LOSSES.register("plain")
-def plain(logits: Tensor, target: Tensor, tag_prior: Tensor) -> Tensor:
+def plain(logits: Tensor, target: Tensor, tag_prior: Tensor | None) -> Tensor:
     """All terms weigh the same."""
     return torch.ones_like(logits)
 
 
 @LOSSES.register("balanced")
-def balanced(logits: Tensor, target: Tensor, tag_prior: Tensor) -> Tensor:
+def balanced(logits: Tensor, target: Tensor, tag_prior: Tensor | None) -> Tensor:
     """Positives and negatives of a tag weigh the same in sum, however rare the tag is; all tags weigh the same."""
+    if tag_prior is None:
+        raise ConfigError("the balanced loss needs to know how rare tags are: give tag_prior")
     tag_prior = tag_prior.clamp(MIN_PRIOR, 1 - MIN_PRIOR)
     return torch.where(target > 0.5, 0.5 / tag_prior, 0.5 / (1 - tag_prior))
 
 
 @LOSSES.register("focal")
-def focal(logits: Tensor, target: Tensor, tag_prior: Tensor) -> Tensor:
+def focal(logits: Tensor, target: Tensor, tag_prior: Tensor | None) -> Tensor:
     """Confident right answers weigh little: the squared distance of the score from the target.
 
     Source: Lin et al. 2017, section 3.2, with their focusing parameter 2 and no class weights.
@@ -91,18 +93,16 @@ def tag_loss(
             "both must be [batch, tags]"
         )
     weigh = LOSSES.get(loss_weighting)
-    if tag_prior is None and loss_weighting == "balanced":
-        raise ConfigError("the balanced loss needs to know how rare tags are: give tag_prior")
     if num_labelled is None:
         num_labelled = count_labelled(labels, vocabulary)
     logits = logits.float()
     known = ~labels.isnan()
     target = labels.nan_to_num().to(logits.dtype)
     classification = _classification(vocabulary, logits.device)
+    if tag_prior is not None:
+        tag_prior = tag_prior.nan_to_num(0.5).to(logits.device, logits.dtype)
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    if loss_weighting != "plain":
-        tag_prior = torch.full((len(vocabulary),), 0.5) if tag_prior is None else tag_prior.nan_to_num(0.5)
-        entropy = entropy * weigh(logits, target, tag_prior.to(logits.device, logits.dtype))
+    entropy = entropy * weigh(logits, target, tag_prior)
     error = (logits.sigmoid() - target).square()
     loss = logits.new_zeros(())
     for terms, chosen, count in (

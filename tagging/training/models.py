@@ -31,7 +31,12 @@ def build_mel_statistics(
 ) -> nn.Module:
     """A small network on statistics of the log-mel spectrogram."""
     model = MelStatistics(
-        vocabulary, settings.segment_seconds, sample_rate=sample_rate, head=head, dropout=settings.dropout
+        vocabulary,
+        settings.segment_seconds,
+        sample_rate=sample_rate,
+        head=head,
+        dropout=settings.dropout,
+        head_options=options_for("head", head, settings.head_options),
     )
     set_momentum(model, settings.norm_momentum)
     return model
@@ -99,9 +104,11 @@ def parts_of(model: str) -> tuple[str, str, str]:
 def check_options(settings: Settings) -> None:
     """Raise ConfigError for an option of a part that none of the models of a run takes."""
     models = [parts_of(model) for model in settings.models if model.partition(":")[0] not in BASELINES]
+    # baselines take no options but those of their heads
+    heads = {(*model.split(":"), "linear")[1] for model in settings.models if model.partition(":")[0] in BASELINES}
     usual = Settings().model
     for position, kind in enumerate(_PARTS):
-        used = sorted({parts[position] for parts in models})
+        used = sorted({parts[position] for parts in models} | (heads if kind == "head" else set()))
         taken = set().union(*(_options(kind, name) for name in used))
         for option in getattr(settings.model, f"{kind}_options"):
             # the log-mel that an edition sets for spectrograms may stand beside other models

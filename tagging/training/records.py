@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-import shlex
-import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,17 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import TaggingError
-from ..utils.files import atomic_write
+from ..errors import ConfigError, TaggingError
+from ..evaluation.bootstrap import Interval
+from ..evaluation.evaluate import Evaluation
+from ..evaluation.metrics import METRICS
+from ..utils.files import DamagedError, atomic_write, read_json
 from ..utils.legacy import current_record
+from ..utils.provenance import command_line
 from .run_names import run_name
 from .settings import Settings
 
 if TYPE_CHECKING:
     from ..data import Corpus
-    from ..evaluation.evaluate import Evaluation
     from .data import Split
 
+_CHECKSUM = "sha256"
+# What every training record has, and of which kind.
+_FIELDS: dict[str, Any] = {
+    **dict.fromkeys(("name", "command", "edition", "model", "date", "device"), str),
+    **dict.fromkeys(("num_clips", "num_training_segments", "seed"), int),
+    **dict.fromkeys(("seconds",), (int, float)),
+    **dict.fromkeys(("settings", "corpus", "test"), dict),
+}
 _NUMBERS = re.compile(r"\[(?:\s*(?:-?[\d.]+(?:e[-+]?\d+)?|null),?)+\s*\]")
 
 
@@ -51,7 +61,7 @@ def training_record(
     return {
         "kind": "training",
         "name": run_name(settings, model),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line("tagging.train"),
         "edition": settings.edition,
         "model": model,
         "num_clips": len(train),
@@ -71,7 +81,9 @@ def describe_corpus(train: Corpus, test: Corpus) -> dict[str, Any]:
 
 
 def write_record(path: Path, record: dict[str, Any]) -> Path:
-    """Write a record atomically."""
+    """Write a record atomically, with its SHA-256."""
+    record = {name: value for name, value in record.items() if name != _CHECKSUM}
+    record[_CHECKSUM] = _digest(record)
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     # a list of numbers on one line: a thousand resamples should not take a thousand lines
     text = _NUMBERS.sub(lambda match: " ".join(match[0].split()), text)
@@ -83,19 +95,60 @@ def write_record(path: Path, record: dict[str, Any]) -> Path:
 def read_record(path: Path) -> dict[str, Any]:
     """Read a record; those of earlier versions get the field names of now.
 
+    Records of earlier versions have no SHA-256: of them a reader knows that all fields are there and of their kind.
+
     Raises:
-        TaggingError: no such file, or not a record.
+        TaggingError: no such file, not a record, or one that is damaged, changed or incomplete.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TaggingError(f"{path}: not a run record ({error})") from error
+        record = read_json(path)
+    except DamagedError as error:
+        raise TaggingError(f"{path}: not a run record ({error.reason})") from error
     if not isinstance(record, dict) or "date" not in record:
         raise TaggingError(f"{path}: not a run record: it has no date")
     try:
-        return current_record(record)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise TaggingError(f"{path}: damaged run record ({type(error).__name__}: {error})") from error
+        if _CHECKSUM in record and record.pop(_CHECKSUM) != _digest(record):
+            raise ConfigError("it was changed after it had been written")
+        record = current_record(record)
+        if record.get("kind") == "training":
+            _check_complete(record)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        known = isinstance(error, ConfigError)
+        raise TaggingError(
+            f"{path}: damaged run record ({error if known else f'{type(error).__name__}: {error}'})"
+        ) from error
+    return record
+
+
+def _digest(record: dict[str, Any]) -> str:
+    """SHA-256 of what a record says, however it is laid out."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _check_complete(record: dict[str, Any]) -> None:
+    """Raise ConfigError unless a training record has what tables and figures read."""
+    for name, kind in _FIELDS.items():
+        if not isinstance(record.get(name), kind) or isinstance(record[name], bool):
+            raise ConfigError(f"{name}: {record.get(name, 'missing')!r:.60}")
+    if not isinstance(record.get("parameters", 0), int):
+        raise ConfigError(f"parameters: {record['parameters']!r:.60}")
+    if not isinstance(record["corpus"].get("name"), str):
+        raise ConfigError(f"corpus: {record['corpus']!r:.60}")
+    settings = record["settings"]
+    Settings.from_dict(settings)
+    # which fills in what is missing: here it would be a guess
+    _ = settings["models"], settings["optimization"]["loss"]
+    _ = [settings["data"][name] for name in ("shuffle_labels", "corpus_options", "train_options")]
+    test = Evaluation.from_dict(record["test"])
+    numbers: list[float] = [test.num_songs, test.num_groups]
+    for means in (test.means, *test.parts.values()):
+        for interval in (value for value in means.values() if isinstance(value, Interval)):
+            numbers += [interval.value, interval.low, interval.high]
+    if not all(type(number) in (int, float) for number in numbers) or not isinstance(test.fingerprint, str):
+        raise ConfigError("test: a measurement that is no number")
+    measured = {name for name in test.parts.get("all", {}) if name in METRICS}
+    if {len(test.resampled.get(name, ())) for name in measured} - {settings["evaluation"]["num_resamples"]}:
+        raise ConfigError("test: resamples are missing")
 
 
 def read_training_records(folders: Iterable[Path]) -> list[dict[str, Any]]:

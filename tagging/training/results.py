@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +13,13 @@ from ..data import Corpus
 from ..errors import ConfigError, TaggingError
 from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.predictions import Predictions, write_predictions
+from ..evaluation.thresholds import fit_thresholds
 from ..models.tagger import Tagger
-from ..utils.provenance import cpu, environment_info
+from ..utils.provenance import command_line, cpu, environment_info
+from ..utils.text import printable
 from .data import Split, predict
 from .distributed import build_accelerator
+from .endpoints import endpoints, record_fields, sources_of
 from .failures import Failures
 from .learner import num_parameters
 from .records import describe_corpus, training_record, write_record
@@ -39,12 +39,13 @@ def write_results(run: Run) -> list[dict[str, Any]]:
     positives = train_positives(run.tag_prior, len(run.train))
     predictions, failed = {}, {"train": len(run.failures.messages)}
     for split in (run.validation, run.test):
-        failures = Failures(split.corpus, len(split), run.folder, accelerator)
+        failures = Failures(split.corpus, len(split), run.folder, accelerator, split.max_unreadable)
         predictions[split.name] = predictions_of(models, split, settings, accelerator, failures, positives)
         failed[split.name] = len(failures.messages)
     records = []
     for learner, folder in zip(run.learners, run.model_folders(), strict=True):
         evaluation = evaluate_predictions(predictions["test"][learner.name], run.test, settings)
+        of_model = {name: by_model[learner.name] for name, by_model in predictions.items()}
         record = training_record(
             settings, learner.name, run.train, run.test, evaluation, run.tag_prior, run.environment,
             parameters=num_parameters(learner.module),
@@ -59,12 +60,15 @@ def write_results(run: Run) -> list[dict[str, Any]]:
             resumes=run.resumes,
             device=_device(accelerator),
             num_processes=accelerator.num_processes,
+            **record_fields(**of_model, parts=run.test.corpus.parts(), resamples=settings.evaluation.num_resamples),
         )  # fmt: skip
         if accelerator.is_main_process:
-            for name, by_model in predictions.items():
-                write_predictions(folder / f"predictions-{name}.npz", by_model[learner.name])
+            for name, of_split in of_model.items():
+                write_predictions(folder / f"predictions-{name}.npz", of_split)
             if isinstance(learner.module, Tagger):
-                learner.module.card = card(record, evaluation, run.train.corpus)
+                learner.module.card = card(record, evaluation, run.train.corpus) | {
+                    "thresholds": _thresholds(predictions["validation"][learner.name], settings)
+                }
                 learner.module.save(folder / "tagger.safetensors")
             write_record(folder / "record.json", record)  # last: where there is a record, the rest is complete
         records.append(record)
@@ -101,9 +105,10 @@ def predictions_of(
             positives,
             split.groups[readable],
             split.indices[readable],
+            **sources_of(split.corpus, split.indices[readable]),
         )
     if remark := failures.remark():
-        accelerator.print(remark)
+        accelerator.print(printable(remark))
     return results
 
 
@@ -154,16 +159,17 @@ def evaluate_tagger(
             f"this tagger takes {tagger.sample_rate} Hz, the corpus {settings.data.corpus!r} has {corpus.sample_rate} Hz: "
             "evaluate a tagger that was built for the corpus's sample rate"
         )
-    failures = Failures(corpus, len(clips), accelerator=accelerator)
+    failures = Failures(corpus, len(clips), accelerator=accelerator, max_share=clips.max_unreadable)
     models: dict[str, nn.Module] = {"tagger": tagger.to(accelerator.device)}
     predictions = predictions_of(models, clips, settings, accelerator, failures)["tagger"]
     return {
         "kind": "evaluation",
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line("tagging.training.results"),
         "tagger": dict(tagger.card),
         "settings": settings.to_dict(),
         "corpus": describe_corpus(corpus, corpus),
         "test": evaluate_predictions(predictions, clips, settings).to_dict(),
+        "endpoints": endpoints(predictions, corpus.parts(), settings.evaluation.num_resamples).to_dict(),
         "failed_tracks": len(failures.messages),
         "device": _device(accelerator),
         **environment_info(),
@@ -183,6 +189,18 @@ def _history_of(event: dict[str, Any], name: str) -> dict[str, Any]:
     """The part of an entry of the shared history that is about one model."""
     entry = {"step": event["step"], "learning_rate": event["learning_rate"], "loss": event["loss"][name]}
     return entry | {"validation": event["validation"][name]} if "validation" in event else entry
+
+
+def _thresholds(predictions: Predictions, settings: Settings) -> dict[str, float]:
+    """Tag -> threshold, for the classification tags that have both classes among the readable validation clips."""
+    assert predictions.labels is not None
+    fitted = fit_thresholds(predictions.labels, predictions.scores, settings.evaluation.thresholds)
+    vocabulary = predictions.vocabulary
+    return {
+        name: float(value)
+        for name, value, is_class in zip(vocabulary.names, fitted, vocabulary.classification, strict=True)
+        if is_class and not np.isnan(value)
+    }
 
 
 def card(record: dict[str, Any], evaluation: Evaluation, corpus: Corpus) -> dict[str, Any]:

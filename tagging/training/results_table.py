@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval, interval
 from ..evaluation.metrics import METRICS
 from ..utils.text import duration
+from .settings import Settings, flat
 
 if TYPE_CHECKING:
     import pandas
@@ -29,19 +31,28 @@ _NOT_RECIPE = {
 
 
 def _is_plain(record: Mapping[str, Any]) -> bool:
-    """Whether a run is no control, and has no options of the corpus and no other loss."""
+    """Whether a run is no control, and has no options of the corpus, no masked labels and no other loss."""
     data, loss = record["settings"]["data"], record["settings"]["optimization"]["loss"]
-    return loss == "plain" and not any(data[name] for name in ("shuffle_labels", "corpus_options", "train_options"))
+    changes = ("shuffle_labels", "mask_unannotated", "corpus_options", "train_options")
+    return loss == "plain" and not any(data.get(name) for name in changes)
+
+
+def recipe_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the experiment, flat: ``{"model.tree_options.leaves": 31, ...}``.
+
+    A setting that did not exist yet has the default of now, which is what the run did.
+    """
+    defaults = {name: value for name, value in flat(Settings()).items() if not isinstance(value, Mapping)}
+    return {name: value for name, value in defaults.items() if name not in _NOT_RECIPE} | _recipe(settings)
 
 
 def _recipe(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The settings of the experiment, flat: ``{"trees.leaves": 31, ...}``."""
-    flat: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in settings.items():
         if prefix + name not in _NOT_RECIPE:
             nested = isinstance(value, Mapping)
-            flat |= _recipe(value, f"{prefix}{name}.") if nested else {prefix + name: value}
-    return flat
+            values |= _recipe(value, f"{prefix}{name}.") if nested else {prefix + name: value}
+    return values
 
 
 def seconds_of(record: Mapping[str, Any]) -> float:
@@ -71,6 +82,7 @@ class Row:
         recipe: all settings of the experiment; rows with equal recipes may be compared.
         parameters: of the model; None for trees.
         device: machine of the first run.
+        runs: the records, in the order of seeds.
     """
 
     model: str
@@ -88,6 +100,7 @@ class Row:
     recipe: dict[str, Any]
     parameters: int | None
     device: str
+    runs: tuple[dict[str, Any], ...] = ()
 
     @property
     def time(self) -> str:
@@ -112,6 +125,28 @@ def table_runs(
     ]
 
 
+def complete_records(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records that a table can be made of; a warning names each of the others, and what it lacks."""
+    complete = []
+    for record in records:
+        try:
+            (row,) = rows_of([record])
+            _ = (
+                _scale(row),
+                _formatted(row.scores, ".4f"),
+                row.time,
+                _is_plain(record),
+                record["edition"],
+                record["corpus"]["name"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            name = record.get("name") or "a record without a name"
+            warnings.warn(f"skipped: {name}: incomplete record ({type(error).__name__}: {error})", stacklevel=2)
+        else:
+            complete.append(record)
+    return complete
+
+
 def rows_of(
     records: Iterable[dict[str, Any]],
     edition: str | None = None,
@@ -132,7 +167,7 @@ def rows_of(
     records = records if edition is None else table_runs(records, edition, models)
     groups: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
     for run in sorted(records, key=lambda run: run["date"]):
-        recipe = json.dumps(_recipe(run["settings"]), sort_keys=True)
+        recipe = json.dumps(recipe_of(run["settings"]), sort_keys=True)
         key = (run["model"], run["num_clips"], run["num_training_segments"], recipe, run["test"]["fingerprint"])
         groups.setdefault(key, {})[run["seed"]] = run
     rows = [_row([group[seed] for seed in sorted(group)], part) for group in groups.values()]
@@ -167,7 +202,8 @@ def _row(runs: Sequence[dict[str, Any]], part: str) -> Row:
         scores[metric] = Interval(value, low, high)
         if part == "all":
             resampled[metric] = np.mean([np.array(test["resampled"][metric], np.float64) for test in tests], axis=0)
-            scores[metric] = interval(value, resampled[metric])
+            if len(runs) > 1:  # of one run the record has the interval itself, of resamples that are not rounded
+                scores[metric] = interval(value, resampled[metric])
     num_models = min(len(run["settings"]["models"]) for run in runs)
     return Row(
         model=first["model"],
@@ -182,7 +218,8 @@ def _row(runs: Sequence[dict[str, Any]], part: str) -> Row:
         seconds=float(np.mean([seconds_of(run) for run in runs if len(run["settings"]["models"]) == num_models])),
         num_models=num_models,
         variant="",
-        recipe=_recipe(first["settings"]),
+        recipe=recipe_of(first["settings"]),
+        runs=tuple(runs),
         parameters=first.get("parameters"),
         device=first["device"],
     )
@@ -261,7 +298,8 @@ def text_table(records: Iterable[dict[str, Any]], edition: str | None = None) ->
     Raises:
         ConfigError: there are no such records.
     """
-    records = list(records) if edition is None else table_runs(records, edition)
+    records = complete_records(records)
+    records = records if edition is None else table_runs(records, edition)
     if not records:
         which = f"no run of the {edition} edition" if edition else "no training run"
         raise ConfigError(f"{which} among these records; make one with `tagging train`")

@@ -16,6 +16,7 @@ from ..data import Batch
 from ..errors import ConfigError, TaggingError
 from ..utils.files import locked
 from ..utils.provenance import environment_info
+from ..utils.text import printable, some
 from .checkpoint import newest_checkpoint, save_checkpoint
 from .data import Split, training_batches
 from .distributed import build_accelerator
@@ -28,6 +29,8 @@ from .settings import Settings
 
 # Training clips whose labels give the prevalence of the tags.
 _NUM_PRIOR_TRACKS = 4000
+# A tag with fewer training clips cannot be learned reliably, and deserves a word.
+_FEW_POSITIVES = 10
 
 Event = dict[str, Any]
 
@@ -85,7 +88,7 @@ class Run:
         ]
         self._check_segment_length()
         num_tracks = min(len(self.train), settings.num_steps * settings.optimization.batch_size)
-        self.failures = Failures(self.train.corpus, num_tracks, folder, self.accelerator)
+        self.failures = Failures(self.train.corpus, num_tracks, folder, self.accelerator, settings.data.max_unreadable)
         self.step = 0
         self.history: list[Event] = []
         self.resumes: list[dict[str, Any]] = []
@@ -122,6 +125,7 @@ class Run:
         check_same_checkpoint(self.folder, checkpoint.progress["step"] if checkpoint else 0, self.accelerator)
         if checkpoint is not None:
             progress = checkpoint.progress
+            self._check_same_corpus(progress.get("corpus", self._corpus_versions()))
             for remark in checkpoint.remarks:
                 self.print(f"skipped: {remark}")
             self.step, self.history, self.resumes = progress["step"], progress["history"], progress["resumes"]
@@ -131,7 +135,8 @@ class Run:
                 learner.restore(checkpoint.tensors, progress["learners"][learner.name])
             self.print(f"{self.folder}: resumes after step {self.step} of {self.settings.num_steps}")
         else:
-            self.print(self.describe())
+            for line in [*self.train.corpus.remarks(), *self._describe_balance(), self.describe()]:
+                self.print(line)
         self.resumes.append(
             {"after_step": self.step, "commit": self.environment["commit"], "date": self.environment["date"]}
         )
@@ -147,6 +152,7 @@ class Run:
             "history": self.history,
             "resumes": self.resumes,
             "failed_tracks": self.failures.messages,
+            "corpus": self._corpus_versions(),
             "learners": {learner.name: learner.progress() for learner in self.learners},
         }
         tensors = {name: tensor for learner in self.learners for name, tensor in learner.tensors().items()}
@@ -170,6 +176,12 @@ class Run:
                 is_first = False
                 self.failures.add(batch.failed)
                 yield batch
+
+    def positions(self) -> np.ndarray:
+        """int64 [batch]: which segments of the whole run this process has in the batch of this step."""
+        batch_size, accelerator = self.settings.optimization.batch_size, self.accelerator
+        share = batch_size // accelerator.num_processes
+        return (self.step - 1) * batch_size + accelerator.process_index * share + np.arange(share)
 
     def is_over(self) -> bool:
         """Whether all steps are done, or the models have stopped getting better."""
@@ -213,9 +225,35 @@ class Run:
             f"{settings.model.segment_seconds:g} s from {len(self.train):,} clips, on {self.accelerator.device}"
         )
 
+    def _describe_balance(self) -> list[str]:
+        """How rare and how common tags are among the training clips; a line about tags that are too rare to be learned."""
+        vocabulary = self.train.corpus.vocabulary
+        known = np.flatnonzero(vocabulary.classification & ~np.isnan(self.tag_prior))
+        if not len(known):
+            return []
+        rows = known[np.argsort(self.tag_prior[known], kind="stable")]
+        lowest, highest = (f"{self.tag_prior[row]:.1%} ({vocabulary.names[row]})" for row in (rows[0], rows[-1]))
+        lines = [f"balance: tags of {lowest} to {highest} of the training clips"]
+        rare = [vocabulary.names[row] for row in rows if self.tag_prior[row] * len(self.train) < _FEW_POSITIVES]
+        if rare:
+            lines.append(f"rare: {len(rare)} tags with fewer than {_FEW_POSITIVES} training clips: {some(rare)}")
+        return lines
+
+    def _corpus_versions(self) -> dict[str, str]:
+        return {split.name: split.corpus.version for split in (self.train, self.validation, self.test)}
+
+    def _check_same_corpus(self, versions: dict[str, str]) -> None:
+        """Raise ConfigError where files or labels have changed since the checkpoint."""
+        current = self._corpus_versions()
+        if changed := [name for name, version in versions.items() if version != current[name]]:
+            raise ConfigError(
+                f"{self.folder}: files or labels of the corpus have changed since this run began ({', '.join(changed)}); train "
+                "in another folder"
+            )
+
     def print(self, text: str) -> None:
-        """Print once for all processes."""
-        self.accelerator.print(text)
+        """Print one line, once for all processes."""
+        self.accelerator.print(printable(text))
 
     def error(self, reason: str) -> TrainingError:
         """The error of a run that cannot continue."""

@@ -9,7 +9,8 @@ import torch
 from accelerate import Accelerator
 
 from ..errors import ConfigError
-from ..utils.files import atomic_write
+from ..utils.files import DamagedError, atomic_write, read_json
+from .records import model_folder
 from .settings import Settings, flat
 
 
@@ -29,14 +30,25 @@ def check_same_run(folder: Path, settings: Settings) -> None:
     """Check that a folder is new, or holds this very run.
 
     Raises:
-        ConfigError: it holds a run with other settings; the number of workers does not count.
+        ConfigError: it holds a run with other settings (the number of workers does not count), or a file where the results
+            of a model are to be.
     """
+    for results in (model_folder(folder, model) for model in settings.models):
+        if results.exists() and not results.is_dir():
+            raise ConfigError(
+                f"{results} is a file, in the place of the results of a model: remove it, or choose another folder"
+            )
     path = folder / "settings.json"
     if not path.exists():
         return
     try:
-        existing = flat(Settings.from_dict(json.loads(path.read_text(encoding="utf-8"))))
-    except ValueError as error:  # a ConfigError, too
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise DamagedError(path, "it holds no settings")
+        existing = flat(Settings.from_dict(values))
+    except DamagedError as error:
+        raise ConfigError(f"{error}; choose another folder, or remove this one") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a ConfigError, too
         raise ConfigError(f"{path}: damaged ({error}); choose another folder, or remove this one") from error
     for name, value in flat(settings).items():
         if name != "runtime.num_workers" and value != existing[name]:

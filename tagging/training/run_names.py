@@ -54,4 +54,4 @@ def _flattened(name: str, value: Any, before: Any) -> list[str]:
     if "/" in text or "\\" in text:
         last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
         text = f"{last}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-    return [re.sub(r"[^\w.+-]+", "_", f"{name}-{text}")]
+    return [re.sub(r"[^\w.+-]+", "_", f"{name}-{text.strip('[]{}() ')}")]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import json
-import os
-import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -16,12 +14,17 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from ..errors import ConfigError, unknown_name
 from ..utils.legacy import SETTINGS, current_settings
+from ..utils.text import parse_assignment
 
 Class = TypeVar("Class", bound=type)
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# With upper limits, far above what is of use, so that a slip of the hand is refused rather than waited for.
+PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
+PositiveFloat = Annotated[float, Field(gt=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Options = dict[str, Any]
+EditionName = Literal["laptop", "poster"]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
@@ -51,10 +54,36 @@ class DataSettings:
     train_options: Options = Field(default_factory=dict)
     # The first so many clips of the training split; None takes all.
     num_clips: PositiveInt | None = 10_000
+    # With a larger share of unreadable files a run would be about another corpus than its record says.
+    max_unreadable: Share = 0.05
     # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.
     shuffle_labels: bool = False
     # A tag counts only where the source of a track annotates it (Corpus.annotated); elsewhere absent means unknown.
     mask_unannotated: bool = False
+
+
+@table
+class AugmentationSettings:
+    """What is changed in training segments, each at random; for recordings, above all for few of them.
+
+    All are off: ``sheet-music`` brings its own degradations, and each can remove what a tag is about.
+    """
+
+    # Louder or softer by up to so many dB. Off: loudness may be what a tag is about.
+    gain_db: NonNegative = 0.0
+    # White noise, from this signal-to-noise ratio to 20 dB above it. Off: some tags are about noise.
+    noise_snr_db: float | None = None
+    # Up or down by a whole number of semitones up to this. Off: it moves keys and registers, and costs the most time.
+    pitch_semitones: Annotated[int, Field(ge=0, le=12)] = 0
+    # Faster or slower by a factor of up to 1 + this. Off: it moves tempo and metre.
+    tempo_change: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    # SpecAugment, on the waveform, so that every front-end can have it: two stretches of up to so long are silenced ...
+    time_mask_seconds: NonNegative = 0.0
+    # ... and two bands of up to so many octaves removed. Off: a short segment has little to spare.
+    frequency_mask_octaves: NonNegative = 0.0
+    # Pairs of segments are added, with their labels, by weights from Beta(alpha, alpha). Off: where one of the two is louder, the
+    # mean of the labels is not what one hears.
+    mixup_alpha: NonNegative = 0.0
 
 
 @table
@@ -63,7 +92,7 @@ class ModelSettings:
 
     # A quarter of the paper's filters and units, a fifth of its segment: what two CPU cores train in an hour.
     width: PositiveFloat = 0.25
-    segment_seconds: PositiveFloat = 3.0
+    segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 3.0
     # The paper's 0.5 is for weeks of training; in 400 steps even 0.1 costs the spectrogram 0.02 ROC-AUC.
     dropout: Fraction = 0.0
     # The paper's 0.01 is for tens of thousands of steps: in 400 the sqrt(MSE) is 0.005 worse, ROC-AUC the same.
@@ -74,7 +103,7 @@ class ModelSettings:
     frontend_options: Options = Field(default_factory=lambda: {"mel": {"n_fft": 1024, "hop_length": 512}})
     backend_options: Options = Field(default_factory=dict)
     head_options: Options = Field(default_factory=dict)
-    # For gbt: what differs from tagging.baselines.TreeSettings.
+    # For gbt: what differs from tagging.baselines.TreeSettings; segments = true fits them to segments instead of whole clips.
     tree_options: Options = Field(default_factory=dict)
 
 
@@ -83,9 +112,9 @@ class OptimizationSettings:
     """How long, in which steps, and towards what the models are trained."""
 
     # Repetitions count: the same budget for every model and every number of clips.
-    num_training_segments: PositiveInt = 102_400
+    num_training_segments: Annotated[int, Field(ge=1, le=10**12)] = 102_400
     # 16 with half the learning rate is no better, and costs the waveform 0.01 ROC-AUC.
-    batch_size: PositiveInt = 32
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     # Parts a batch is cut into, to fit into memory. Batch normalisation then sees one part at a time.
     gradient_accumulation_steps: PositiveInt = 1
     # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
@@ -93,7 +122,7 @@ class OptimizationSettings:
     # Share of the run in which the learning rate rises from 0; it then falls along a half cosine.
     warmup_ratio: Fraction = 0.1
     # Of AdamW; not compared with others.
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 1e-3
     # Weights of the loss terms: "plain" (the paper's), "balanced", "focal", or a registered one.
     loss: str = "plain"
     # Validations without a better score after which a run stops. None trains to the end.
@@ -107,11 +136,13 @@ class EvaluationSettings:
     # Training segments between two validations; each also writes a checkpoint.
     validation_interval: PositiveInt = 10_240
     # Ten validations on 500 clips cost a quarter of a run's segments; 2,000 test clips leave a mean ROC-AUC within 0.02.
-    num_validation_clips: PositiveInt = 500
-    num_test_clips: PositiveInt = 2_000
+    num_validation_clips: PositiveInt | None = 500
+    num_test_clips: PositiveInt | None = 2_000
     # Five of 3 s cover a clip of 15 s.
-    segments_per_clip: PositiveInt = 5
-    num_resamples: PositiveInt = 1000
+    segments_per_clip: Annotated[int, Field(ge=1, le=10_000)] = 5
+    # Thresholds that a tagger is saved with, from the validation clips: the best F1 of each tag, or as many songs as have it.
+    thresholds: Literal["f1", "rate"] = "f1"
+    num_resamples: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
 @table
@@ -124,14 +155,14 @@ class RuntimeSettings:
     # By torch.compile, for a GPU: with PyTorch 2.11 on a CPU the spectrogram can write past the ends of its arrays.
     compile: bool = False
     # Processes that render or read segments beside the training.
-    num_workers: Annotated[int, Field(ge=0)] = 1
+    num_workers: Annotated[int, Field(ge=0, le=1000)] = 1
     # Steps between two entries of the history; each waits for the device.
     log_interval: PositiveInt = 20
 
 
 @table
 class Settings:
-    """Settings of one run, in five tables. The defaults are those of the laptop edition.
+    """Settings of one run, in six tables. The defaults are those of the laptop edition.
 
     >>> settings = Settings(models=("waveform",)).override({"optimization.learning_rate": 0.004})
     >>> settings.optimization.learning_rate, settings.num_steps
@@ -143,19 +174,18 @@ class Settings:
     Book: ``book/recipe``.
     """
 
-    edition: str = "laptop"
+    edition: EditionName = "laptop"
     # Each FRONTEND, FRONTEND:BACKEND, FRONTEND:BACKEND:HEAD or a baseline; all train on one stream of segments.
     models: tuple[str, ...] = ("spectrogram",)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataSettings = Field(default_factory=DataSettings)
+    augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     optimization: OptimizationSettings = Field(default_factory=OptimizationSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
 
     def __post_init__(self) -> None:
-        if self.edition not in EDITION_NAMES:
-            raise unknown_name("edition", self.edition, EDITION_NAMES)
         if not self.models or len(set(self.models)) < len(self.models):
             raise ConfigError(f"models={list(self.models)}: name at least one, and each once")
         batch_size, parts = self.optimization.batch_size, self.optimization.gradient_accumulation_steps
@@ -206,9 +236,8 @@ class Settings:
         return _checked(merged)
 
 
-EDITION_NAMES = ("laptop", "poster")
 _ADAPTER = TypeAdapter(Settings)
-EDITIONS: dict[str, Settings] = {
+EDITIONS: dict[EditionName, Settings] = {
     "laptop": Settings(),
     # The paper's models and segments, and each clip of the largest scale once. Batch size, learning rate, dropout and workers
     # are a first guess; benchmarks/gpu.py measures what a GPU makes of batch size, precision and memory layout.
@@ -226,37 +255,15 @@ EDITIONS: dict[str, Settings] = {
 }
 
 
-def edition(name: str) -> Settings:
+def edition(name: EditionName) -> Settings:
     """The settings of an edition, ``"laptop"`` or ``"poster"``.
 
     Raises:
         ConfigError: no such edition.
     """
-    if name not in EDITIONS:
+    if name not in list(EDITIONS):  # a list, since a file may hold what cannot be a key
         raise unknown_name("edition", name, EDITIONS)
     return EDITIONS[name]
-
-
-def read_settings(path: str | os.PathLike[str], settings: Settings) -> Settings:
-    """Settings overridden by a TOML file with the tables ``[data]``, ``[model]``, ``[optimization]``, ...
-
-    A file that names an ``edition`` starts from that edition instead of ``settings``.
-
-    Raises:
-        ConfigError: no such file, not TOML, an unknown setting, or a value outside what is allowed.
-    """
-    path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: not TOML ({error}); write one setting a line, e.g. optimization.learning_rate = 0.004"
-        ) from error
-    if "edition" in values:
-        settings = edition(values["edition"])
-    return settings.override(values)
 
 
 def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
@@ -265,13 +272,10 @@ def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
     Raises:
         ConfigError: an argument without ``=``, an unknown setting, or a value outside what is allowed.
     """
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"{assignment!r}: write it as name=value, e.g. optimization.learning_rate=0.004")
-        if name.strip() in ("edition", "models"):
-            raise ConfigError(f"{name.strip()!r} cannot be set with --set; use --edition, and name models first")
-        settings = settings.override({name.strip(): _parse_value(text)})
+    for name, value in map(parse_assignment, assignments):
+        if name in ("edition", "models"):
+            raise ConfigError(f"{name!r} cannot be set with --set; use --edition, and name models first")
+        settings = settings.override({name: value})
     return settings
 
 
@@ -318,11 +322,14 @@ def _checked(values: Mapping[str, Any]) -> Settings:
         raise ConfigError(f"settings: {error}; give plain numbers, strings, lists and tables") from error
 
 
-def _parse_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return None if text == "none" else text
+def _unknown_setting(name: str) -> ConfigError:
+    """The error for a name that no setting has, with those that are near: of all names, or of their last parts."""
+    last_parts = {setting.rpartition(".")[2]: setting for setting in setting_names()}
+    near = [last_parts[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last_parts, n=3)]
+    tables = {setting.partition(".")[0] for setting in setting_names()}
+    near += difflib.get_close_matches(name, [*setting_names(), *tables], n=3, cutoff=0.8)
+    hint = f"did you mean {' or '.join(dict.fromkeys(map(repr, near)))}? " if near else ""
+    return ConfigError(f"unknown setting {name!r}: {hint}`tagging list` shows all settings")
 
 
 def _config_error(error: ValidationError) -> ConfigError:
@@ -332,7 +339,7 @@ def _config_error(error: ValidationError) -> ConfigError:
     if first["type"] == "unexpected_keyword_argument":
         if name in SETTINGS and not SETTINGS[name].endswith(f".{name}"):
             return ConfigError(f"unknown setting {name!r}: it is called {SETTINGS[name]} now")
-        return unknown_name("setting", name, setting_names())
+        return _unknown_setting(name)
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return cause
     reason = first["msg"].replace("Input should be", "it should be")

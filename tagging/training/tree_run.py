@@ -6,26 +6,29 @@ import hashlib
 import os
 import shutil
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..baselines.features.extraction import Features, extract
+from ..baselines.features.extraction import Features
 from ..baselines.trees import Ensemble, TreeFitter, TreeSettings
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions, write_predictions
-from ..utils.files import atomic_write, locked
+from ..utils.arrays import read_arrays, write_arrays
+from ..utils.files import DamagedError, locked
 from ..utils.provenance import cpu, environment_info
 from ..utils.registry import Registry
+from ..utils.text import printable
 from .data import Split
+from .endpoints import record_fields, sources_of
 from .failures import Failures
-from .records import finished_records, model_folder, training_record, write_record
+from .records import model_folder, training_record, write_record
 from .results import evaluate_predictions, train_positives
-from .run_directory import check_same_run, create_run_dir
+from .run_directory import create_run_dir
 from .settings import Settings
+from .tree_segments import OPTION, extract_rows, takes_segments, track_scores
 
 TREES = "gbt"
 PREDICTED = ("test", "validation")
@@ -37,6 +40,8 @@ WHOLE_TRACK_BASELINES = Registry("baseline")
 def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True) -> dict[str, Any]:
     """Fit trees to hand-made features of whole tracks, each tag independently, and test them on the networks' test songs.
 
+    Called by :func:`tagging.train`, which has made sure that the folder holds no other run and none that is complete.
+
     Of the settings it uses ``data``, ``evaluation``, ``seed`` and ``model.tree_options`` (what differs from
     :class:`~tagging.baselines.TreeSettings`). Features are cached block by block, and the scores of each tag are written as
     soon as its trees are fitted: a run that was stopped resumes with the blocks or tags that are left.
@@ -47,17 +52,14 @@ def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True
         progress: show a bar.
 
     Returns:
-        The record; a complete run is only read.
+        The record.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, or a setting that only networks take, or impossible trees.
+        ConfigError: a setting that only networks take, or impossible trees.
         CorpusError: a worker process died, or more than 5 % of the tracks of a split cannot be read.
         TaggingError: another process works in this folder.
     """
-    folder = Path(folder).expanduser()
-    check_same_run(folder, settings)
-    if records := finished_records(folder, [TREES]):
-        return records[0]
+    folder = Path(folder)
     tree_settings = _tree_settings(settings)
     splits = {name: Split(settings, name) for name in ("train", "validation", "test")}
     with locked(folder / "run", wait=False):
@@ -76,10 +78,12 @@ def _tree_settings(settings: Settings) -> TreeSettings:
     ):
         if value != default:
             raise ConfigError(f"{name}={value}: only networks take this setting, trees are not trained in batches")
+    takes_segments(settings)
+    options = {name: value for name, value in settings.model.tree_options.items() if name != OPTION}
     try:
-        return TreeSettings(**settings.model.tree_options, seed=settings.seed)
+        return TreeSettings(**options, seed=settings.seed)
     except TypeError as error:
-        known = ", ".join(name for name in TreeSettings.__dataclass_fields__ if name != "seed")
+        known = ", ".join(name for name in (*TreeSettings.__dataclass_fields__, OPTION) if name != "seed")
         raise ConfigError(f"model.tree_options={settings.model.tree_options}: {error}; known are {known}") from error
 
 
@@ -92,11 +96,11 @@ def _train_trees(
     vocabulary = train.corpus.vocabulary
     tags, results_folder = range(len(vocabulary)), model_folder(folder, TREES)
     print(
-        f"{TREES}: features of {sum(map(len, splits.values())):,} whole clips, then up to {tree_settings.iterations} trees for "
+        f"{TREES}: features of {sum(map(len, splits.values())):,} clips, then up to {tree_settings.iterations} trees for "
         f"each of {len(tags)} tags"
     )
     start = time.perf_counter()
-    features = {name: _extract(split, folder, progress) for name, split in splits.items()}
+    features = {name: _extract(split, settings, folder, progress) for name, split in splits.items()}
     seconds_for_features = time.perf_counter() - start
     start = time.perf_counter()
     known = {
@@ -120,9 +124,13 @@ def _train_trees(
     positives = train_positives(tag_prior, len(features["train"]))
     predictions = {}
     for name in PREDICTED:
-        rows, scores = features[name], np.stack([fitted[tag][name] for tag in tags], axis=1)
-        groups = splits[name].corpus.groups()[rows.indices]
-        predictions[name] = Predictions(scores, vocabulary, rows.labels, positives, groups, rows.indices)
+        by_row = np.stack([fitted[tag][name] for tag in tags], axis=1)
+        scores, tracks = track_scores(by_row, features[name])
+        corpus = splits[name].corpus
+        groups, sources = corpus.groups()[tracks], sources_of(corpus, tracks)
+        predictions[name] = Predictions(
+            scores, vocabulary, corpus.labels_of(tracks), positives, groups, tracks, **sources
+        )
     record = training_record(
         settings, TREES, train, test, evaluate_predictions(predictions["test"], test, settings), tag_prior, environment,
         num_training_segments=len(features["train"]),
@@ -133,6 +141,7 @@ def _train_trees(
         failed_tracks={name: len(rows.failed) for name, rows in features.items()},
         history=[],
         device=cpu(),
+        **record_fields(**predictions, parts=test.corpus.parts(), resamples=settings.evaluation.num_resamples),
     )  # fmt: skip
     for name, of_split in predictions.items():
         write_predictions(results_folder / f"predictions-{name}.npz", of_split)
@@ -140,14 +149,14 @@ def _train_trees(
     return record
 
 
-def _extract(split: Split, folder: Path, progress: bool) -> Features:
+def _extract(split: Split, settings: Settings, folder: Path, progress: bool) -> Features:
     """Features of the tracks of a split; too many unreadable ones are an error."""
-    features = extract(split.corpus, split.indices, progress=progress)
-    failures = Failures(split.corpus, len(split), folder)
+    features = extract_rows(split, settings, progress=progress)
+    failures = Failures(split.corpus, len(split), folder, max_share=split.max_unreadable)
     failures.add(features.failed)
     failures.check(len(split))
     if remark := failures.remark():
-        print(remark)
+        print(printable(remark))
     return features
 
 
@@ -180,15 +189,15 @@ class _FinishedTags:
     def write(self, tag: int, ensemble: Ensemble) -> dict[str, Any]:
         """Score the clips of all splits, write the scores and return them."""
         scores = {split: ensemble.predict(binned) for split, binned in self._binned.items()}
-        arrays = {"trees": ensemble.iterations, "seconds": ensemble.seconds, **scores}
-        with atomic_write(self._path(tag)) as part, part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        arrays = {"trees": np.array(ensemble.iterations), "seconds": np.array(ensemble.seconds), **scores}
+        write_arrays(self._path(tag), arrays, compress=False)
         return arrays
 
     def read(self, tag: int) -> dict[str, Any]:
         """The scores of a tag; empty if there are none, or they are damaged."""
         try:
-            with np.load(self._path(tag), allow_pickle=False) as stored:
-                return {name: stored[name] for name in ("trees", "seconds", *self._binned)}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            arrays = read_arrays(self._path(tag))
+        except DamagedError:
             return {}
+        shapes = {"trees": (), "seconds": (), **{split: binned.shape[:1] for split, binned in self._binned.items()}}
+        return arrays if {name: array.shape for name, array in arrays.items()} == shapes else {}

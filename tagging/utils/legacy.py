@@ -56,6 +56,15 @@ SETTINGS = {
     "log_every": "runtime.log_interval",
 }  # fmt: skip
 CORPORA = {"scores": "sheet-music"}
+# Settings that came later, with what earlier runs did.
+LEGACY_DEFAULTS: dict[str, dict[str, Any]] = {
+    "data": {"max_unreadable": 0.05},
+    "evaluation": {"thresholds": "f1"},
+    "augmentation": {
+        "gain_db": 0.0, "noise_snr_db": None, "pitch_semitones": 0, "tempo_change": 0.0, "time_mask_seconds": 0.0,
+        "frequency_mask_octaves": 0.0, "mixup_alpha": 0.0,
+    },
+}  # fmt: skip
 RECORD_FIELDS = {
     "clips": "num_clips", "clips_seen": "num_training_segments", "updates": "num_steps", "processes": "num_processes",
     "clips_per_second": "segments_per_second", "share_waiting_for_clips": "data_wait_ratio", "sittings": "resumes",
@@ -171,7 +180,10 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     if record.get("kind") not in ("training", "evaluation"):
         return dict(record)
     record = renamed(record, RECORD_FIELDS)
-    record["settings"] = current_settings(record["settings"])
+    settings = current_settings(record["settings"])
+    record["settings"] = settings | {
+        table: {**defaults, **settings.get(table, {})} for table, defaults in LEGACY_DEFAULTS.items()
+    }
     if record["corpus"]["name"] in CORPORA:
         record["corpus"] = record["corpus"] | {"name": CORPORA[record["corpus"]["name"]]}
     if "test" in record:

@@ -1,4 +1,4 @@
-"""Provenance of a result: versions, commit, processor, date."""
+"""Provenance of a result: versions, commit, command, processor, date."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,23 +47,60 @@ def cpu() -> str:
     return f"{cpu_name()}, {os.cpu_count()} cores{load}"
 
 
+def command_line(function: str) -> str:
+    """The command that runs this process, as a user would type it, without the path of the interpreter or of the script.
+
+    Args:
+        function: what was called, such as ``"tagging.train"``: named where there is no command, in a notebook or a prompt.
+    """
+    main = sys.modules.get("__main__")
+    script = Path(sys.argv[0]) if sys.argv else Path()
+    if "ipykernel" in script.parts[-1:] + script.parent.parts[-1:] or script.stem == "ipykernel_launcher":
+        return f"{function} in a notebook"
+    if hasattr(sys, "ps1") or script.name in ("", "-c", "-"):
+        return f"{function} in Python"
+    module = getattr(getattr(main, "__spec__", None), "name", None)
+    if module:
+        command = ["python", "-m", module.removesuffix(".__main__")]
+    elif script.suffix == ".py":
+        command = ["python", str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else script.name]
+    else:
+        command = [script.name]
+    return shlex.join([*command, *sys.argv[1:]])
+
+
 def commit() -> str:
     """The commit the package runs from, marked if Python files have changed since.
 
-    Outside a checkout: the environment variable ``TAGGING_COMMIT``, or else the version.
+    Outside a checkout of the package, also where an installed copy lies in the repository of somebody's own project: the
+    environment variable ``TAGGING_COMMIT``, or else the version.
     """
     from ..version import __version__
 
-    folder = Path(__file__).parent
+    root = Path(__file__).parents[2]
+    # a variable such as GIT_DIR, which hooks of git set, would name another repository
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
     def git(*arguments: str) -> str:
         try:
-            result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+            result = subprocess.run(
+                ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+            )
         except OSError:
             return ""
         return result.stdout.strip()
 
-    if not (head := git("rev-parse", "HEAD")):
+    head = git("rev-parse", "HEAD") if (root / ".git").exists() and _is_checkout(root) else ""
+    if not head:
         return os.environ.get("TAGGING_COMMIT") or f"version {__version__}"
     changed = git("status", "--porcelain", "--", "*.py")
     return head + (" and changes" if changed else "")
+
+
+def _is_checkout(root: Path) -> bool:
+    """Whether a folder is this project's own, not one that the package has been installed into."""
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project")
+    except (OSError, ValueError):
+        return False
+    return isinstance(project, dict) and project.get("name") == "music-tagging-at-scale"

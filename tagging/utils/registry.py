@@ -60,8 +60,8 @@ class Registry:
         Raises:
             ConfigError: the name is unknown; the message suggests the nearest.
         """
-        resolved = self._aliases.get(name, name)
-        if resolved not in self._factories:
+        resolved = self._aliases.get(name, name) if isinstance(name, str) else None
+        if resolved is None or resolved not in self._factories:
             raise unknown_name(self.kind, name, [*self._factories, *self._aliases])
         return resolved
 

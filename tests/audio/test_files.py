@@ -9,11 +9,9 @@ import pytest
 import soundfile
 import soxr
 from helpers import tones
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tagging.audio import files as audio
-from tagging.audio.files import AudioFile, as_waveform, load_audio, resample
+from tagging.audio import decode
+from tagging.audio.files import AudioFile, load_audio
 from tagging.errors import AudioError, ConfigError
 
 # name, subtype, sample rate, root mean square error of the format relative to the sound's
@@ -71,35 +69,12 @@ def test_blocks_joined_are_the_whole(sound_file, monkeypatch, from_rate, to_rate
     mono, _ = load_audio(path)
     expected = mono if from_rate == to_rate else soxr.resample(mono, from_rate, to_rate, quality="HQ")
     np.testing.assert_array_equal(whole, expected)
-    for size in (977, 3001):
-        monkeypatch.setattr(audio, "BLOCK_SAMPLES", size)
+    for seconds in (0.01, 0.07):
+        monkeypatch.setattr(decode, "BLOCK_SECONDS", seconds)
         with AudioFile(path) as file:
             blocks = list(file.blocks(to_rate))
         assert len(blocks) > 1
         np.testing.assert_array_equal(np.concatenate(blocks), whole)
-
-
-@given(cuts=st.lists(st.integers(1, 3000), min_size=1, max_size=12))
-def test_resampling_a_stream_does_not_depend_on_its_cuts(cuts):
-    sound = np.random.default_rng(sum(cuts)).standard_normal(sum(cuts)).astype(np.float32)
-    blocks = np.split(sound, np.cumsum(cuts)[:-1])
-    loaded = np.concatenate(list(audio._resample_blocks(iter(blocks), 44100, 16000)))
-    np.testing.assert_array_equal(loaded, soxr.resample(sound, 44100, 16000, quality="HQ"))
-
-
-def gain(hertz: float, from_rate: int, to_rate: int) -> float:
-    """Level of a resampled sine relative to the original, measured away from the ends."""
-    time = np.arange(from_rate) / from_rate
-    loaded = resample(np.sin(2 * np.pi * hertz * time).astype(np.float32), from_rate, to_rate)
-    inner = loaded[to_rate // 4 : -to_rate // 4]
-    return float(np.sqrt(2 * np.mean(inner.astype(np.float64) ** 2)))
-
-
-def test_passband_is_flat_and_stopband_is_silent():
-    for hertz in (50, 1000, 5000, 7000, 7280):  # up to 0.91 of the new Nyquist frequency, as the docstring says
-        assert gain(hertz, 44100, 16000) == pytest.approx(1, abs=2e-3), hertz
-    for hertz in (8800, 10000, 15000, 20000):  # all of it would alias into the input of the model
-        assert gain(hertz, 44100, 16000) < 1e-5, hertz
 
 
 def test_start_and_seconds(sound_file):
@@ -111,8 +86,11 @@ def test_start_and_seconds(sound_file):
     np.testing.assert_array_equal(load_audio(path, start=1.5, seconds=99)[0], sound[24000:])
     np.testing.assert_array_equal(load_audio(path, start=1.5)[0], sound[24000:])
     assert len(load_audio(path, 8000, start=0.5, seconds=0.25)[0]) == 2000
-    for start in (-0.1, 2.0, 99, float("nan")):
+    for start in (2.0, 99):
         with pytest.raises(AudioError, match=r"a\.wav.*2\.000 s"):
+            load_audio(path, start=start)
+    for start in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="start="):
             load_audio(path, start=start)
     for seconds in (0, -1, float("nan")):
         with pytest.raises(ConfigError, match="seconds="):
@@ -174,7 +152,7 @@ def refusals(folder) -> dict[str, tuple[object, str]]:
         "pipe": (folder / "pipe.wav", "pipe.wav: a pipe"),
         "empty": (folder / "empty.mp3", "empty.mp3: an empty file"),
         "text": (folder / "text.mp3", r"text.mp3: cannot be decoded.*no sound in it"),
-        "text.wav": (folder / "text.wav", r"text.wav: cannot be decoded.*not recognised"),
+        "text.wav": (folder / "text.wav", r"text.wav: cannot be decoded.*no sound in it"),
         "head only": (folder / "head.mp3", r"head.mp3: cannot be decoded.*no sound in it"),
         "nan": (folder / "nan.wav", r"nan.wav: NaN.* 0\.\d s"),
         "inf": (folder / "inf.wav", r"inf.wav: NaN or inf.* 0\.\d s"),
@@ -210,14 +188,14 @@ def test_bad_files_are_refused_by_name(tmp_path, case):
 
 
 def test_refused_even_where_a_later_block_is_bad(sound_file, monkeypatch):
-    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr(decode, "BLOCK_SECONDS", 0.05)
     sound = tones(1, 16000)
     sound[12345] = np.nan
     with AudioFile(sound_file("a.wav", sound, 16000, "FLOAT")) as file:
         blocks = file.blocks()
-        assert all(len(next(blocks)) == 1000 for _ in range(12))
         with pytest.raises(AudioError, match=r"0\.8 s"):
-            next(blocks)
+            for read in blocks:
+                assert np.isfinite(read).all()
 
 
 def test_short_and_silent_sounds_are_read(sound_file):
@@ -225,7 +203,7 @@ def test_short_and_silent_sounds_are_read(sound_file):
     assert len(load_audio(sound_file("b.wav", tones(0.2, 44100), 44100), 16000)[0]) == 3200
     with AudioFile(sound_file("c.flac", np.zeros(16000), 16000)) as file:
         assert not np.concatenate(list(file.blocks(16000))).any()
-    assert file.notes == ["the file is silent: its scores describe the model, not music"]
+    assert file.notes == ["silent: the scores describe the model, not music"]
 
 
 def test_every_single_truncation_of_a_small_mp3_is_survived(sound_file):
@@ -245,51 +223,3 @@ def test_every_single_truncation_of_a_small_mp3_is_survived(sound_file):
             assert 0 < len(loaded) <= 22050
             outcomes.add("read")
     assert outcomes == {"refused", "read"}
-
-
-def test_arrays_become_waveforms():
-    mono = tones(0.1, 16000)
-    np.testing.assert_array_equal(as_waveform(mono), mono)
-    np.testing.assert_array_equal(as_waveform(mono.astype(np.float64)), mono)
-    np.testing.assert_allclose(as_waveform(np.stack([mono, -mono, mono])), mono / 3, atol=1e-7)
-    np.testing.assert_array_equal(as_waveform(np.array([-32768, 0, 16384], dtype=np.int16)), np.float32([-1, 0, 0.5]))
-    np.testing.assert_array_equal(as_waveform(np.array([-(2**31), 2**30], dtype=np.int32)), np.float32([-1, 0.5]))
-    np.testing.assert_allclose(as_waveform(np.int16([[16384, -32768], [0, 0]])), np.float32([0.25, -0.5]))
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((100, 2)), r"mine of shape \(100, 2\): .*transpose"),
-        (np.zeros((1, 2, 3)), r"mine of shape \(1, 2, 3\)"),
-        (np.float32(0), r"mine of shape \(\)"),
-        (np.zeros((9, 100)), r"\(9, 100\): 9 channels.*one by one"),
-        (np.zeros(0), "mine has no samples"),
-        (np.zeros((0, 0)), "mine has no samples"),
-        (np.zeros(9, dtype=np.uint8), "mine of type uint8"),
-        (np.zeros(9, dtype=complex), "mine of type complex128"),
-        (np.array(["a", "b"]), "mine of type <U1"),
-        (np.float32([0, np.nan]), "mine has NaN or infinite samples"),
-        (np.float32([0, -np.inf]), "mine has NaN or infinite samples"),
-    ],
-)
-def test_arrays_that_are_no_sound_are_refused(array, message):
-    with pytest.raises(AudioError, match=message):
-        as_waveform(array, "mine")
-
-
-@pytest.mark.parametrize("level", [1e18, 1e30])
-def test_samples_whose_power_is_infinite_are_refused(sound_file, level):
-    """They are finite, but every score would be NaN."""
-    loud = level * tones(0.1, 16000)
-    with pytest.raises(AudioError, match=r"a\.wav: samples as large as .*\[-1, 1\]"):
-        load_audio(sound_file("a.wav", loud, 16000, "FLOAT"))
-    with pytest.raises(AudioError, match="waveform has samples as large as"):
-        as_waveform(loud)
-    assert as_waveform(2.0**31 * tones(0.1, 16000)).any()
-
-
-@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
-def test_impossible_sample_rates_are_refused(rate):
-    with pytest.raises(ConfigError, match=f"{rate} Hz"):
-        resample(tones(0.1, 16000), rate, 16000)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tagging.book.runs import BUNDLED_RUNS, list_predictions
+from tagging.cli import _parser
+from tagging.cli.train import settings_of
+from tagging.data.sheet_music.corpus import VOCABULARY
+from tagging.models.tagger import Tagger
+from tagging.tags import Vocabulary
 from tagging.training import Settings
+from tagging.training.learner import num_parameters
+from tagging.training.models import build_model, check_options
 from tagging.training.run_names import run_name
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "laptop_edition.py"
@@ -46,6 +54,46 @@ def ship(script, settings: Settings, changes: dict | None = None) -> None:
 def test_no_two_runs_of_the_studies_share_a_name(script):
     names = [name for study in script.STUDIES.values() for settings in study for name in script.names_of(settings)]
     assert len(names) == len(set(names)) > 40
+
+
+def test_commands_ask_for_these_very_runs_and_their_models_can_be_built(script):
+    for settings in (settings for study in script.STUDIES.values() for settings in study):
+        _, *arguments = shlex.split(script.command_of(settings))
+        assert settings_of(_parser().parse_args(arguments)) == settings
+        if settings.models != ("gbt",):
+            check_options(settings)
+
+
+def test_one_change_at_a_time_is_what_it_says(script):
+    """Milliseconds from frame to frame in the first convolution of the back-end, and the longest filters in seconds."""
+    frames = {}
+    for settings in (*script.STUDIES["frames"], *(script.plan(model, 10_000) for model in script.PAIR)):
+        tagger = build_model(settings.models[0], settings.model, Vocabulary(["a"]), 16_000)
+        assert isinstance(tagger, Tagger)
+        *_, output = tagger.frontend.receptive_fields().values()
+        field = tagger.backend.receptive_fields(output)["cnn1"]
+        name = script.names_of(settings)[0].removeprefix("laptop-").rpartition("-s")[0]
+        frames[name] = round(field.stride / 16), tagger.frontend.num_frames(48_000)
+        if "temporal" in name:
+            longest = tagger.frontend.receptive_fields()["temporal.0"].size / 16_000
+            assert longest == pytest.approx(165 * 0.016, abs=0.05)
+    assert frames == {
+        "spectrogram-10k": (32, 94),
+        "spectrogram-10k-temporal-82_16_64_32_32_64_16_128": (32, 94),
+        "spectrogram-10k-pool_input-4": (128, 94),
+        "waveform-10k": (137, 20),
+        "waveform-10k-filters-64_64_64_128_128_256": (46, 64),
+        "waveform-frame-level-many-shapes-10k-pool_input-8": (128, 188),
+        "spectrogram-vgg-10k-pools-2_2_2_2_2_2_2_2_2_1_2_1_2_1_2_1_4_1_4_1": (128, 23),
+    }
+
+
+def test_heads_of_equal_size_are(script):
+    sizes = [
+        num_parameters(build_model(settings.models[0], settings.model, VOCABULARY, 16_000))
+        for settings in (script.STUDIES["heads"][0], script.plan("mel-statistics", 10_000))
+    ]
+    assert 0.95 < sizes[0] / sizes[1] < 1
 
 
 def test_records_that_ship_are_those_of_its_studies(script, monkeypatch):

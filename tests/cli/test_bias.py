@@ -113,9 +113,48 @@ def test_a_file_of_predictions(run, tmp_path, capsys):
 
 
 def test_errors_reach_the_user(run, example):
-    with pytest.raises(ConfigError, match="top_k=10.*1 to 3"):
-        run("scores.csv")
+    with pytest.raises(ConfigError, match="top_k=4.*1 to 3"):
+        run("scores.csv", "--top-k", 4)
     with pytest.raises(TaggingError, match="no-such-run"):
         run("no-such-run")
-    with pytest.raises(TaggingError, match="exclusive.json: a header without songs"):
-        run("labels.csv", "--labels", "exclusive.json")
+    with pytest.raises(ConfigError, match="labels.csv: every score is 0 or 1, like labels"):
+        run("labels.csv", "--labels", "labels.csv")
+    with pytest.raises(ConfigError, match="scores.csv.*is not a label"):
+        run("scores.csv", "--labels", "scores.csv")
+
+
+@pytest.mark.parametrize(("num_tags", "top_k"), [(2, 1), (3, 1), (10, 5), (19, 9), (20, 10), (50, 10)])
+def test_the_length_of_lists_follows_the_tags(run, tmp_path, capsys, num_tags, top_k):
+    """GTZAN has ten genres, for which a list of ten would be all of them."""
+    tags = [f"tag {tag}" for tag in range(num_tags)]
+    rows = [
+        ",".join([f"s{song}", *map(str, row)])
+        for song, row in enumerate(np.random.default_rng(0).random((9, num_tags)))
+    ]
+    (tmp_path / "scores.csv").write_text("\n".join([",".join(["", *tags]), *rows]))
+    assert run("scores.csv", "--resamples", 20) == 0
+    assert f"Do popular tags win the top {top_k}?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", ["scores.csv", "scores.csv/below"])
+def test_an_output_that_is_a_file_is_refused_before_the_work(run, example, tmp_path, output, capsys):
+    before = (tmp_path / "scores.csv").read_bytes()
+    with pytest.raises(ConfigError, match=f"--output {output}: .*scores.csv is a file"):
+        run("scores.csv", "--output", output)
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "scores.csv").read_bytes() == before
+
+
+def test_headers_of_others_reach_no_terminal(run, tmp_path, capsys):
+    tags = ["\x1b[2Jclear", '"two\nlines"', "\u202eright", "\udcc3\udca9".encode("utf-8", "surrogateescape").decode()]
+    rows = [",".join([f"s{song}", *map(str, row)]) for song, row in enumerate(np.random.default_rng(0).random((9, 4)))]
+    (tmp_path / "scores.csv").write_text("\n".join([",".join(["id", *tags]), *rows]), encoding="utf-8")
+    (tmp_path / "labels.csv").write_text(
+        "\n".join([",".join(["id", *tags]), *(f"s{n},{n % 2},0,1,1" for n in range(9))])
+    )
+    (tmp_path / "groups.json").write_text('{"g\\u001b": ["\\u001b[2Jclear", "\\u202eright"]}')
+    assert run("scores.csv", "--labels", "labels.csv", "--exclusive", "groups.json", "--resamples", 20) == 0
+    for page in (capsys.readouterr().out, (tmp_path / "bias-report" / "report.txt").read_text()):
+        assert [line for line in page.split("\n") if not line.isprintable()] == []
+        assert "\\x1b[2Jclear" in page
+        assert "two\\nlines" in page

@@ -12,6 +12,7 @@ import tagging
 from tagging import cli
 from tagging.cli.base import COMMANDS
 from tagging.cli.plugins import PLUGINS, load_plugins
+from tagging.training.settings import setting_names
 
 GREETING = """
 import tagging
@@ -65,6 +66,7 @@ def test_everything_that_can_be_named_is_listed(capsys):
     assert listed == {
         *tagging.list_pretrained(), *tagging.list_frontends(), *tagging.list_backends(), *tagging.list_heads(),
         *tagging.list_corpora(), *tagging.list_baselines(), *tagging.LOSSES.names(),
+        *setting_names(),
     }  # fmt: skip
     for registry in (tagging.FRONTENDS, tagging.BACKENDS, tagging.HEADS, tagging.LOSSES, tagging.CORPORA):
         for alias, name in registry.aliases().items():

@@ -58,7 +58,7 @@ def test_info_of_an_own_corpus_needs_the_five_members(
     assert main(["corpus", "info", "own", "--licence", "open"]) == 2
     assert "'licence'" in capsys.readouterr().err
     assert main(["corpus", "info", "own", "--set", "size"]) == 2
-    assert "OPTION=VALUE" in capsys.readouterr().err
+    assert "NAME=VALUE" in capsys.readouterr().err
 
 
 def test_the_licence_is_respected(cache: Path, capsys: pytest.CaptureFixture[str]):
@@ -90,7 +90,7 @@ def test_prepare_keeps_existing_files(cache: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["corpus", "listen", "sheet-music", "-1"], "INDEX -1"),
+        (["corpus", "listen", "sheet-music", "-1"], "INDEX: -1"),
         (["corpus", "listen", "sheet-music", "1", "--output", "a.mp3"], "must end in"),
         (["corpus", "listen", "sheet-music", "1", "--split", "tset"], "'test'"),
         (["corpus", "info", "sheet-musik"], "'sheet-music'"),

@@ -16,8 +16,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from tagging.book.runs import BUNDLED_RUNS, load_predictions
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval, Resampling
-from tagging.evaluation.evaluate import Evaluation, difference, evaluate, song_scores
+from tagging.evaluation.evaluate import Evaluation, difference, evaluate
 from tagging.evaluation.metrics import pr_auc, roc_auc, sqrt_mse
+from tagging.evaluation.segments import song_scores
 from tagging.tags import CLASSIFICATION, REGRESSION, Tag, Vocabulary
 
 MIXED = Vocabulary([Tag("rock"), Tag("energy", kind=REGRESSION), Tag("flute", source="arranger"), Tag("slow")])

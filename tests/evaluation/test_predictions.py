@@ -68,3 +68,45 @@ def test_the_folder_of_a_whole_run_names_those_of_its_models(tmp_path):
     write_predictions(tmp_path / "waveform" / "predictions-test.npz", PREDICTIONS)
     with pytest.raises(TaggingError, match="waveform"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scores": np.zeros((3, 6))},
+        {"scores": np.zeros(7)},
+        {"scores": np.array(0.5)},
+        {"scores": np.full((7, 6), "x")},
+        {"labels": np.zeros((7, 5))},
+        {"groups": np.zeros(6, int)},
+        {"tracks": np.zeros((7, 1), int)},
+        {"tracks": np.full(7, "x")},
+        {"train_positives": np.zeros(5, int)},
+        {"vocabulary": np.array("[" * 100_000)},
+        {"lalels": np.zeros((7, 6))},
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_refused(run, changes):
+    """Without a checksum, as in files of earlier versions."""
+    path = run / "predictions-test.npz"
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(path, **arrays)
+    assert len(read_run(run).scores) == 7
+    np.savez(path, **{**arrays, **changes})
+    with pytest.raises(TaggingError, match="predictions-test.npz: (damaged|invalid vocabulary)"):
+        read_run(run)
+
+
+def test_a_changed_bit_is_refused(run):
+    path = run / "predictions-test.npz"
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        try:
+            read = read_run(run)
+        except TaggingError as error:
+            assert "damaged" in str(error)
+        else:  # in the mark of the checksum
+            np.testing.assert_array_equal(read.scores, PREDICTIONS.scores)
+            assert len(whole) - 48 <= position < len(whole) - 32

@@ -61,7 +61,9 @@ def test_scores_alone_are_enough(write):
             ConfigError,
             "song 'a', tag 'rock': 1.01.*2 such cells",
         ),
-        ("song,rock\na,inf\n", ConfigError, "tag 'rock': inf"),
+        ("song,rock\na,inf\n", ConfigError, "tag 'rock': 'inf'"),
+        ("song,rock\na,1\nb,0\n", ConfigError, "every score is 0 or 1, like labels"),
+        ("rock,pop\n0.5,0.25\n0.5,0.75\n", ConfigError, "'rock', has numbers like those of a tag"),
         ("song,rock,pop\na,1,\n", ConfigError, "tag 'pop': an empty cell"),
         (b"song,rock\n\xff,1\n", TaggingError, "UTF-8"),
     ],
@@ -89,6 +91,16 @@ def test_wrong_scores_are_refused(write, text, kind, message):
 def test_labels_that_do_not_match_are_refused(write, text, message):
     with pytest.raises(TaggingError, match=message):
         read_tables(write("scores.csv", SCORES), write("labels.csv", text))
+
+
+def test_the_same_tag_in_another_unicode_form_is_the_same(write):
+    scores = write("scores.csv", "song,bl\u00e9,th\u00e9\na,0.1,0.2\n")
+    labels = write("labels.csv", "song;the\u0301;ble\u0301\na;1;0\n")
+    exclusive = write("groups.json", json.dumps({"drinks": ["ble\u0301", "th\u00e9"]}))
+    predictions = read_tables(scores, labels, exclusive)
+    assert predictions.vocabulary.names == ("bl\u00e9", "th\u00e9")
+    np.testing.assert_array_equal(predictions.labels, [[0, 1]])
+    assert predictions.vocabulary.exclusive_groups == {"drinks": (0, 1)}
 
 
 def test_many_differences_are_counted(write):

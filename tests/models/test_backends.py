@@ -113,6 +113,24 @@ def test_temporal_pooling_pads_what_is_too_short_and_nothing_else():
         assert not torch.allclose(backend(eight), backend(more))
 
 
+def test_temporal_pooling_of_pooled_frames_is_that_of_a_map_pooled_before():
+    torch.manual_seed(0)
+    backend = build("temporal-pooling", pool_input=4).eval()
+    plain = build("temporal-pooling").eval()
+    plain.load_state_dict(backend.state_dict())
+    x = torch.randn(2, 6, 43)
+    with torch.inference_mode():
+        torch.testing.assert_close(backend(x), plain(torch.nn.functional.max_pool1d(x, 4)), rtol=0, atol=0)
+        short = backend(torch.randn(2, 6, 3))
+    assert short.shape == (2, backend.out_features)
+    assert backend.min_frames == 4 * plain.min_frames
+    fields, usual = (part.receptive_fields(ReceptiveField()) for part in (backend, plain))
+    assert fields["cnn1"] == ReceptiveField(4 * 7, 4)
+    assert fields["cnn3"].stride == 4 * usual["cnn3"].stride
+    with pytest.raises(ConfigError, match="pool_input=0"):
+        build("temporal-pooling", pool_input=0)
+
+
 def test_attention_weights_sum_to_one():
     backend = build("attention")
     with recorded(backend.feature_modules()) as features:

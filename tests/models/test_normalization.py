@@ -28,9 +28,9 @@ def batches(count: int, seed: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def brier(tagger: tagging.Tagger) -> float:
     """Mean squared error of scores in evaluation mode, on waveforms that were not trained on."""
     errors = []
-    with tagger.evaluating():
+    with tagger.inference() as network:
         for waveform, labels in batches(4, seed=99):
-            errors.append((tagger(waveform).sigmoid() - labels).square().mean().item())
+            errors.append((network(waveform).sigmoid() - labels).square().mean().item())
     return float(np.mean(errors))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tagging import Tagger, build_tagger, load_tagger
-from tagging.errors import CheckpointError, TaggingError
+from tagging.errors import CheckpointError, ConfigError, TaggingError
 from tagging.models.base import FRONTENDS
 from tagging.models.frontends.sample_level import SampleLevel
 
@@ -70,6 +72,7 @@ def rewritten(path, **changes) -> None:
     """Change the description in a saved tagger; None removes an entry."""
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["tagging"])
+        del about["sha256"]
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     about = {key: value for key, value in {**about, **changes}.items() if value is not None}
     save_file(weights, path, metadata={"tagging": json.dumps(about)})
@@ -79,24 +82,28 @@ def rewritten(path, **changes) -> None:
     ("changes", "message"),
     [
         ({"format": "tagging/99"}, "'tagging/99'.*'tagging/1'"),
-        ({"format": None}, "None.*'tagging/1'"),
-        ({"tags": None}, "do not fit together"),
-        ({"tags": [{"name": "only one"}]}, "(?s:do not fit together .*size mismatch)"),
-        ({"tags": [{"name": "a", "kinder": "x"}]}, "do not fit together .*kinder"),
-        ({"tags": []}, "do not fit together .*at least one tag"),
-        ({"config": None}, "do not fit together"),
-        ({"config": {"frontend": "waveform"}}, "do not fit together .*backend"),
-        ({"config": ["no", "mapping"]}, "do not fit together"),
+        ({"format": None}, "format"),
+        ({"format": 1}, "format=1: it should be a valid string"),
+        ({"tags": None}, "tags"),
+        ({"tags": [{"name": "only one"}]}, "damaged or not what it describes .*size mismatch"),
+        ({"tags": [{"name": "a", "kinder": "x"}]}, "damaged or not what it describes .*kinder"),
+        ({"tags": [{"name": 1}, {"name": 2}, {"name": 3}]}, "damaged or not what it describes .*name=1: it must be text"),
+        ({"tags": [{"name": "a", "exclusive_group": ["g"]}]}, "exclusive_group=.*it must be text"),
+        ({"tags": [{"name": "a", "kind": ["x"]}]}, "damaged or not what it describes"),
+        ({"tags": ["a", "b", "c"]}, "tags.0='a': it should be an object"),
+        ({"tags": {"a": 1}}, "tags=.*valid array"),
+        ({"tags": []}, "tags=.*at least 1 item"),
+        ({"config": None}, "config"),
+        ({"config": {"frontend": "waveform"}}, "damaged or not what it describes .*backend"),
+        ({"config": ["no", "mapping"]}, "config=.*an object"),
         (
             {"config": {"frontend": "x", "backend": "y", "segment_samples": 1, "hop_samples": 1}},
             "front-end 'x' and the back-end 'y'.*--plugin",
         ),
         ({"config": {"frontend": ["waveform"], "backend": "dense"}}, "do not fit"),
-        (
-            {"config": {"frontend": "waveform", "backend": "dense", "segment_samples": "s", "hop_samples": 1}},
-            "do not fit",
-        ),
-        ({"card": None}, "do not fit together"),
+        ({"card": None}, "card"),
+        ({"card": "free"}, "card='free': it should be an object"),
+        ({"card": {"text": "x" * 2**24}}, "16,777,216"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(tmp_path, changes, message):
@@ -115,8 +122,8 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         "pickle": "damaged",
         "torch": "damaged",
         "plain": "not of a tagger",
-        "list": "None",
-        "nonsense": "not of a tagger",
+        "list": "cannot be read",
+        "nonsense": "cannot be read .*Invalid JSON",
     }
     paths = {name: tmp_path / f"{name}.safetensors" for name in cases}
     paths["empty"].touch()
@@ -182,11 +189,14 @@ def test_damage_anywhere_is_refused_or_harmless(tmp_path_factory):
 def test_weights_that_are_missing_or_left_over_are_refused(tmp_path):
     path = small().save(tmp_path / "it.safetensors")
     with safe_open(path, framework="pt") as file:
-        metadata, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(file.metadata()["tagging"])
+        del description["sha256"]  # as files of earlier versions
+        metadata = {"tagging": json.dumps(description)}
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     first = next(iter(weights))
     for changed in ({k: v for k, v in weights.items() if k != first}, {**weights, "extra": torch.zeros(1)}):
         save_file(changed, path, metadata=metadata)
-        with pytest.raises(CheckpointError, match="do not fit together"):
+        with pytest.raises(CheckpointError, match="damaged or not what it describes"):
             Tagger.load(path)
 
 
@@ -271,6 +281,7 @@ def test_files_of_earlier_versions_are_read(new, old, tmp_path):
     with safe_open(path, framework="pt") as file:
         description = json.loads(file.metadata()["tagging"])
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del description["sha256"]
     description["config"] = {**description["config"], **old, "head": "together"}
     del description["config"]["norm_momentum"]
     description["tags"] = [{"name": name, "kind": "bi-modal", "group": None} for name in TAGS]
@@ -284,3 +295,106 @@ def test_files_of_earlier_versions_are_read(new, old, tmp_path):
         assert torch.equal(again(waveform), tagger(waveform))
     resaved = load_tagger(again.save(path))
     assert resaved.config == again.config
+
+
+def test_a_digest_notices_every_bit_of_the_weights(tmp_path):
+    tagger = small()
+    path = tagger.save(tmp_path / "it.safetensors")
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    generator = np.random.default_rng(0)
+    for position, bit in zip(generator.integers(header, len(whole), 40), generator.integers(0, 8, 40), strict=True):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << bit
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=f"{path}: damaged: .*SHA-256"):
+            Tagger.load(path)
+    path.write_bytes(whole)
+    assert tagger.save(tmp_path / "again.safetensors").read_bytes() == whole
+    Tagger.load(path)
+
+
+def test_files_without_a_digest_are_read(tmp_path):
+    path = small().save(tmp_path / "it.safetensors")
+    rewritten(path)
+    assert b"sha256" not in path.read_bytes()
+    Tagger.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "backend.dense.linear.weight",
+            lambda t: t * float("nan"),
+            "NaN or infinite weights in backend.dense.linear.weight",
+        ),
+        ("backend.dense.linear.weight", lambda t: t.double() * 1e300, "NaN or infinite weights"),
+        ("backend.dense.norm.running_var", lambda t: t - 5, "a negative variance in backend.dense.norm.running_var"),
+        ("backend.dense.linear.weight", lambda t: t.to(torch.complex64), "complex64 where torch.float32"),
+        ("backend.dense.linear.weight", lambda t: t.long(), "int64 where torch.float32"),
+        ("backend.dense.norm.num_batches_tracked", lambda t: t.float(), "float32 where torch.int64"),
+        ("backend.dense.linear.weight", lambda t: t[None], "size mismatch for backend.dense.linear.weight"),
+    ],
+)
+def test_weights_that_are_no_weights_are_refused(tmp_path, name, change, message):
+    path = small().save(tmp_path / "it.safetensors")
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["tagging"])
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    del about["sha256"]
+    save_file({**weights, name: change(weights[name]).contiguous()}, path, metadata={"tagging": json.dumps(about)})
+    with pytest.raises(CheckpointError, match=f"{path}: .*{message}"):
+        Tagger.load(path)
+
+
+HUGE = {
+    "width": 30,
+    "segment_samples": 10**9,
+    "sample_rate": 10**9,
+    "hop_samples": 10**9,
+    "backend_options": {"filters": 2**24},
+    "frontend_options": {"filters": [2**24] * 7},
+}
+
+
+@pytest.mark.parametrize("field", HUGE)
+def test_a_description_allocates_nothing(tmp_path, field):
+    """Width 30 would be 11 GB: here the weights alone may not exist, which a limit on memory shows."""
+    path = small().save(tmp_path / "it.safetensors")
+    with safe_open(path, framework="pt") as file:
+        config = json.loads(file.metadata()["tagging"])["config"]
+    rewritten(path, config={**config, field: HUGE[field]})
+    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + 300_000_000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match=f"{path}: .*(size mismatch|it should be|GiB)"):
+            Tagger.load(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.parametrize(
+    "card", [{"score": np.float32(0.5)}, {"score": {1, 2}}, {"text": "\ud800"}, 3, ["a"]], ids=repr
+)
+def test_a_card_that_cannot_be_read_again_is_not_saved(tmp_path, card):
+    tagger = small()
+    tagger.card = card
+    with pytest.raises(ConfigError, match="card cannot be saved"):
+        tagger.save(tmp_path / "it.safetensors")
+    tagger.card = deep = {}
+    for _ in range(500):
+        deep["more"] = deep = {}
+    with pytest.raises(ConfigError, match="card cannot be saved"):
+        tagger.save(tmp_path / "it.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_segments_too_large_for_a_computer_are_refused(tmp_path):
+    """A hop of one sample: a spectrogram of 15 s would be 92 MB, and the maps behind it gigabytes."""
+    options = {"mel": {"hop_length": 1}}
+    tagger = build_tagger("spectrogram-vgg", "temporal-pooling", TAGS, 15.0, width=0.1, frontend_options=options)
+    path = tagger.save(tmp_path / "it.safetensors")
+    with pytest.raises(CheckpointError, match="GiB: shorten the segments"):
+        load_tagger(path)

@@ -146,9 +146,7 @@ def test_short_and_silent_songs_say_so(tmp_path):
     soundfile.write(tmp_path / "one.wav", np.full(1, 0.5), 16000)
     assert len(tagger.tag(tmp_path / "one.wav").times) == 1
     soundfile.write(tmp_path / "silent.flac", np.zeros(16000), 16000)
-    assert tagger.tag(tmp_path / "silent.flac").notes == (
-        "the file is silent: its scores describe the model, not music",
-    )
+    assert tagger.tag(tmp_path / "silent.flac").notes == ("silent: the scores describe the model, not music",)
     soundfile.write(tmp_path / "low.wav", song(1, 8000), 8000)
     assert "sampled at 8000 Hz" in tagger.tag(tmp_path / "low.wav").notes[0]
 
@@ -235,13 +233,15 @@ def test_memory_of_a_long_file_is_bounded(tmp_path):
     assert float(grown) < 15
 
 
-def test_evaluating_gives_frozen_parts_back_frozen():
+def test_inference_leaves_the_mode_of_every_module_as_it_is():
     tagger = build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=0.25).train()
     tagger.backend.eval()
-    with tagger.evaluating():
-        assert not any(module.training for module in tagger.modules())
-    assert tagger.training and tagger.frontend.training
-    assert not any(module.training for module in tagger.backend.modules())
+    before = [module.training for module in tagger.modules()]
+    with tagger.inference() as network:
+        assert not any(module.training for module in network.modules())
+        assert [module.training for module in tagger.modules()] == before
+        assert all(a is b for a, b in zip(network.parameters(), tagger.parameters(), strict=True))
+    assert True in before and False in before
 
 
 def test_threads_of_one_model_in_training_mode_do_not_disturb_each_other():
@@ -261,7 +261,7 @@ def test_mistakes_are_named_before_anything_is_built():
     with pytest.raises(ConfigError, match="a list of names"):
         build_tagger("waveform", "temporal-pooling", "piano", 3.0)
     with pytest.raises(ConfigError, match="cannot be written to a file"):
-        build_tagger("waveform", "temporal-pooling", ["a"], 3.0, width=np.float32(0.25))
+        build_tagger("waveform", "temporal-pooling", ["a"], 3.0, frontend_options={"filters": np.arange(1, 8)})
     with pytest.raises(ConfigError, match="hop_length=-256"):
         build_tagger("waveform-frame-level", "temporal-pooling", ["a"], 3.0, frontend_options={"hop_length": -256})
 
@@ -325,3 +325,110 @@ def test_a_hop_of_less_than_a_sample_is_refused():
     tagger = build_tagger("waveform", "dense", ["a"], 0.5, width=0.1).eval()
     with pytest.raises(ConfigError, match="hop_seconds=1e-07.*one sample"):
         tagger.tag_waveform(np.zeros(16000, np.float32), 16000, hop_seconds=1e-7)
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("sample_rate", [NAN, INFINITY, -1, 0, 1, 999, 10**9, "16000", None, 1j])
+def test_sample_rates_that_no_sound_has_are_refused(sample_rate):
+    with pytest.raises(ConfigError, match="a sample rate of "):
+        small().tag_waveform(song(1), sample_rate)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"hop_seconds": value} for value in (NAN, INFINITY, 0, -1, "0.5", [1], 1j)),
+        *({"batch_size": value} for value in (0, -1, 1.5, "2", [1])),
+    ],
+    ids=str,
+)
+def test_options_of_a_song_that_are_no_positive_numbers_are_refused(options):
+    name = "hop_seconds" if "hop_seconds" in options else "a batch of"
+    with pytest.raises(ConfigError, match=name):
+        small().tag_waveform(song(1), 16000, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *(({"segment_seconds": value}, "segment_se|segment_samples") for value in (NAN, INFINITY, -1, "3", None, 1e9)),
+        *(({"hop_seconds": value}, "hop_se|hop_samples|may overlap") for value in (NAN, INFINITY, -1, "3", 1e9, 1e-4)),
+        *(
+            ({"sample_rate": value}, "sample.rate|samples|Hz")
+            for value in (NAN, INFINITY, -1, 0, 1, 999, 10**9, "16000", None, 1.5)
+        ),
+        *(({"width": value}, "width=") for value in (NAN, INFINITY, 0, -1, 1e9, "1", None, [1])),
+        *(({"norm_momentum": value}, "norm_momentum=") for value in (NAN, 0, 2, "x", None)),
+        *(({"dropout": value}, "dropout") for value in (NAN, -1, "x")),
+        *(({"tags": value}, "tag") for value in ([1, 2], [None], 3, None, [["a"]], ["a", "a"], [b"a"])),
+        *(
+            ({f"{part}_options": value}, f"{part}_options")
+            for part in ("frontend", "backend", "head")
+            for value in (
+                ["a"],
+                "x",
+                3,
+                {1: 2},
+                {"a": INFINITY},
+                {"a": 10**9},
+                {"a": [0] * 2000},
+                {"a": [[[[[[[[[]]]]]]]]]},
+            )
+        ),
+        ({"frontend": 3}, "front-end 3"),
+        ({"backend": None}, "back-end None"),
+        ({"head": ["linear"]}, "head"),
+        ({"frontend_options": {"filters": np.arange(1, 8)}}, "cannot be written to a file"),
+        ({"backend": "attention", "backend_options": {"num_layers": 10**6}}, "num_layers=1000000"),
+        ({"backend": "recurrent", "backend_options": {"num_layers": 10**6}}, "num_layers=1000000"),
+        ({"backend_options": {"pool_size": 10**6}}, "pool_size=1000000"),
+        ({"frontend": "spectrogram", "frontend_options": {"mel": {"n_fft": 2**23}}}, "more than any sound needs"),
+        ({"frontend": "spectrogram", "frontend_options": {"mel": {"n_mels": 2**23}}}, "more than any sound needs"),
+    ],
+    ids=str,
+)
+def test_a_tagger_of_impossible_values_is_refused(options, message):
+    values = {"frontend": "waveform", "backend": "temporal-pooling", "tags": TAGS, "segment_seconds": 0.5, "width": 0.1}
+    with pytest.raises(ConfigError, match=message):
+        build_tagger(**{**values, **options})
+
+
+BLOCKS = song(1.2)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float16, np.float32, np.float64])
+def test_samples_of_every_type_are_the_same_song(dtype):
+    """Integers are scaled by their range, in an array and in blocks."""
+    tagger = small()
+    scale = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    samples = (BLOCKS.astype(np.float64) * scale).astype(dtype)
+    expected = tagger.tag_waveform(BLOCKS, 16000).scores
+    np.testing.assert_allclose(tagger.tag_waveform(samples, 16000).scores, expected, atol=2e-3)
+    in_blocks = tagger.tag_blocks(np.array_split(samples, 7)).scores
+    np.testing.assert_allclose(in_blocks, tagger.tag_waveform(samples, 16000).scores, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.array([0.1, NAN], np.float32),
+        np.array([0.1, INFINITY], np.float32),
+        np.zeros((2, 3, 4), np.float32),
+        np.array(0.5, np.float32),
+        np.zeros(9, np.complex64),
+        np.array(["a", "b"]),
+        np.zeros(9, bool),
+        [None, None],
+    ],
+    ids=lambda value: f"{np.asarray(value).dtype} {np.shape(value)}",
+)
+def test_a_block_that_is_no_sound_is_refused(wrong):
+    with pytest.raises(AudioError, match=r"block 2\b"):
+        small().tag_blocks([np.zeros(9000, np.float32), wrong])
+    with pytest.raises(AudioError, match="waveform"):
+        small().tag_waveform(wrong, 16000)
+    assert small().tag_blocks([BLOCKS, np.zeros(0)]).scores.shape == (3,)
+    with pytest.raises(AudioError, match="no samples"):
+        small().tag_blocks([np.zeros(0)])

@@ -1,5 +1,6 @@
 """What the figures show: data, labels and order, not pixels."""
 
+import doctest
 from dataclasses import dataclass
 
 import matplotlib
@@ -19,6 +20,8 @@ from tagging.book.runs import training_records
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import Interval
 from tagging.evaluation.metrics import METRICS
+from tagging.plots import style as style_module
+from tagging.plots.style import drawable
 from tagging.tags import TrackTags, Vocabulary
 from tagging.training.results_table import rows_of
 
@@ -204,6 +207,27 @@ def test_dollar_signs_in_names_are_no_formulas():
     )
     for draw in (plots.taggram, plots.top_tags):
         draw(tagged, title="100% $x^$.mp3").canvas.draw()
+
+
+@pytest.mark.parametrize(
+    "name", ["\udcff", "\x1b[31m", "a\nb\r", "\ud800", "漫画", "🎵", "\u202e", "A" * 300, "\0", "\U0010ffff"]
+)
+def test_names_of_any_kind_can_be_drawn(tmp_path, name, recwarn, caplog):
+    kind = ("png", "svg", "pdf")[len(ascii(name)) % 3]
+    tagged = TrackTags(Vocabulary([name, "b"]), np.float32([0.5, 0.4]), np.float32([0]), np.float32([[0.5, 0.4]]), 3.0)
+    figure = plots.taggram(tagged, title=f"{name}.mp3")
+    figure.savefig(tmp_path / f"picture.{kind}", dpi=20)
+    assert [str(warning.message) for warning in recwarn] == []  # no glyph is missing, no axes has collapsed
+    assert caplog.messages == []
+    ticks = labels(figure.axes[0].get_yticklabels())
+    assert len(set(ticks)) == 2
+    assert all(text.isprintable() and len(text) <= 34 for text in ticks)
+
+
+def test_names_that_the_font_has_stay_as_they_are():
+    assert drawable("Käse – Ω, ж, ♪") == "Käse – Ω, ж, ♪"
+    assert drawable("a\udcff\n") == "a\\xff\\n"
+    assert doctest.testmod(style_module).failed == 0
 
 
 def test_by_scale_draws_intervals_as_bars():

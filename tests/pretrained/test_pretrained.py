@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import sys
 import zipfile
@@ -19,8 +20,9 @@ from safetensors.torch import load_file, save_file
 from tagging import list_pretrained, load_tagger
 from tagging.errors import CheckpointError, ConfigError, DownloadError, TaggingError
 from tagging.pretrained import list_musicnn, musicnn, pretrained_card
-from tagging.pretrained.musicnn import WHEEL, WHEEL_SHA256, fingerprint
+from tagging.pretrained.musicnn import fingerprint
 from tagging.pretrained.tf_names import LAYOUTS, load_tf_weights, tf_weight_names
+from tagging.pretrained.wheel import WHEEL, WHEEL_SHA256, fetched_wheel
 from tagging.utils.files import cache_dir, sha256
 from tagging.utils.legacy import current_state
 
@@ -32,7 +34,7 @@ def wheel() -> Path:
     """The published wheel, from the user's cache; fetched if it is not there."""
     folder = cache_dir("pretrained")
     with musicnn.locked(folder / WHEEL):
-        return musicnn._wheel(folder)
+        return fetched_wheel(folder)
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +196,112 @@ def test_without_network_the_message_says_how_to_copy_the_file(cache, wheel):
     assert list(cache.iterdir()) == []
     shutil.copy(wheel, cache)  # as the message says
     assert load_tagger("mtt-vgg").vocabulary.names[0] == "guitar"
+
+
+def test_without_pip_the_message_says_what_uv_can_do(cache, tmp_path_factory, monkeypatch):
+    """As in an environment that uv has made."""
+    folder = tmp_path_factory.mktemp("no-pip")
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'pip': raise ModuleNotFoundError(\"No module named 'pip'\", name='pip')\n"
+        "sys.meta_path.insert(0, Without())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    with pytest.raises(DownloadError) as caught:
+        load_tagger("mtt-vgg")
+    message = str(caught.value)
+    assert "pip, which this environment does not have" in message
+    assert f"uvx pip download --no-deps --only-binary=:all: --dest {cache} musicnn==0.1.0" in message
+    assert "uv pip install pip" in message
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [None, ":{0}", "relative:.:{0}"])
+def test_no_module_of_the_current_folder_runs(cache, wheel, tmp_path_factory, monkeypatch, path):
+    """Whatever PYTHONPATH leaves of it: an empty entry is the current folder."""
+    hostile, absolute = tmp_path_factory.mktemp("hostile"), tmp_path_factory.mktemp("own")
+    ran = f"open({str(hostile / 'RAN')!r}, 'w')\n"
+    for name in (
+        "pip.py",
+        "runpy.py",
+        "threading.py",
+        "sitecustomize.py",
+        "relative/pip.py",
+        "pip/__init__.py",
+        "pip/__main__.py",
+    ):
+        (hostile / name).parent.mkdir(exist_ok=True)
+        (hostile / name).write_text(ran)
+    monkeypatch.chdir(hostile)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    if path is None:
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+    else:
+        monkeypatch.setenv("PYTHONPATH", path.format(absolute))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    assert sha256(fetched_wheel(cache)) == WHEEL_SHA256
+    assert not (hostile / "RAN").exists()
+
+
+def test_settings_of_pip_may_be_relative_to_the_current_folder(cache, wheel, monkeypatch):
+    monkeypatch.chdir(wheel.parent.parent)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", wheel.parent.name)
+    assert sha256(fetched_wheel(cache)) == WHEEL_SHA256
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe"])
+def test_what_is_no_wheel_is_refused_by_name(cache, obstacle):
+    (cache / WHEEL).mkdir() if obstacle == "folder" else os.mkfifo(cache / WHEEL)
+    with pytest.raises(DownloadError, match=f"{cache / WHEEL} is not a file: remove it"):
+        load_tagger("mtt-vgg")
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe"])
+def test_what_is_no_file_in_the_place_of_weights_is_refused_by_name(filled, converted, obstacle):
+    for good in converted:
+        shutil.copy(good, filled)
+    (path,) = filled.glob("msd-vgg-*.safetensors")
+    path.unlink()
+    path.mkdir() if obstacle == "folder" else os.mkfifo(path)
+    with pytest.raises(TaggingError, match=f"cannot write {path}"):
+        load_tagger("msd-vgg")
+
+
+def load_all_as_another_user() -> None:
+    if os.geteuid() == 0:  # permission bits do not stop the superuser
+        os.setgid(65534)
+        os.seteuid(65534)
+    for name in list_musicnn():
+        assert load_tagger(name).vocabulary.names[0]
+
+
+def test_a_complete_cache_is_only_read(filled, converted):
+    """Of another user, or read-only: no lock, no probe, nothing cleared."""
+    for good in converted:
+        shutil.copy(good, filled)
+    abandoned = filled / ".tagging-0123456789abcdef.part"
+    abandoned.mkdir()
+    names, folders = set(filled.iterdir()), [folder for folder in filled.parents if "pytest" in str(folder)]
+    modes = {folder: folder.stat().st_mode for folder in folders}
+    for folder in folders:  # those of pytest are closed to other users
+        folder.chmod(0o711)
+    filled.chmod(0o555)
+    before = filled.stat().st_mtime_ns
+    process = multiprocessing.get_context("fork").Process(target=load_all_as_another_user)
+    process.start()
+    process.join()
+    for folder, mode in modes.items():
+        folder.chmod(mode)
+    filled.chmod(0o755)
+    assert process.exitcode == 0
+    assert set(filled.iterdir()) == names
+    assert filled.stat().st_mtime_ns == before
+    load_tagger("msd-vgg")  # by the owner, who can
+    assert set(filled.iterdir()) == names - {abandoned}
 
 
 def load_and_report(name: str, results: Queue) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from helpers import full_disk
@@ -27,7 +29,8 @@ def fill(folder, count=3):
 def test_the_newest_two_are_kept(tmp_path):
     """And nothing of what a process had begun to write when it was killed."""
     assert newest_checkpoint(tmp_path) is None
-    (tmp_path / ".state-00000001.safetensors-0a1b2c3d.part").write_bytes(b"half a state")
+    for name in (".tagging-0a1b2c3d0a1b2c3d.part", ".state-00000001.safetensors-0a1b2c3d.part"):  # now, and earlier
+        (tmp_path / name).write_bytes(b"half a state")
     fill(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "state-00000002.safetensors",
@@ -73,6 +76,17 @@ def test_a_half_written_file_is_passed_over(tmp_path_factory, share):
     content = newest.read_bytes()
     newest.write_bytes(content[: int(share * len(content))])
     assert newest_checkpoint(folder)[1] == {"update": 2}
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe"])
+def test_what_is_no_file_is_passed_over_and_never_waited_for(tmp_path, obstacle):
+    fill(tmp_path)
+    newest = states(tmp_path)[-1]
+    newest.unlink()
+    newest.mkdir() if obstacle == "folder" else os.mkfifo(newest)
+    checkpoint = newest_checkpoint(tmp_path)
+    assert checkpoint.progress == {"update": 2}
+    assert "not a regular file" in checkpoint.remarks[0]
 
 
 def test_no_usable_file_says_what_to_do(tmp_path):

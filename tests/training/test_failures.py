@@ -15,7 +15,6 @@ from tagging.training import train
 from tagging.training.data import Split, predict
 from tagging.training.failures import Failures
 from tagging.training.results import evaluate_tagger
-from tagging.training.tree_run import train_trees
 
 
 def damaged(share, *splits):
@@ -31,7 +30,9 @@ def test_one_bad_file_of_few_does_not_stop_and_one_in_twenty_of_many_does(tones)
     failures.check(200)
     assert failures.remark() == "10 of 200 train tracks cannot be read (5.0%)"
     failures.add({10: "gone"})
-    message = "11 of 200 train tracks cannot be read (5.5%), more than 5%; the first: train-0: gone"
+    message = (
+        "11 of 200 train tracks cannot be read (5.5%), more than 5% (data.max_unreadable); the first: train-0: gone"
+    )
     with pytest.raises(CorpusError, match=re.escape(message)):
         failures.check(2000)  # passes over the tracks do not make them more
 
@@ -115,13 +116,13 @@ def test_trees_are_as_strict(tones, tmp_path, monkeypatch, capsys, split):
         "num_validation_clips": 60,
         "tree_options": {"iterations": 3},
     }
-    record = train_trees(tones(**counts, corpus_options=damaged(0.05, split)), tmp_path / "few", progress=False)
+    (record,) = train(tones(**counts, corpus_options=damaged(0.05, split)), tmp_path / "few", progress=False)
     assert record["failed_tracks"][split] == 3
     assert f"3 of 60 {split} tracks cannot be read" in capsys.readouterr().out
     # what has been heard once is in the cache, and would not be read again
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "empty"))
     with pytest.raises(CorpusError, match=f"12 of 60 {split} tracks cannot be read"):
-        train_trees(tones(**counts, corpus_options=damaged(0.2, split)), tmp_path / "many", progress=False)
+        train(tones(**counts, corpus_options=damaged(0.2, split)), tmp_path / "many", progress=False)
     assert len((tmp_path / "many" / f"failed-{split}.txt").read_text().splitlines()) == 12
 
 

@@ -33,6 +33,7 @@ from tagging.training.data import Split
 from tagging.training.learner import Learner
 from tagging.training.losses import count_labelled
 from tagging.training.models import build_model
+from tagging.training.records import read_record
 from tagging.training.results import evaluate_tagger
 from tagging.utils.files import locked
 from tagging.utils.legacy import CHECKPOINT_FIELDS, STATE_KEYS, renamed
@@ -50,7 +51,7 @@ def weights(folder, model="spectrogram"):
 
 
 def record_of(folder, model="spectrogram"):
-    return json.loads((folder / model / "record.json").read_text())
+    return read_record(folder / model / "record.json")
 
 
 def equal(first, second):
@@ -249,9 +250,7 @@ def killed_run_equals_whole(tones, tmp_path, kills, **changes):
     assert equal(*(load_file(tmp_path / name / last) for name in ("whole", "killed")))
     for model in settings.models:
         assert equal(weights(tmp_path / "whole", model), weights(tmp_path / "killed", model))
-        whole, killed = (
-            json.loads((tmp_path / name / model / "record.json").read_text()) for name in ("whole", "killed")
-        )
+        whole, killed = (read_record(tmp_path / name / model / "record.json") for name in ("whole", "killed"))
         for part in ("test", "history", "best"):
             assert whole[part] == killed[part]
 
@@ -325,7 +324,7 @@ def test_what_one_of_two_processes_cannot_read_both_count(tones, tmp_path):
         models=["mel-statistics"], num_clips=60, num_test_clips=60, num_training_segments=160, corpus_options=options
     )
     out = run_by_two(settings, tmp_path / "two")
-    record = json.loads((tmp_path / "two" / "mel-statistics" / "record.json").read_text())
+    record = read_record(tmp_path / "two" / "mel-statistics" / "record.json")
     assert record["failed_tracks"] == {"train": 3, "validation": 0, "test": 3}
     assert record["test"]["num_songs"] == 57
     for split in ("train", "test"):
@@ -342,7 +341,7 @@ def test_a_run_goes_on_with_another_number_of_processes(tones, tmp_path):
     (whole,) = run(settings, tmp_path / "one")
     assert run(settings, tmp_path / "two", minutes=1e-9) == []
     assert f"resumes after step 1 of {settings.num_steps}" in run_by_two(settings, tmp_path / "two")
-    record = json.loads((tmp_path / "two" / "mel-statistics" / "record.json").read_text())
+    record = read_record(tmp_path / "two" / "mel-statistics" / "record.json")
     losses = [[entry["loss"] for entry in one["history"]] for one in (whole, record)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-5)
 
@@ -370,7 +369,7 @@ def test_two_processes_have_the_losses_of_one(tones, tmp_path):
     whole = run(settings, tmp_path / "one")
     run_by_two(settings, tmp_path / "two")
     for alone in whole:
-        shared = json.loads((tmp_path / "two" / alone["model"] / "record.json").read_text())
+        shared = read_record(tmp_path / "two" / alone["model"] / "record.json")
         assert shared["num_processes"] == 2
         losses = [[entry["loss"] for entry in record["history"]] for record in (alone, shared)]
         np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-5)
@@ -428,6 +427,7 @@ def test_64_clips_can_be_memorised(tones, tmp_path, model):
     (record,) = run(settings, tmp_path)
     tagger = tagging.load_tagger(tmp_path / model / "tagger.safetensors")
     learnt = evaluate_tagger(tagger, settings, split="train", cpu_only=True)
+    assert learnt["endpoints"]["means"] == learnt["test"]["means"]  # there is one source
     for measured, low, high in ((learnt, 0.95, 1.0), (record, 0.3, 0.7)):
         scores = {tag["name"]: tag["roc_auc"]["value"] for tag in measured["test"]["tags"] if "roc_auc" in tag}
         for tag in ("low", "high", "noisy"):

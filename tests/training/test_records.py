@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -18,6 +20,7 @@ from tagging.cli import _parser
 from tagging.cli.train import settings_of
 from tagging.errors import TaggingError
 from tagging.training.records import read_record, read_training_records, write_record
+from tagging.training.results_table import text_table
 from tagging.training.run_names import run_name
 from tagging.utils.legacy import RUN_NAMES
 from tagging.utils.provenance import cpu, environment_info
@@ -76,6 +79,72 @@ def test_other_files_are_no_records(tmp_path, content):
     damaged = content in ("", "no json")
     with pytest.warns(match=r"other\.json") if damaged else nullcontext():
         assert read_training_records([tmp_path]) == []
+
+
+def test_a_record_that_was_changed_is_refused(tmp_path):
+    """By hand or by a bit; a layout of its own is no change."""
+    path = write_record(
+        tmp_path / "record.json", {"date": "2026-01-01", "kind": "speed", "seconds": 3.85, "names": ["ä"]}
+    )
+    text = path.read_text(encoding="utf-8")
+    whole = read_record(path)
+    assert whole == {"date": "2026-01-01", "kind": "speed", "seconds": 3.85, "names": ["ä"]}
+    assert read_record(write_record(tmp_path / "again.json", whole)) == whole
+    path.write_text(json.dumps(json.loads(text)), encoding="utf-8")
+    assert read_record(path) == whole
+    for old, new in (("3.85", "3.95"), ("speed", "speee"), ('"seconds"', '"second"'), ('"sha256": "', '"sha256": "0')):
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(TaggingError, match="damaged run record.*changed after"):
+            read_record(path)
+
+
+def entries(value, depth, keys=()):
+    """The keys of every entry of nested mappings."""
+    if depth and isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*keys, key)
+            yield from entries(inner, depth - 1, (*keys, key))
+
+
+def test_no_incomplete_record_stops_a_report(tmp_path):
+    """As earlier versions wrote it, without a checksum: a field that is missing or of another kind."""
+    record = read_record(BUNDLED_RUNS / "laptop-waveform-10k-s0.json")
+    record["test"]["tags"] = record["test"]["tags"][:1]
+    record["test"]["resampled"] = {name: means[:5] for name, means in record["test"]["resampled"].items()}
+    record["settings"]["evaluation"]["num_resamples"] = 5
+    path, whole = tmp_path / "record.json", json.dumps(record)
+    refused = 0
+    for keys in entries(record, 2):
+        for value in ("missing", None, [], {}, "x", 3, True):
+            changed = inner = json.loads(whole)
+            for key in keys[:-1]:
+                inner = inner[key]
+            inner[keys[-1]] = value
+            if value == "missing":
+                del inner[keys[-1]]
+            path.write_text(json.dumps(changed))
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                records = read_training_records([tmp_path])
+            if records:
+                assert "95 %" in text_table(records)
+            else:
+                refused += 1
+                assert all("record.json" in str(warning.message) for warning in caught)
+    assert refused > 100
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe", "nested"])
+def test_what_is_no_record_is_named_and_never_waited_for(tmp_path, obstacle):
+    path = tmp_path / "record.json"
+    if obstacle == "folder":
+        path.mkdir()
+    elif obstacle == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text("[" * 100_000)
+    with pytest.raises(TaggingError, match="record.json: not a run record"):
+        read_record(path)
 
 
 @pytest.mark.parametrize("path", sorted(BUNDLED_RUNS.glob("*.json")), ids=lambda path: path.stem)

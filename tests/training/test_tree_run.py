@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import forked
 import numpy as np
 import pytest
 
+from tagging.baselines.features.descriptors import describe
 from tagging.errors import ConfigError, TaggingError
 from tagging.training import train
-from tagging.training.tree_run import train_trees
+from tagging.training.data import SegmentOrder, Split
+from tagging.training.records import read_record
+from tagging.training.tree_segments import extract_rows, track_scores
 from tagging.utils.files import locked
+
+
+def train_trees(settings, folder, *, progress):
+    """The record of the only model of a run."""
+    (record,) = train(settings, folder, progress=progress)
+    return record
 
 
 def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
@@ -34,7 +42,7 @@ def test_trees_are_a_run_like_any_other(tones, tmp_path, monkeypatch):
     with np.load(tmp_path / "gbt" / "gbt" / "predictions-test.npz", allow_pickle=False) as stored:
         assert stored["scores"].shape == (40, 6)
         assert stored["train_positives"].shape == (6,)
-    assert json.loads((tmp_path / "gbt" / "gbt" / "record.json").read_text()) == record
+    assert read_record(tmp_path / "gbt" / "gbt" / "record.json") == record
     assert train_trees(settings, tmp_path / "gbt", progress=False) == record
     assert not list(tmp_path.glob("gbt/gbt/tags*"))
     with pytest.raises(ConfigError, match="holds a run with other settings"):
@@ -58,6 +66,59 @@ def test_trees_can_be_told_how_to_grow(tones, tmp_path, monkeypatch):
     assert not (tmp_path / "refused").exists()
     with pytest.raises(ConfigError, match="model.tree_options.*spectrogram"):
         train(settings.override({"models": ["spectrogram"]}), tmp_path / "refused", progress=False)
+
+
+def test_trees_can_be_fitted_to_segments_as_networks_are(tones, tmp_path, monkeypatch):
+    """One segment of a training clip, with its own labels; the scores of a test clip are means over its segments."""
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    settings = tones(
+        models=["gbt"], num_clips=24, num_test_clips=12, num_validation_clips=12, tree_options={"iterations": 3}
+    )
+    on_segments = settings.override({"model.tree_options.segments": True})
+    whole, segments = (Split(settings, name) for name in ("train", "test"))
+    train_rows, test_rows = (extract_rows(split, on_segments, progress=False) for split in (whole, segments))
+    order, starts = SegmentOrder(whole, on_segments).between(0, 24)
+    np.testing.assert_array_equal(train_rows.indices, order)
+    np.testing.assert_array_equal(test_rows.indices, np.repeat(np.arange(12), 2))
+    for row in (0, 17):
+        sound = whole.corpus[int(order[row])].read(float(starts[row]), 0.5)
+        np.testing.assert_array_equal(train_rows.values[row], describe(sound, 16_000))
+        segment = whole.corpus.segment(int(order[row]), float(starts[row]), 0.5)
+        np.testing.assert_array_equal(train_rows.labels[row], segment.labels)
+    scores = np.random.default_rng(0).random((24, 6))
+    means, tracks = track_scores(scores, test_rows)
+    np.testing.assert_allclose(means, scores.reshape(12, 2, 6).mean(axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(tracks, np.arange(12))
+    (record,) = train(on_segments, tmp_path / "run", progress=False)
+    assert "segments-True" in record["name"]
+    assert (record["num_training_segments"], record["test"]["num_songs"]) == (24, 12)
+    np.testing.assert_array_equal(load(tmp_path / "run", "test")["labels"], segments.labels)
+    with pytest.raises(ConfigError, match=r"tree_options.segments='yes': give true or false"):
+        train(settings.override({"model.tree_options.segments": "yes"}), tmp_path / "refused", progress=False)
+
+
+def test_trees_learn_from_masked_labels(tones, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    settings = tones(
+        models=["gbt"],
+        num_clips=60,
+        num_test_clips=40,
+        tree_options={"iterations": 4},
+        corpus_options={"sources": True},
+    )
+    plain, masked = (
+        train(settings.override({"data.mask_unannotated": value}), tmp_path / str(value), progress=False)[0]
+        for value in (False, True)
+    )
+    assert masked["test"]["fingerprint"] == plain["test"]["fingerprint"]
+    scores = [
+        {tag["name"]: tag["roc_auc"]["value"] for tag in record["test"]["tags"] if "roc_auc" in tag}
+        for record in (plain, masked)
+    ]
+    # the second source does not annotate "noisy": other trees; all others are as before
+    assert scores[0].pop("noisy") != scores[1].pop("noisy")
+    assert scores[0] == scores[1]
+    assert "source_alone" in masked
 
 
 @pytest.mark.usefixtures("one_thread")

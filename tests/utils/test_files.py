@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,7 +17,17 @@ import pytest
 from helpers import full_disk, python
 
 from tagging.errors import TaggingError
-from tagging.utils.files import atomic_write, cache_dir, locked, sha256
+from tagging.utils.files import (
+    DamagedError,
+    atomic_write,
+    cache_dir,
+    check_writable,
+    clear_remains,
+    locked,
+    read_json,
+    sha256,
+)
+from tagging.utils.temporary import remove_abandoned, temporary
 
 
 def test_the_environment_chooses_the_cache(tmp_path, monkeypatch):
@@ -23,6 +35,8 @@ def test_the_environment_chooses_the_cache(tmp_path, monkeypatch):
     folder = cache_dir("a", "b")
     assert folder == tmp_path / "chosen" / "a" / "b"
     assert folder.is_dir()
+    assert not list(folder.iterdir())
+    check_writable(folder)
     assert not list(folder.iterdir())  # the probe is gone
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TAGGING_CACHE", "~/cache")
@@ -37,6 +51,34 @@ def test_without_it_the_platforms_cache_is_used(tmp_path, monkeypatch):
     assert cache_dir("x").is_relative_to(tmp_path)
 
 
+def test_a_user_who_does_not_exist_is_named(monkeypatch):
+    monkeypatch.setenv("TAGGING_CACHE", "~nouser/cache")
+    with pytest.raises(TaggingError, match="~nouser/cache cannot be found.* TAGGING_CACHE"):
+        cache_dir("sub")
+
+
+def test_a_user_without_a_home_is_told_the_variable(tmp_path):
+    """As in a container that runs as a number without an entry in the list of users."""
+    code = """
+        import os
+        from tagging.utils.files import cache_dir  # before rights are dropped: the package may be in a private folder
+        from tagging.errors import TaggingError
+        import platformdirs
+        for name in ("HOME", "XDG_CACHE_HOME", "TAGGING_CACHE"):
+            os.environ.pop(name, None)
+        os.setgroups([]); os.setgid(64321); os.setuid(64321)
+        try:
+            print(cache_dir())
+        except TaggingError as error:
+            print("clear:", error)
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only the superuser can become a user who does not exist")
+    result = python(code)
+    assert result.stdout.startswith("clear: the cache folder "), result.stderr
+    assert "TAGGING_CACHE" in result.stdout
+
+
 @pytest.mark.parametrize("obstacle", ["file", "dangling link", "kernel"])
 def test_an_unusable_cache_names_the_variable(tmp_path, monkeypatch, obstacle):
     path = tmp_path / "cache"
@@ -47,31 +89,77 @@ def test_an_unusable_cache_names_the_variable(tmp_path, monkeypatch, obstacle):
     else:
         path = Path("/proc/cache")
     monkeypatch.setenv("TAGGING_CACHE", str(path))
+    folder = cache_dir("sub")  # only named: what is complete is read
     with pytest.raises(TaggingError, match=f"{path}.* TAGGING_CACHE"):
-        cache_dir("sub")
+        check_writable(folder)
+    with pytest.raises(TaggingError, match=f"{path}.* TAGGING_CACHE"), atomic_write(folder / "a"):
+        pytest.fail("nothing can be written here")
+    with pytest.raises(TaggingError, match=f"{path}.* TAGGING_CACHE"), locked(folder / "a"):
+        pytest.fail("nothing can be written here")
 
 
-def test_a_read_only_cache_names_the_variable(request):
-    """As an ordinary user: permission bits do not stop the superuser, who may be the one running the tests."""
-    folder = Path(tempfile.mkdtemp())  # not tmp_path, whose parents are closed to others
-    request.addfinalizer(folder.rmdir)
-    folder.chmod(0o555)
+def as_user(code: str, user: int = 65534, groups: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run code as an ordinary user: permission bits do not stop the superuser, who may be the one running the tests."""
+    return python(f"""
+import os
+from tagging.utils.files import atomic_write, cache_dir, check_writable, locked
+from tagging.errors import TaggingError
+import filelock, platformdirs  # before rights are dropped: the packages may be in a private folder
+if os.geteuid() == 0:
+    os.umask(0o022); os.setgroups({list(groups)}); os.setgid(65534); os.setuid({user})
+{textwrap.dedent(code)}
+""")
+
+
+@pytest.fixture
+def open_folder(request) -> Path:
+    """Not tmp_path, whose parents are closed to others."""
+    folder = Path(tempfile.mkdtemp())
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+    folder.chmod(0o755)
+    return folder
+
+
+def test_a_read_only_cache_is_read_and_names_the_variable_when_it_must_be_written(open_folder):
+    (open_folder / "sub").mkdir()
+    (open_folder / "sub").chmod(0o555)
+    result = as_user(f"""
+        os.environ["TAGGING_CACHE"] = {str(open_folder)!r}
+        folder = cache_dir("sub")
+        for function in (lambda: check_writable(folder), atomic_write(folder / "a").__enter__, locked(folder / "a").__enter__):
+            try:
+                function()
+            except TaggingError as error:
+                print(error)
+    """)
+    lines = result.stdout.splitlines()
+    assert len(lines) == 3, result.stderr
+    assert all("Permission denied" in line and "TAGGING_CACHE" in line for line in lines)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_a_cache_shared_by_a_group_is_written_to_by_all_of_it(open_folder):
+    """A folder of mode 2775: what the first user makes in it, with an ordinary umask, the second can lock and replace."""
+    group = 64000
+    os.chown(open_folder, 0, group)
+    open_folder.chmod(0o2775)
     code = f"""
-        import os
-        if os.geteuid() == 0:
-            import tagging.utils.files  # before rights are dropped: the package may be in a private folder
-            os.setgroups([]); os.setgid(65534); os.setuid(65534)
-        os.environ["TAGGING_CACHE"] = {str(folder)!r}
-        from tagging.utils.files import cache_dir
-        from tagging.errors import TaggingError
-        try:
-            cache_dir()
-        except TaggingError as error:
-            print(error)
+        from pathlib import Path
+        os.environ["TAGGING_CACHE"] = {str(open_folder)!r}
+        path = cache_dir("a", "b") / "file"
+        lock = locked(path)
+        lock.__enter__()
+        with atomic_write(path) as part:
+            part.write_text(str(os.getuid()))
+        os._exit(0)  # as if it had been killed: the lock file stays
     """
-    result = python(code)
-    assert "Permission denied" in result.stdout, result.stderr
-    assert "TAGGING_CACHE" in result.stdout
+    for user in (64001, 64002, 64001):
+        result = as_user(code, user, (group,))
+        assert result.returncode == 0, result.stderr
+        assert (open_folder / "a" / "b" / "file").read_text() == str(user)
+    assert stat.S_IMODE((open_folder / "a" / "b" / "file.lock").stat().st_mode) == 0o664
+    result = as_user(code, 64003)
+    assert "cannot lock" in result.stderr  # not of the group
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -197,3 +285,115 @@ with locked(Path({str(tmp_path / "file")!r})):
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")  # the example of FIPS 180-4
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    """The file system takes 255 bytes; a temporary name made from it would be longer."""
+    for name in ("x" * 255, "é" * 127):
+        with atomic_write(tmp_path / name) as part:
+            part.write_text("whole")
+        assert (tmp_path / name).read_text() == "whole"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_symbolic_link_is_written_through(tmp_path, exists):
+    target, link = tmp_path / "there" / "file", tmp_path / "link"
+    target.parent.mkdir()
+    if exists:
+        target.write_text("old")
+    link.symlink_to("middle")
+    (tmp_path / "middle").symlink_to(target)
+    with atomic_write(link) as part:
+        part.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe", "device", "loop", "link to nowhere"])
+def test_what_is_no_file_is_not_replaced(tmp_path, obstacle):
+    path = tmp_path / "a"
+    if obstacle == "folder":
+        path.mkdir()
+    elif obstacle == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"device": "/dev/null", "loop": path, "link to nowhere": tmp_path / "no" / "folder"}[obstacle])
+    before = path.lstat()
+    with pytest.raises(TaggingError, match=f"cannot write {path}"), atomic_write(path):
+        pytest.fail("noticed before anything is made")
+    assert path.lstat() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+WRITER = """
+    import os, sys, time
+    from pathlib import Path
+    from tagging.utils.files import atomic_write, locked
+    from tagging.utils.temporary import temporary
+    folder = Path(sys.argv[1])
+    with locked(folder / "a"), atomic_write(folder / "a") as part, temporary(folder, is_folder=True) as scratch:
+        (scratch / "large").write_bytes(bytes(1000))
+        part.write_text("half")
+        print("ready", flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_what_a_killed_process_leaves_is_removed_and_never_what_a_living_one_uses(tmp_path, end):
+    (tmp_path / ".tagging-notes.txt").write_text("a user's own")
+    (tmp_path / ".song.part").write_text("of another program")
+    mine = set(tmp_path.iterdir())
+    writer = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(tmp_path)],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert writer.stdout.readline() == b"ready\n"
+        used = set(tmp_path.iterdir()) - mine
+        assert len(used) == 3  # file, folder, lock
+        clear_remains(tmp_path / "a")
+        with temporary(tmp_path):
+            pass
+        assert set(tmp_path.iterdir()) == mine | used
+    finally:
+        writer.send_signal(end)
+        writer.wait()
+        writer.stdout.close()
+    assert used <= set(tmp_path.iterdir())
+    clear_remains(tmp_path / "a")
+    assert set(tmp_path.iterdir()) == mine
+
+
+def test_two_processes_make_and_clear_in_one_folder(tmp_path):
+    """A file that was just made and is not locked yet may be taken for abandoned: then another one is made."""
+    code = textwrap.dedent(f"""
+        from pathlib import Path
+        from tagging.utils.files import atomic_write
+        from tagging.utils.temporary import remove_abandoned
+        folder = Path({str(tmp_path)!r})
+        for turn in range(150):
+            remove_abandoned(folder)
+            with atomic_write(folder / "shared") as part:
+                part.write_text("whole")
+    """)
+    workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [worker.wait(100) for worker in workers] == [0] * 3
+    assert [path.name for path in tmp_path.iterdir()] == ["shared"]
+
+
+def test_clearing_never_fails(tmp_path):
+    remove_abandoned(tmp_path / "missing")
+    clear_remains(tmp_path / "missing" / "a")
+    (tmp_path / ".tagging-0.part").symlink_to("/etc")
+    os.mkfifo(tmp_path / ".tagging-1.part")
+    remove_abandoned(tmp_path)
+    assert Path("/etc").is_dir()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000, b"nul"])
+def test_what_is_not_json_is_damaged(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(DamagedError, match="a.json: damaged"):
+        read_json(tmp_path / "a.json")

@@ -13,7 +13,8 @@ import numpy as np
 
 from ...data.base import Corpus, Track
 from ...errors import ConfigError, TaggingError
-from ...utils.files import atomic_write, cache_dir
+from ...utils.arrays import read_array, write_array
+from ...utils.files import DamagedError, cache_dir, check_writable
 from ...utils.parallel import ProgressCallback, parallel_map
 from .descriptors import VERSION, describe, feature_names
 
@@ -88,6 +89,8 @@ def extract(
     from tqdm import tqdm
 
     blocks = plan.blocks()
+    if plan.folder is not None and not all(plan.path(block).exists() for block in blocks):
+        check_writable(plan.folder)
     if len(blocks) > 1 and workers > 1:
         # the first track in this process, so that workers share imported libraries, compiled code and tables
         _ = _Plan(corpus, indices[:1], starts[:1], seconds, None).make(blocks[0], lambda steps: None)
@@ -124,6 +127,10 @@ class _Plan:
 
     def blocks(self) -> list[int]:
         return np.unique(self.indices // BLOCK).tolist()
+
+    def path(self, block: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{block:06d}.npy"
 
     def make(self, block: int, progress: ProgressCallback) -> _Rows:
         """All rows of a block, from the cache where possible; reports each row."""
@@ -169,11 +176,12 @@ class _Plan:
         if self.folder is None:
             return {}
         try:
-            rows = np.load(self.folder / f"{block:06d}.npy", allow_pickle=False)
-            if rows.dtype == _row_type():
+            rows = read_array(self.path(block))
+            # features are finite: what else can be told of a file of an earlier version, which has no checksum
+            if rows.dtype == _row_type() and rows.ndim == 1 and np.isfinite(rows["values"]).all():
                 return dict(zip(rows["key"].tolist(), rows["values"], strict=True))
-        except (OSError, ValueError, EOFError):
-            pass  # made again
+        except DamagedError:
+            pass  # or missing: made again
         return {}
 
     def _save(self, block: int, cached: dict[int, np.ndarray]) -> None:
@@ -181,8 +189,7 @@ class _Plan:
             return
         rows = np.empty(len(cached), _row_type())
         rows["key"], rows["values"] = list(cached), np.array(list(cached.values()))
-        with atomic_write(self.folder / f"{block:06d}.npy") as part, part.open("wb") as file:
-            np.save(file, rows)
+        write_array(self.path(block), rows)
 
 
 def _row_type() -> np.dtype:

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ...audio.files import as_waveform, resample
 from ...audio.mel import MelSpec, mel_bank
+from ...audio.waveform import as_waveform, resample
 
 RATE = 16000
 # A window of 128 ms separates semitones from about 260 Hz upwards; a frame every 20 ms.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...data.sheet_music.corpus import tag_parts as tag_parts
 from ...errors import unknown_name
 from ...evaluation.predictions import Predictions, read_predictions, read_run, write_predictions
-from ...tags import Vocabulary
 from ...training.records import read_record, read_training_records
+from ...utils.arrays import read_arrays, write_arrays
 from ...utils.legacy import current_parts
 
 BUNDLED_RUNS = Path(__file__).parent
 _PREDICTIONS = BUNDLED_RUNS / "predictions"
+# Sources of the clips that predictions are of, and what these annotate: for files that do not hold them.
+_SOURCES = _PREDICTIONS / "sources.npz"
 SPLITS = ("test", "validation")
 
 
@@ -57,7 +61,15 @@ def load_predictions(name: str, split: str = "test") -> Predictions:
         raise unknown_name("run with predictions", name, list_predictions())
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
-    return read_predictions(_PREDICTIONS / f"{name}-{split}.npz")
+    predictions = read_predictions(_PREDICTIONS / f"{name}-{split}.npz")
+    if predictions.strata is not None or predictions.tracks is None:
+        return predictions
+    stored = read_arrays(_SOURCES)  # for files that were written before songs had sources
+    if not np.isin(predictions.tracks, stored[f"{split}_tracks"]).all():
+        return predictions
+    rows = np.searchsorted(stored[f"{split}_tracks"], predictions.tracks)
+    strata, annotated = (stored[f"{split}_{name}"][rows] for name in ("strata", "annotated"))
+    return replace(predictions, strata=strata, annotated=annotated)
 
 
 def ship_predictions(run: Path, name: str, folder: Path | None = None) -> None:
@@ -79,11 +91,11 @@ def ship_predictions(run: Path, name: str, folder: Path | None = None) -> None:
         write_predictions(folder / f"{name}-{split}.npz", predictions, precision)
 
 
-def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
-    """Parts of the sheet-music vocabulary, as masks for ``evaluate(parts=...)``.
-
-    Returns:
-        ``"composition"`` (tags of the notes) and ``"instrument"`` (tags that the arranger decided): bool [tags].
-    """
-    instrument = np.array([tag.source == "arranger" for tag in vocabulary])
-    return {"composition": ~instrument, "instrument": instrument}
+def write_sources(splits: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
+    """Write the sources of clips: split -> tracks int [clips], strata str [clips], annotated bool [clips, tags]."""
+    arrays: dict[str, Any] = {
+        f"{split}_{name}": array
+        for split, of_split in splits.items()
+        for name, array in zip(("tracks", "strata", "annotated"), of_split, strict=True)
+    }
+    write_arrays(_SOURCES, arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConfigError, unknown_name
+from ...errors import ConfigError, TaggingError, unknown_name
 from ...tags import Tag, Vocabulary
-from ...utils.files import atomic_write, cache_dir
+from ...utils.arrays import read_array, write_array
+from ...utils.files import DamagedError, cache_dir
 from ..base import CORPORA, Corpus, Segment, Track, check_stretch
 from . import attributes, library, sources
 from .annotations import COMPOSITION_TAGS, UNKNOWN
@@ -35,6 +37,17 @@ INSTRUMENTS = tuple(
 )
 VOCABULARY = Vocabulary([*COMPOSITION_TAGS, *INSTRUMENTS, *attributes.COMPUTED, *attributes.DRAWN])
 _ANNOTATED = sources.annotated_by(VOCABULARY)
+
+
+def tag_parts(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    """Parts of the vocabulary of this corpus, as masks for ``evaluate(parts=...)``.
+
+    Returns:
+        ``"composition"``: tags of the composition, on which the arranger has no influence, and ``"instrument"``: the others;
+        bool [tags].
+    """
+    arranged = np.array([tag.source == "arranger" for tag in vocabulary])
+    return {"composition": ~arranged, "instrument": arranged}
 
 
 class Clip(Track):
@@ -168,8 +181,8 @@ class SheetMusic(Corpus):
         return f"scores-{self.version}{'' if self.degraded else '-dry'}"
 
     def parts(self) -> dict[str, np.ndarray]:
-        """By what has to be known to get a tag right, see :func:`.sources.tag_parts`."""
-        return sources.tag_parts(VOCABULARY)
+        """``"composition"`` and ``"instrument"`` of :func:`tag_parts`, and the groups of :func:`.sources.tag_groups`."""
+        return {**tag_parts(self.vocabulary), **sources.tag_groups(self.vocabulary)}
 
     def strata(self, indices: np.ndarray) -> np.ndarray:
         """str [indices]: the collections, of which Essen is two, and those with few compositions one together."""
@@ -277,7 +290,7 @@ class SheetMusic(Corpus):
     def rank_table(self, seconds: float) -> list[np.ndarray]:
         """For each computed attribute its sorted values over 4,096 training segments of this length.
 
-        Measured once for each length (some seconds) and kept in the cache.
+        Measured once for each length (some seconds) and kept in the cache; in memory where the cache cannot be written to.
         """
         samples = round(seconds * SAMPLE_RATE)
         if samples not in self._tables:
@@ -298,13 +311,16 @@ class SheetMusic(Corpus):
 
 
 def _load_or_make(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    shape = len(attributes.COMPUTED), _RANKED_SEGMENTS
     try:
-        table = np.load(path, allow_pickle=False)
-        if table.shape == (len(attributes.COMPUTED), _RANKED_SEGMENTS):
+        table = read_array(path)
+        if table.shape == shape and table.dtype == np.float64 and not np.isinf(table).any():
             return table
-    except (OSError, ValueError, EOFError):
-        pass  # missing or damaged: made again
+    except DamagedError:
+        pass  # or missing: made again
     table = make()
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.save(file, table)
+    try:
+        write_array(path, table)
+    except TaggingError as error:
+        warnings.warn(f"measured again each time: {error}", stacklevel=2)
     return table

@@ -13,8 +13,6 @@ import importlib.util
 import json
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorpusError
-from ...utils.files import atomic_write, cache_dir, locked
+from ...utils.arrays import read_arrays, write_arrays
+from ...utils.files import DamagedError, cache_dir, check_writable, clear_remains, locked
 from ...utils.parallel import ProgressCallback, WorkerError, parallel_map
 from . import readers
 
@@ -119,6 +118,7 @@ def build_library(
 
     root = scores_folder()
     path = path or library_path()
+    check_writable(path.parent)
     pieces, notes = [], []
     for piece, table in _read_all(root, folders, workers or os.cpu_count() or 1, progress):
         if table is not None and len(table) >= SHORTEST:
@@ -128,8 +128,7 @@ def build_library(
         raise CorpusError(f"no compositions under {root}: is music21 installed without its corpus?")
     facts = annotations.annotate(pieces, notes)
     facts |= families.assign(pieces, notes)
-    with atomic_write(path) as part:
-        _write(part, pieces, notes, facts)
+    _write(path, pieces, notes, facts)
     return load_library(path)
 
 
@@ -148,15 +147,14 @@ def load_library(path: Path | None = None) -> Library:
             f"the sheet-music corpus is not built yet ({path} is missing): run `tagging prepare sheet-music`"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
-        expected = bytes(stored.pop("sha256")).hex()
-        actual = _content_hash(stored)
-        pieces = json.loads(bytes(stored.pop("pieces")))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, str(error)) from error
-    if actual != expected:
+        stored = read_arrays(path)
+    except DamagedError as error:
+        raise _damaged(path, error.reason) from error
+    expected = bytes(stored.pop("sha256", b"")).hex()
+    # files of earlier versions have this hash alone; the version of the corpus is made of it
+    if _content_hash(stored) != expected:
         raise _damaged(path, "its contents do not match its hash")
+    pieces = json.loads(bytes(stored.pop("pieces")))
     offset = stored.pop("offset")
     onset = np.cumsum(stored.pop("onset_step"), dtype=np.int64)
     # the steps run through all compositions: subtract what was reached before each
@@ -178,8 +176,13 @@ def ready_library(*, build: bool = False, progress: bool = True) -> Library:
         CorpusError: it is missing or damaged, and ``build`` is False.
     """
     path = library_path()
-    if not build:
-        return load_library(path)
+    if build:
+        clear_remains(path)
+    try:
+        return load_library(path)  # without a lock: a complete cache may be read-only
+    except CorpusError:
+        if not build:
+            raise
     with locked(path):  # a second process waits, then reads what the first has built
         try:
             return load_library(path)
@@ -187,7 +190,7 @@ def ready_library(*, build: bool = False, progress: bool = True) -> Library:
             return build_library(progress=progress, path=path)
 
 
-def _damaged(path: Path, why: str) -> CorpusError:
+def _damaged(path: Path, why: object) -> CorpusError:
     return CorpusError(
         f"the note cache {path} is damaged ({why}): run `tagging prepare sheet-music`, which builds it again"
     )
@@ -207,8 +210,7 @@ def _write(path: Path, pieces: list[dict[str, Any]], notes: list[np.ndarray], fa
         **facts,
     }
     digest = np.frombuffer(bytes.fromhex(_content_hash(contents)), np.uint8)
-    with path.open("wb") as file:  # a path would get another suffix
-        np.savez_compressed(file, sha256=digest, **contents)
+    write_arrays(path, {"sha256": digest, **contents})
 
 
 def _content_hash(contents: dict[str, np.ndarray]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import CorpusError, TaggingError
-from ...utils.files import cache_dir, locked, sha256
+from ...utils.arrays import read_array
+from ...utils.files import DamagedError, cache_dir, check_writable, clear_remains, locked, read_json, sha256
+from ...utils.temporary import temporary
 from .instruments import DRUM_KEYS, DRUM_KIT, OF_PROGRAM, PROGRAMS
 from .synthesizer import SAMPLE_RATE, STEP, Synthesizer, soundfont_path
 
@@ -32,6 +33,7 @@ FLOOR = 2e-3
 _LOUD = 110
 _ENERGY_STEP = 1024
 _TABLES = ("first", "length", "gain", "decay", "fade", "loop_gain", "energy", "entry", "split")
+_FILES = {"samples.npy", *(f"{name}.npy" for name in _TABLES)}
 
 
 @dataclass(frozen=True)
@@ -86,25 +88,25 @@ def bank_folder(soundfont: Path | None = None) -> Path:
     return folder / f"bank-{LAYOUT}-{sha256(soundfont)[:12]}"
 
 
-def load_bank(soundfont: Path | None = None, *, verify: bool = True) -> Bank:
-    """The bank from the cache; built (some seconds) where it is missing or damaged.
+def load_bank(soundfont: Path | None = None) -> Bank:
+    """The bank from the cache, checked against its hashes; built (some seconds) where it is missing or damaged.
 
     Args:
         soundfont: a .sf2 file; by default the one of :func:`~.synthesizer.soundfont_path`.
-        verify: check the hashes of the files.
 
     Raises:
         CorpusError: the bank must be built, and the synthesizer or the SoundFont is missing.
         TaggingError: the cache cannot be written, for example on a full disk.
     """
     folder = bank_folder(soundfont)
-    if (bank := _read(folder, verify)) is not None:
+    clear_remains(folder)
+    if (bank := _read(folder)) is not None:
         return bank
     with locked(folder):  # a second process waits, then reads what the first has built
-        if (bank := _read(folder, verify)) is not None:
+        if (bank := _read(folder)) is not None:
             return bank
         build_bank(folder, soundfont)
-    bank = _read(folder, True)
+    bank = _read(folder)
     if bank is None:
         raise CorpusError(f"the note bank {folder} was written but cannot be read back; check the disk")
     return bank
@@ -219,36 +221,37 @@ def _write(folder: Path, entries: list[dict], entry: np.ndarray, split: np.ndarr
         "entry": entry,
         "split": split,
     }
-    for abandoned in folder.parent.glob(f".{folder.name}-*.part"):
-        shutil.rmtree(abandoned, ignore_errors=True)  # of a killed build: this process holds the lock
-    part = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.part")
+    check_writable(folder.parent)
     try:
-        part.mkdir(parents=True)
-        np.save(part / "samples.npy", np.concatenate([note["samples"] for note in entries]))
-        for name in _TABLES:
-            np.save(part / f"{name}.npy", tables[name])
-        hashes = {path.name: sha256(path) for path in sorted(part.iterdir())}
-        (part / "hashes.json").write_text(json.dumps(hashes, indent=1))
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged bank, or nothing
-        part.replace(folder)
+        with temporary(folder.parent, is_folder=True) as part:
+            np.save(part / "samples.npy", np.concatenate([note["samples"] for note in entries]))
+            for name in _TABLES:
+                np.save(part / f"{name}.npy", tables[name])
+            hashes = {path.name: sha256(path) for path in sorted(part.iterdir())}
+            (part / "hashes.json").write_text(json.dumps(hashes, indent=1))
+            shutil.rmtree(folder, ignore_errors=True)  # a damaged bank, or nothing
+            part.replace(folder)
     except OSError as error:
         raise TaggingError(
             f"cannot write the note bank {folder}: {error.strerror or error}; "
             "check that the folder is writable and has 200 MB left, or set TAGGING_CACHE to another one"
         ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
-def _read(folder: Path, verify: bool) -> Bank | None:
+def _read(folder: Path) -> Bank | None:
     """The bank in a folder; None if it is missing or damaged."""
     try:
-        hashes = json.loads((folder / "hashes.json").read_text())
-        if verify and any(sha256(folder / name) != expected for name, expected in hashes.items()):
+        hashes = read_json(folder / "hashes.json")
+        if not isinstance(hashes, dict) or set(hashes) != _FILES:
             return None
-        tables = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _TABLES}
+        if not all((folder / name).is_file() for name in _FILES):
+            return None  # or a pipe, whose reading would not end
+        if any(sha256(folder / name) != expected for name, expected in hashes.items()):
+            return None
+        tables = {name: read_array(folder / f"{name}.npy") for name in _TABLES}
+        # not copied: all processes share these 150 MB
         samples = np.load(folder / "samples.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, DamagedError):
         return None
     version = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:12]
     return Bank(version, samples, **tables)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorpusError
+from ...utils.temporary import temporary
 
 TICKS = 96
 # Lines of an ABC tune without notes. The rhythm field is removed too: abc2midi would apply a swing of its own.
@@ -65,8 +66,8 @@ def _run_abc2midi(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
     ``fill`` is the byte that the C library fills new memory with (glibc; elsewhere it has no effect).
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="tagging-abc-") as folder:
-            source = Path(folder, "in.abc")
+        with temporary(Path(tempfile.gettempdir()), is_folder=True) as folder:
+            source = folder / "in.abc"
             source.write_text("".join(_sounding_abc(tune, number) for number, tune in tunes.items()), encoding="utf-8")
             subprocess.run(
                 [str(abc2midi_path()), source.name, "-quiet"],
@@ -78,7 +79,7 @@ def _run_abc2midi(tunes: dict[int, str], fill: int) -> dict[int, bytes]:
                 timeout=300,
                 check=False,  # it crashes on rare tunes, which are then missing
             )
-            paths = {number: Path(folder, f"in{number}.mid") for number in tunes}
+            paths = {number: folder / f"in{number}.mid" for number in tunes}
             # a failed tune leaves no file, or one without a track
             return {n: path.read_bytes() for n, path in paths.items() if path.exists() and path.stat().st_size > 22}
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -63,22 +63,22 @@ def annotated_by(tags: Iterable[Tag]) -> dict[str, np.ndarray]:
     }
 
 
-def tag_parts(tags: Iterable[Tag]) -> dict[str, np.ndarray]:
-    """Parts of the vocabulary by what has to be known to get a tag right, as masks: bool [tags].
+def tag_groups(tags: Iterable[Tag]) -> dict[str, np.ndarray]:
+    """Groups of composition tags by what has to be known to get them right, as masks: bool [tags].
 
     Returns:
-        ``"composition"`` (what the notes decide) and ``"instrument"`` (what the arranger decides), which are all tags; and
-        of the first ``"collection"`` (the source alone decides), ``"human"`` (a person wrote it about this piece) and
-        ``"computed"`` (metre, mode and attributes of the notes).
+        ``"collection"`` (the source alone decides), ``"human"`` (a person wrote it about this piece) and ``"computed"``
+        (metre, mode and attributes of the notes), which do not overlap; of the last ``"meter"`` and ``"mode"`` (pentatonic
+        included).
     """
     tags = list(tags)
     arranged = np.array([tag.source == "arranger" for tag in tags])
     collection = np.array([tag.name in _FROM_COLLECTION for tag in tags])
     computed = np.array([tag.name in _FROM_NOTES or tag.source == "computed" for tag in tags])
     return {
-        "composition": ~arranged,
         "collection": collection,
         "human": ~(arranged | collection | computed),
         "computed": computed,
-        "instrument": arranged,
+        "meter": np.array([tag.exclusive_group == "meter" for tag in tags]),
+        "mode": np.array([tag.exclusive_group == "mode" or tag.name == "pentatonic" for tag in tags]),
     }

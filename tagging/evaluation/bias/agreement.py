@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ..bootstrap import Interval, Resampling, interval_of
-from .common import assigned_tags, check_groups, check_top_k, highest, prepare
+from .common import assigned_tags, check_groups, highest, list_length, prepare
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def agreement(
     labels: np.ndarray | None = None,
     *,
     thresholds: float | np.ndarray | None = None,
-    top_k: int = 10,
+    top_k: int | None = None,
     resampling: Resampling | None = None,
 ) -> Agreements:
     """Measure how well the scores of synonyms agree; no labels are needed.
@@ -100,7 +100,7 @@ def agreement(
         synonyms: name of a group -> indices of tags with the same meaning.
         labels: 0, 1 or nan [songs, tags]; used for thresholds only.
         thresholds: as in :func:`tagging.evaluation.bias.contradictions`.
-        top_k: length of a song's list.
+        top_k: length of a song's list; by default 10, at most half of the tags.
         resampling: of the songs; thresholds and lists are not resampled.
 
     Raises:
@@ -110,7 +110,7 @@ def agreement(
     "chillout", as separate tags. Book: ``book/exclusive_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
-    check_top_k(top_k, scores.shape[1])
+    top_k = list_length(top_k, scores.shape[1])
     groups = check_groups("synonyms", synonyms, scores.shape[1])
     assigned, rule = assigned_tags(scores, labels, thresholds)
     named = [(name, *pair) for name, members in groups.items() for pair in combinations(members, 2)]

@@ -52,10 +52,17 @@ def prepare_labelled(
     return checked_scores, checked_labels, resampling
 
 
-def check_top_k(top_k: int, num_tags: int) -> None:
-    """Raise ConfigError unless ``top_k`` is between 1 and ``num_tags - 1``."""
+def list_length(top_k: int | None, num_tags: int) -> int:
+    """The length of a song's list of tags: by default 10, at most half of the tags.
+
+    Raises:
+        ConfigError: ``top_k`` is not between 1 and ``num_tags - 1``.
+    """
+    if top_k is None:
+        return min(10, num_tags // 2)
     if not 1 <= top_k < num_tags:
         raise ConfigError(f"top_k={top_k}: with {num_tags} classification tags give 1 to {num_tags - 1}")
+    return top_k
 
 
 def check_groups(name: str, groups: Mapping[str, Sequence[int]], num_tags: int) -> dict[str, tuple[int, ...]]:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from ..bootstrap import Interval, Resampling, interval_of
-from .common import assigned_tags, check_groups, check_top_k, highest, prepare
+from .common import assigned_tags, check_groups, highest, list_length, prepare
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def contradictions(
     labels: np.ndarray | None = None,
     *,
     thresholds: float | np.ndarray | None = None,
-    top_k: int = 10,
+    top_k: int | None = None,
     resampling: Resampling | None = None,
 ) -> Contradictions:
     """Measure how often two mutually exclusive tags are both assigned, or both in the top k.
@@ -83,7 +83,7 @@ def contradictions(
         thresholds: one number or one per tag [tags]; a tag is assigned where its score is at least that. By default each tag
             is assigned to as many songs as are labelled with it, so that higher scores of frequent tags do not count;
             without labels the threshold is 0.5.
-        top_k: length of a song's list.
+        top_k: length of a song's list; by default 10, at most half of the tags.
         resampling: of the songs; thresholds and lists are not resampled.
 
     Raises:
@@ -92,7 +92,7 @@ def contradictions(
     Source: the poster, "East Coast" and "West Coast". Book: ``book/exclusive_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
-    check_top_k(top_k, scores.shape[1])
+    top_k = list_length(top_k, scores.shape[1])
     groups = check_groups("exclusive", exclusive, scores.shape[1])
     assigned, rule = assigned_tags(scores, labels, thresholds)
     masks = assigned, highest(scores, top_k)

@@ -10,8 +10,8 @@ from ..bootstrap import Interval, Resampling, interval_of
 from ..metrics import Ranking
 from .common import (
     check_popularity,
-    check_top_k,
     highest,
+    list_length,
     prepare,
     prepare_labelled,
     prevalence,
@@ -20,7 +20,7 @@ from .common import (
 )
 
 
-def variety(scores: np.ndarray, *, top_k: int = 10, resampling: Resampling | None = None) -> Interval:
+def variety(scores: np.ndarray, *, top_k: int | None = None, resampling: Resampling | None = None) -> Interval:
     """The effective number of tags in the top k of all songs: the exponential of the entropy of their shares.
 
     It is ``top_k`` if every song gets the same list, and the number of tags if all tags are listed equally often. No labels
@@ -28,7 +28,7 @@ def variety(scores: np.ndarray, *, top_k: int = 10, resampling: Resampling | Non
 
     Args:
         scores: float [songs, tags] in [0, 1].
-        top_k: length of a song's list.
+        top_k: length of a song's list; by default 10, at most half of the tags.
         resampling: of the songs.
 
     Raises:
@@ -37,7 +37,7 @@ def variety(scores: np.ndarray, *, top_k: int = 10, resampling: Resampling | Non
     Source: Hill 1973 (the number of order 1). Book: ``book/popular_tags``.
     """
     scores, _, resampling = prepare(scores, None, resampling)
-    check_top_k(top_k, scores.shape[1])
+    top_k = list_length(top_k, scores.shape[1])
     share = resampling.sums(highest(scores, top_k))
     share /= share.sum(axis=1, keepdims=True)
     entropy = -(share * np.log(share, out=np.zeros_like(share), where=share > 0)).sum(axis=1)
@@ -81,7 +81,7 @@ def over_representation(
     labels: np.ndarray | None = None,
     *,
     popularity: np.ndarray | None = None,
-    top_k: int = 10,
+    top_k: int | None = None,
     resampling: Resampling | None = None,
 ) -> OverRepresentation:
     """Measure how much the predicted top k over-represents frequent tags, relative to the labels and to random lists.
@@ -90,7 +90,7 @@ def over_representation(
         scores: float [songs, tags] in [0, 1].
         labels: 0, 1 or nan [songs, tags]; without them ``popularity`` stands in for the labels.
         popularity: 0 or more [tags], such as training positives; by default the prevalence in the labels.
-        top_k: length of a song's list.
+        top_k: length of a song's list; by default 10, at most half of the tags.
         resampling: of the songs.
 
     Raises:
@@ -99,7 +99,7 @@ def over_representation(
     Source: average recommendation popularity, Abdollahpouri et al. 2019, applied to tags. Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
-    check_top_k(top_k, scores.shape[1])
+    top_k = list_length(top_k, scores.shape[1])
     popularity = check_popularity(popularity, labels, scores.shape[1])
     predicted = _shares(resampling.sums(highest(scores, top_k)))  # [1 + resamples, tags]
     weighted = _shares(resampling.sums(scores))
@@ -248,7 +248,7 @@ def top_precision(
     labels: np.ndarray,
     *,
     popularity: np.ndarray | None = None,
-    top_k: int = 10,
+    top_k: int | None = None,
     resampling: Resampling | None = None,
 ) -> TopPrecision:
     """Measure the precision of each song's top k, against a baseline that knows only the popularity of tags.
@@ -259,7 +259,7 @@ def top_precision(
         scores: float [songs, tags] in [0, 1].
         labels: 0, 1 or nan [songs, tags].
         popularity: 0 or more [tags], such as training positives; by default the prevalence in the labels.
-        top_k: length of a song's list.
+        top_k: length of a song's list; by default 10, at most half of the tags.
         resampling: of the songs.
 
     Raises:
@@ -268,7 +268,7 @@ def top_precision(
     Book: ``book/popular_tags``.
     """
     scores, labels, resampling = prepare_labelled(scores, labels, resampling)
-    check_top_k(top_k, scores.shape[1])
+    top_k = list_length(top_k, scores.shape[1])
     popularity = check_popularity(popularity, labels, scores.shape[1])
     known, positive = ~np.isnan(labels), labels == 1
     length = np.minimum(top_k, known.sum(axis=1))

@@ -16,6 +16,7 @@ from ..bootstrap import Interval, Resampling
 from ..validation import check_arrays, check_scores
 from .agreement import Agreements, agreement
 from .calibration import Calibration, calibration
+from .common import list_length
 from .contradictions import Contradictions, contradictions
 from .cooccurrence import Cooccurrence, cooccurrence
 from .popularity import (
@@ -81,7 +82,7 @@ def bias_report(
     train_positives: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     *,
-    top_k: int = 10,
+    top_k: int | None = None,
     thresholds: float | np.ndarray | None = None,
     synonyms: Mapping[str, Sequence[str]] | None = None,
     bins: int = 10,
@@ -96,7 +97,7 @@ def bias_report(
         labels: 0, 1 or nan [songs, tags]; without them some measures are skipped, and the report says which.
         train_positives: 0 or more [tags], number of training examples with each tag; by default the prevalence in ``labels``.
         groups: int or str [songs], what is resampled together; by default each song is its own group.
-        top_k: length of a song's list.
+        top_k: length of a song's list; by default 10, at most half of the tags.
         thresholds: one number, or one per tag of the vocabulary, from which on a tag is assigned; by default each tag is
             assigned to as many songs as are labelled with it, and without labels from 0.5 on.
         synonyms: name of a group -> names of classification tags with the same meaning.
@@ -115,6 +116,7 @@ def bias_report(
         labels, scores = check_arrays(labels, scores, vocabulary)
     chosen = np.flatnonzero(vocabulary.classification)
     scores = scores[:, chosen]
+    top_k = list_length(top_k, len(chosen))
     labels = None if labels is None else labels[:, chosen]
     if labels is not None and not np.nan_to_num(labels).any():
         raise ConfigError("labels: no song has any tag; give labels=None for the measures that need no labels")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
+from ...utils.text import printable
 from ..bootstrap import Interval
 from .report import BiasReport
 
@@ -14,9 +16,11 @@ LINES = 8
 
 
 def text(report: BiasReport) -> str:
-    """A bias report as plain text, at most 125 characters wide."""
+    """A bias report as plain text, at most 125 characters wide; what a terminal would obey in a tag's name is escaped."""
+    report = dataclasses.replace(report, tags=tuple(map(printable, report.tags)))
     return "\n".join(
-        [
+        printable(line)
+        for line in [
             f"Tag bias of {len(report.tags)} classification tags on {report.num_songs} songs",
             f"Intervals: 95 %, {report.num_groups} groups of songs resampled. Popularity of tags: {report.popularity_of}.",
             *(["With one group, intervals have no width."] if report.num_groups == 1 else []),

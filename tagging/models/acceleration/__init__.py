@@ -28,7 +28,8 @@ def accelerate_cpu_training(model: M) -> M:
     """Speed up training on a CPU, in place: timbral filters as Toeplitz matrices, the sample-level front-end in oneDNN's layout.
 
     Parameters, names of weights, configuration and evaluation mode stay what they are, so a saved tagger does not show it.
-    Where the faster form does not apply (evaluation, autocast, a GPU, hooks), the plain one is computed.
+    In evaluation mode the plain forms are computed. In training mode the Toeplitz matrices always are; oneDNN's layout only where
+    it applies: in single precision, on a CPU, without autocast, and without hooks on the layers.
 
     Args:
         model: a tagger, or any model; other modules are left as they are.

@@ -92,7 +92,6 @@ class FusedShape(nn.Module):
     in the cache.
     """
 
-    weight: Tensor
     bias: Tensor
     sign: Tensor
     gain: Tensor
@@ -104,9 +103,8 @@ class FusedShape(nn.Module):
         sign = torch.where(gain < 0, -1.0, 1.0)
         self.padding = block.padding
         self.bands, self.length = block.conv.kernel_size
-        self.register_buffer(
-            "weight", (block.conv.weight * _per_channel(sign, 4)).flatten(1)
-        )  # [filters, bands * length]
+        weight = (block.conv.weight * _per_channel(sign, 4)).flatten(1)  # [filters, bands * length]
+        self.weight = nn.Parameter(weight, requires_grad=False)
         self.register_buffer("bias", block.conv.get_parameter("bias")[:, None] * _per_channel(sign, 2))
         self.register_buffer("sign", _per_channel(sign, 2))
         self.register_buffer("gain", _per_channel(gain, 2))
@@ -170,8 +168,9 @@ class FusedTagger(TaggerNetwork, SongTagger):
 
     def __init__(self, tagger: Tagger) -> None:
         with torch.no_grad():
-            frontend = replace_modules(copy.deepcopy(tagger.frontend), _fused)
-            super().__init__(frontend, copy.deepcopy(tagger.backend), copy.deepcopy(tagger.head))
+            plain = copy.deepcopy(tagger).float()  # gains and offsets are combined in single precision at least
+            super().__init__(replace_modules(plain.frontend, _fused), plain.backend, plain.head)
+        self.to(next(tagger.parameters()).dtype)
         self.vocabulary, self.sample_rate = tagger.vocabulary, tagger.sample_rate
         self.segment_samples, self.hop_samples = tagger.segment_samples, tagger.hop_samples
         self.song_padding = tagger.song_padding

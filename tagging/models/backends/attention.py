@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from ..base import BACKENDS, Backend, check_width, scaled
+from ..base import BACKENDS, MAX_LAYERS, Backend, check_width, scaled
 from ..layers import DenseBlock, he_init
 
 
@@ -60,9 +60,10 @@ class Attention(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
-        if num_heads < 1 or num_layers < 1:
+        if num_heads < 1 or not 1 <= num_layers <= MAX_LAYERS:
             raise ConfigError(
-                f"back-end 'attention': num_heads={num_heads}, num_layers={num_layers}; both must be at least 1"
+                f"back-end 'attention': num_heads={num_heads}, num_layers={num_layers}; both must be at least 1, "
+                f"and num_layers at most {MAX_LAYERS}"
             )
         dim = num_heads * scaled(embed_dim // num_heads, width)
         self.project = nn.Conv1d(in_channels, dim, 1)

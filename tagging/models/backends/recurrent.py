@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from ..base import BACKENDS, Backend, check_width, scaled
+from ..base import BACKENDS, MAX_LAYERS, Backend, check_width, scaled
 from ..layers import DenseBlock
 
 
@@ -50,8 +50,8 @@ class Recurrent(Backend):
     ) -> None:
         super().__init__()
         check_width(width)
-        if num_layers < 1:
-            raise ConfigError(f"back-end 'recurrent': num_layers={num_layers}; it must be at least 1")
+        if not 1 <= num_layers <= MAX_LAYERS:
+            raise ConfigError(f"back-end 'recurrent': num_layers={num_layers}; it must be from 1 to {MAX_LAYERS}")
         hidden_size = scaled(hidden_size, width)
         self.gru = BidirectionalGRU(in_channels, hidden_size, num_layers)
         self.out_features = scaled(dense_units, width)

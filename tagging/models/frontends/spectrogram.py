@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...audio.mel import PRESETS, LogMel, MelSpec
 from ...errors import ConfigError, unknown_name
-from ..base import Frontend, ReceptiveField
+from ..base import Frontend, ReceptiveField, in_type_of_weights
 from ..layers import BATCH_NORM
 
 
@@ -23,6 +23,8 @@ class SpectrogramFrontend(Frontend):
         sample_rate: Hz; replaces the preset's.
         input_norm: batch-normalise the spectrogram as one channel first, as musicnn does.
     """
+
+    takes_float32 = True  # a spectrum of samples rounded to half precision is one of noise
 
     def __init__(self, mel: str | Mapping[str, Any], sample_rate: int, input_norm: bool) -> None:
         super().__init__()
@@ -71,6 +73,9 @@ class SpectrogramFrontend(Frontend):
             ConfigError: another number of bands, or too few frames.
         """
         bands = self.log_mel.spec.n_mels
+        if not isinstance(log_mel, Tensor) or not log_mel.is_floating_point():
+            kind = getattr(log_mel, "dtype", type(log_mel).__name__)
+            raise ConfigError(f"a log-mel spectrogram of type {kind}: give a tensor of floats")
         if log_mel.ndim != 3 or log_mel.shape[1] != bands:
             raise ConfigError(
                 f"a log-mel spectrogram of shape {tuple(log_mel.shape)}: expected [batch, {bands} bands, frames]"
@@ -80,7 +85,7 @@ class SpectrogramFrontend(Frontend):
                 f"a log-mel spectrogram of {log_mel.shape[-1]} frames is too short: "
                 f"this front-end needs {self.min_mel_frames}; pad it"
             )
-        return self.forward_features(self.input_norm(log_mel[:, None]))
+        return self.forward_features(self.input_norm(in_type_of_weights(log_mel, self)[:, None]))
 
     def forward(self, waveform: Tensor) -> Tensor:
         self.check_samples(waveform)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagging.audio.files import resample
+from tagging.audio.waveform import resample
 from tagging.baselines.features.descriptors import BLOCKS, describe, feature_names
 from tagging.baselines.features.harmony import MAJOR, MINOR, harmony, key_correlations
 from tagging.baselines.features.rhythm import BANDS, MULTIPLES, autocorrelation, rhythm

@@ -161,15 +161,64 @@ def test_stretches_of_one_track():
     np.testing.assert_array_equal(longer.values[0], describe(Tones()[0].read(), RATE))
 
 
-@pytest.mark.parametrize("damage", [b"", b"not an array", None], ids=["empty", "other", "half"])
+def flipped(data: bytes, position: int) -> bytes:
+    changed = bytearray(data)
+    changed[position] ^= 0x40
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"not an array",
+        lambda data: data[: len(data) // 2],
+        lambda data: flipped(data, -100),  # of a number: 3.85 became 1.1e-38
+        lambda data: flipped(data, -1),  # of the checksum
+        lambda data: flipped(data, 8),  # of the header: tokenize.TokenError of np.load
+        lambda data: flipped(data, 6),
+    ],
+    ids=["empty", "other", "half", "number", "checksum", "header", "version"],
+)
 def test_a_damaged_block_is_made_again(cache, reads, damage):
     whole = features()
     reads()
     path = blocks(cache)[1]
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage is None else damage)
+    path.write_bytes(damage(path.read_bytes()))
     np.testing.assert_array_equal(features().values, whole.values)
     assert reads() == [4, 5, 6, 7]
     features()
+    assert reads() == []
+
+
+def test_blocks_of_earlier_versions_are_read(cache, reads):
+    whole = features()
+    reads()
+    for path in blocks(cache):
+        np.save(path, np.load(path))  # without a checksum
+    np.testing.assert_array_equal(features().values, whole.values)
+    assert reads() == []
+    rows = np.load(blocks(cache)[0])
+    rows["values"][0, 3] = np.inf  # no feature is: all that can be told of a number
+    np.save(blocks(cache)[0], rows)
+    np.testing.assert_array_equal(features().values, whole.values)
+    assert reads() == [0, 1, 2, 3]
+
+
+def test_a_cache_that_cannot_be_written_is_noticed_before_the_work_and_read_when_it_is_complete(
+    cache, reads, monkeypatch
+):
+    whole = features(indices=range(8))
+    reads()
+    cache.rename(cache.with_name("elsewhere"))
+    monkeypatch.setattr(extraction, "check_writable", lambda folder: pytest.fail("nothing is to be written"))
+    cache.symlink_to("elsewhere")
+    np.testing.assert_array_equal(features(indices=range(8)).values, whole.values)
+    monkeypatch.undo()
+    monkeypatch.setattr(extraction, "BLOCK", 4)
+    monkeypatch.setenv("TAGGING_CACHE", "/proc/cache")
+    with pytest.raises(TaggingError, match="cannot write to /proc/cache.*TAGGING_CACHE"):
+        features()
     assert reads() == []
 
 

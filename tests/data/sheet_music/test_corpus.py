@@ -14,9 +14,10 @@ import pytest
 import tagging
 from tagging.baselines.features import extraction
 from tagging.data.sheet_music.annotations import COMPOSITION_TAGS
-from tagging.data.sheet_music.corpus import VOCABULARY, SheetMusic
+from tagging.data.sheet_music.corpus import VOCABULARY, SheetMusic, _load_or_make
 from tagging.data.sheet_music.sources import ANNOTATED_IN, SOURCES, source_of
 from tagging.errors import ConfigError, CorpusError
+from tagging.utils.arrays import write_array
 
 
 def digest(corpus: SheetMusic, index: int) -> str:
@@ -94,16 +95,58 @@ def test_reverb_is_unknown_for_dry_clips(cache: Path):
 
 
 def test_order_and_process_do_not_matter(corpus: SheetMusic, cache: Path):
-    forward = [digest(corpus, index) for index in range(8)]
-    backward = [digest(corpus, index) for index in reversed(range(8))]
+    forward = [digest(corpus, index) for index in range(20)]
+    backward = [digest(corpus, index) for index in reversed(range(20))]
     code = (
         "import hashlib, tagging; corpus = tagging.open_corpus('scores', clips=2000)\n"
-        "for index in range(8): print(hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest())\n"
+        "for index in range(20): print(hashlib.sha256(corpus.segment(index, 0.0, 15.0).audio.tobytes()).hexdigest())\n"
     )
     run = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True)
     assert backward[::-1] == forward
     assert run.stdout.split() == forward
-    assert len(set(forward)) == 8
+    assert len(set(forward)) == 20
+
+
+RANKS = np.random.default_rng(0).normal(size=(4, 4096))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:8] + b"\xff" + path.read_bytes()[9:]),  # TokenError of np.load
+        lambda path: path.write_bytes(path.read_bytes()[:-200] + b"\xff" + path.read_bytes()[-199:]),
+        lambda path: path.write_bytes(path.read_bytes()[:1000]),
+        lambda path: write_array(path, RANKS[:, :7]),
+        lambda path: write_array(path, RANKS.astype(np.float32)),
+        lambda path: write_array(path, np.full_like(RANKS, np.inf)),
+        lambda path: path.unlink(),
+    ],
+)
+def test_a_damaged_table_of_ranks_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage):
+    monkeypatch.setattr("tagging.data.sheet_music.attributes.COMPUTED", range(4))
+    path, measured = tmp_path / "ranks.npy", []
+
+    def measure() -> np.ndarray:
+        measured.append(1)
+        return RANKS
+
+    for _ in range(2):
+        np.testing.assert_array_equal(_load_or_make(path, measure), RANKS)
+    assert len(measured) == 1
+    damage(path)
+    for _ in range(2):
+        np.testing.assert_array_equal(_load_or_make(path, measure), RANKS)
+    assert len(measured) == 2
+
+
+def test_ranks_of_earlier_versions_are_read_and_those_that_cannot_be_kept_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tagging.data.sheet_music.attributes.COMPUTED", range(4))
+    np.save(tmp_path / "ranks.npy", RANKS)
+    np.testing.assert_array_equal(_load_or_make(tmp_path / "ranks.npy", lambda: pytest.fail("is there")), RANKS)
+    with pytest.warns(match="measured again each time: cannot write /proc/ranks.npy"):
+        np.testing.assert_array_equal(_load_or_make(Path("/proc/ranks.npy"), lambda: RANKS), RANKS)
 
 
 def test_opening_prints_nothing(cache: Path):
@@ -174,7 +217,8 @@ def test_an_unbuilt_corpus_says_the_command(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_corpus_describes_itself(corpus: SheetMusic):
     parts = corpus.parts()
-    assert set(parts) == {"composition", "collection", "human", "computed", "instrument"}
+    assert set(parts) == {"composition", "collection", "human", "computed", "instrument", "meter", "mode"}
+    assert not ((parts["meter"] | parts["mode"]) & ~parts["computed"]).any()
     assert (parts["composition"] ^ parts["instrument"]).all()
     assert (sum(parts[name].astype(int) for name in ("collection", "human", "computed", "instrument")) == 1).all()
     for part, names in (
@@ -241,7 +285,7 @@ def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_cl
         "importlib.metadata.version = version\n"
         "import tagging; from tagging.data import stream; from tagging.data.sheet_music.degradations import Degradations\n"
         "corpus = tagging.open_corpus('scores', clips=2000)\n"
-        "for batch in stream(corpus, range(2), batch_size=1, seconds=15.0, workers=1, starts=[0] * 2):\n"
+        "for batch in stream(corpus, range(4), batch_size=2, seconds=15.0, workers=1, starts=[0] * 4):\n"
         "    for sound in batch.audio: print(hashlib.sha256(sound.tobytes()).hexdigest())\n"
     )
     assert len(corpus.bank.first) > 0  # built where the synthesizer is
@@ -249,4 +293,4 @@ def test_a_machine_with_a_copied_cache_and_without_the_readers_makes_the_same_cl
         [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == [digest(corpus, index) for index in range(2)]
+    assert run.stdout.split() == [digest(corpus, index) for index in range(4)]

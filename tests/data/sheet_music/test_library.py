@@ -107,7 +107,7 @@ def test_a_build_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Path, e
     code = BUILD.format(workers=2, folders=("airdsAirs", "trecento"))
     build = subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True, stderr=-3)
     limit = time.monotonic() + 60
-    while not list(temporary.glob("tagging-abc-*")):  # a worker is reading tunes
+    while not list(temporary.glob(".tagging-*")):  # a worker is reading tunes
         assert build.poll() is None
         assert time.monotonic() < limit
         time.sleep(0.02)
@@ -117,7 +117,8 @@ def test_a_build_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Path, e
     while processes_of(build.pid) and time.monotonic() < limit:
         time.sleep(0.1)
     assert processes_of(build.pid) == []
-    assert list(temporary.iterdir()) == []
+    # not every file: Python itself tries a new temporary folder with one, and may be stopped before it is removed
+    assert list(temporary.glob(".tagging-*")) == []
     assert list((tmp_path / "cache").rglob("library-*")) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -65,9 +66,45 @@ def test_a_damaged_bank_is_noticed_and_built_again(tmp_path: Path, monkeypatch: 
         before = file.read(100)
         file.seek(500_000)
         file.write(bytes(value ^ 0xFF for value in before))
-    assert banks._read(banks.bank_folder(), verify=True) is None
+    assert banks._read(banks.bank_folder()) is None
     again = banks.load_bank()
     assert again.version == bank.version  # the same bytes as before
+
+
+NOTE = {"samples": np.arange(640, dtype=np.int16), "gain": 1.0, "decay": 0.5, "fade": 3, "loop_gain": 0.0}
+
+
+def others(hashes: dict[str, str]) -> list[object]:
+    """What hashes.json may hold instead of the hashes."""
+    names = list(hashes)
+    shorter = [{name: hashes[name] for name in names[:count]} for count in range(len(names))]
+    return [
+        *([], None, 1, "x", [hashes], {**hashes, "../outside.npy": hashes["gain.npy"]}, dict.fromkeys(names)),
+        *([*names], {name: name for name in names}, {name: {} for name in names}, *shorter),
+    ]
+
+
+def test_a_bank_is_used_only_with_all_its_hashes(tmp_path: Path):
+    entry, split = np.zeros((129, 128, 2), np.int32), np.zeros(129, np.int32)
+    banks._write(tmp_path / "bank", [{**NOTE, "energy": np.ones(5)}], entry, split)
+    bank = banks._read(tmp_path / "bank")
+    np.testing.assert_array_equal(bank.samples, NOTE["samples"])
+    path = tmp_path / "bank" / "hashes.json"
+    whole = path.read_text()
+    for value in others(json.loads(whole)):
+        path.write_text(json.dumps(value))
+        assert banks._read(tmp_path / "bank") is None, value
+    for text in ("", "{", "[" * 100_000):
+        path.write_text(text)
+        assert banks._read(tmp_path / "bank") is None
+    path.write_text(whole)
+    assert banks._read(tmp_path / "bank").version == bank.version
+    for name in ("samples.npy", "gain.npy", "hashes.json"):
+        path = tmp_path / "bank" / name
+        path.rename(tmp_path / "kept")
+        os.mkfifo(path)
+        assert banks._read(tmp_path / "bank") is None
+        (tmp_path / "kept").replace(path)
 
 
 def test_a_killed_build_leaves_no_bank_and_its_remains_are_cleared(tmp_path: Path):
@@ -82,7 +119,7 @@ def test_a_killed_build_leaves_no_bank_and_its_remains_are_cleared(tmp_path: Pat
     assert run.returncode == 9, run.stderr
     left = [path.name for path in (tmp_path / "scores").iterdir()]
     assert len(left) == 1
-    assert left[0].startswith(".bank-test-")
+    assert left[0].startswith(".tagging-")
     complete = code.replace("bank.sha256 = lambda path: os._exit(9)\n", "")
     subprocess.run([sys.executable, "-c", complete], env=environment, check=True)
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["bank-test"]

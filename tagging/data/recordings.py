@@ -1,0 +1,153 @@
+"""What all corpora of recordings share: sound files of any length with labels, read where and when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..audio.files import AudioFile, load_audio
+from ..errors import AudioError, ConfigError
+from ..tags import Vocabulary
+from .base import Corpus, Segment, Track, as_int16
+
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True, eq=False)
+class Recording(Track):
+    """One sound file of a corpus. The file may be missing until it is read.
+
+    Attributes:
+        id, group, labels: see :class:`~tagging.data.base.Track`.
+        path: of the file.
+        sample_rate: at which it is read, Hz; files of other rates are resampled.
+    """
+
+    id: str
+    group: str
+    labels: np.ndarray
+    path: Path
+    sample_rate: int
+
+    @cached_property
+    def seconds(self) -> float:  # type: ignore[override]
+        """The duration that the header of the file declares, or else of the sound itself.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        with AudioFile(self.path) as file:
+            return duration_of(file)
+
+    def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
+        """float32 [samples], mono; shorter than asked for where the file ends before.
+
+        Raises:
+            AudioError: the file cannot be read, or ends before ``start``.
+        """
+        return load_audio(self.path, self.sample_rate, start, seconds)[0]
+
+
+def duration_of(file: AudioFile) -> float:
+    """The duration that the header of a file declares, in seconds; a file without one is decoded to its end."""
+    if file.seconds is not None:
+        return file.seconds
+    return sum(map(len, file.blocks())) / file.sample_rate
+
+
+class Recordings(Corpus):
+    """A corpus of sound files. A subclass reads its annotations and calls ``super().__init__`` with them.
+
+    Annotations alone are enough to open it, to count tags and to list tracks: no sound file is touched before its duration or
+    its sound is asked for.
+
+    Args:
+        split: which part of the corpus this is.
+        vocabulary: the tags.
+        ids: of the tracks of this split.
+        paths: of their files.
+        groups: of the tracks: artist or album; tracks of one group are resampled together.
+        labels: float [tracks, tags], nan where unknown.
+        durations: float [tracks] in seconds, where the annotations have them; nan where not. None: read from the headers.
+        sample_rate: at which files are read, Hz.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        vocabulary: Vocabulary,
+        ids: Sequence[str],
+        paths: Sequence[Path],
+        groups: Sequence[str],
+        labels: np.ndarray,
+        *,
+        durations: np.ndarray | None = None,
+        sample_rate: int = SAMPLE_RATE,
+    ) -> None:
+        if sample_rate < 1:
+            raise ConfigError(f"sample_rate={sample_rate}: it must be at least 1, e.g. 16000")
+        if not len(ids) == len(paths) == len(groups) == len(labels):
+            raise ConfigError(
+                f"{len(ids)} ids, {len(paths)} paths, {len(groups)} groups and {len(labels)} rows of labels"
+            )
+        self.split, self.vocabulary, self.sample_rate = split, vocabulary, sample_rate
+        self.ids, self.paths, self._groups = tuple(ids), tuple(paths), tuple(groups)
+        self._labels = np.asarray(labels, np.float32).reshape(len(self.ids), len(vocabulary))
+        self._labels.flags.writeable = False
+        known = np.full(len(self.ids), np.nan) if durations is None else durations
+        self._durations = np.array(known, np.float64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Recording:  # type: ignore[override]
+        index = self._check_index(index)
+        return Recording(self.ids[index], self._groups[index], self._labels[index], self.paths[index], self.sample_rate)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.split}: {len(self)} tracks, {len(self.vocabulary)} tags)"
+
+    @property
+    def cache_name(self) -> str:
+        # equal annotations may stand beside other files in another folder
+        folder = str(self.paths[0].parent.resolve()) if self.paths else ""
+        return f"{super().cache_name}-{hashlib.sha256(folder.encode()).hexdigest()[:6]}"
+
+    def durations(self, indices: np.ndarray) -> np.ndarray:
+        """float64 [indices], in seconds; 0 for files that cannot be read, which is said when they are."""
+        for index in np.unique(indices):
+            if np.isnan(self._durations[index]):
+                try:
+                    self._durations[index] = self[int(index)].seconds
+                except AudioError:
+                    self._durations[index] = 0.0
+        return self._durations[np.asarray(indices, np.int64)]
+
+    def groups(self) -> np.ndarray:
+        return np.unique(self._groups, return_inverse=True)[1]
+
+    def labels_of(self, indices: np.ndarray) -> np.ndarray:
+        return self._labels[np.asarray(indices, np.int64)]
+
+    def segment(self, index: int, start: float, seconds: float) -> Segment:
+        """A stretch of track ``index`` with the labels of the track; silence fills up what a shorter track lacks.
+
+        Where the file ends before ``start`` though its header says otherwise, its last seconds are taken.
+        """
+        if not (start >= 0 and seconds > 0):
+            raise ConfigError(f"start={start}, seconds={seconds}: give a start of at least 0 and a positive length")
+        track, samples = self[index], round(seconds * self.sample_rate)
+        try:
+            sound = track.read(start, seconds)[:samples]
+        except AudioError:
+            if start == 0:
+                raise
+            sound = track.read()[-samples:]
+        audio = np.zeros(samples, np.int16)
+        audio[: len(sound)] = as_int16(sound, track.id)
+        return Segment(audio, track.labels, np.zeros(0, np.float32))
