@@ -67,7 +67,7 @@ MELS = (
 
 
 class Mutant(NamedTuple):
-    """One altered file. ``on_purpose``: whoever altered it made it consistent, so it may describe another tagger."""
+    """One altered file. ``on_purpose``: altered consistently, so it may describe another tagger."""
 
     kind: str
     content: bytes

@@ -2,7 +2,7 @@ from .audio.examples import list_sounds as list_sounds
 from .audio.examples import sound_path as sound_path
 from .audio.files import load_audio as load_audio
 from .audio.mel import LogMel as LogMel
-from .audio.mel import MelSpec as MelSpec
+from .audio.mel_spec import MelSpec as MelSpec
 from .data.base import CORPORA as CORPORA
 from .data.base import Corpus as Corpus
 from .data.base import Track as Track
@@ -49,9 +49,11 @@ from .tags import TrackTags as TrackTags
 from .tags import Vocabulary as Vocabulary
 from .training.baselines import list_baselines as list_baselines
 from .training.defaults import settings_for as settings_for
+from .training.finetune import finetune as finetune
 from .training.loop import train as train
 from .training.losses import LOSSES as LOSSES
 from .training.losses import tag_loss as tag_loss
+from .training.probe import probe as probe
 from .training.settings import Settings as Settings
 from .utils.extras import MissingPackageError as MissingPackageError
 

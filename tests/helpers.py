@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,6 +62,17 @@ def python(code: str, *, timeout: float = 100, **environment: str) -> subprocess
         timeout=timeout,
         env={**os.environ, **environment},
     )
+
+
+def obstruct(path: Path, obstacle: str) -> None:
+    """Put something that is no regular file where a file is expected; ``"missing"`` puts nothing there."""
+    if obstacle == "folder":
+        path.mkdir()
+    elif obstacle == "pipe":
+        os.mkfifo(path)
+    elif obstacle != "missing":
+        targets = {"device": "/dev/zero", "loop": path, "link to nowhere": path.parent / "no" / "folder"}
+        path.symlink_to(targets[obstacle])
 
 
 @contextlib.contextmanager

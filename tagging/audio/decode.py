@@ -8,26 +8,18 @@ sentence in :attr:`Decoder.notes`. Book: ``book/what_goes_in``.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from ..errors import AudioError
-from .containers import (
-    BEGINNINGS,
-    LONGEST_BEGINNING,
-    FileView,
-    after_tags,
-    declared_seconds,
-    end_of_first,
-    find_beginnings,
-    has_end_mark,
-    repair_sizes,
-)
+from .blocks import Block, Frame
+from .containers import BEGINNINGS, LONGEST_BEGINNING, FileView, after_tags, end_of_first, find_beginnings
+from .headers import declared_seconds, has_end_mark, missing_share, repair_header
 from .waveform import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from av import AudioFifo, AudioFrame, AudioStream, Packet
+    from av import AudioFrame, AudioStream, Packet
     from av.container import InputContainer
 
 # Containers that may be opened. Not among them: playlists and manifests, which name other files and addresses.
@@ -36,33 +28,23 @@ CONTAINERS = (
     "matroska", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "nistsphere", "ogg", "paf", "pvf", "shn", "tak", "tta", "voc",
     "w64", "wav", "wv",
 )  # fmt: skip
-# The overhead of a call is negligible at this length, and so is the memory.
-BLOCK_SECONDS = 3.0
 # Bytes in front of a sound that are searched for its beginning
-MAX_JUNK = 2**24
+MAX_JUNK = 2**26
 # Where FFmpeg estimates the length from the bitrate or the size of the file: of the first, this package reads what the header
 # declares; in the others nothing is declared that the sound could contradict.
-ESTIMATED = {"mp3", "asf", "w64", "wav", "aiff", "caf"}
-WITHOUT_LENGTH = {"aac", "ac3", "eac3", "amr", "dts", "mpeg", "mpegts", "ogg", "avi", "flv", "au"}
+ESTIMATED = {"mp3", "asf"}
+WITHOUT_LENGTH = {"aac", "ac3", "eac3", "amr", "dts", "mpeg", "mpegts", "ogg", "flv"}
+WITHOUT_CONTAINER = {"aac", "ac3", "eac3", "amr", "dts", "mp3"}
+MAX_SKIPPED = 2**14  # bytes without a sentence: tags in the middle of joined files
+# These declare bytes, which are compared with the bytes of the file.
+WITH_SIZES = {"wav", "aiff", "caf", "w64", "au", "avi", "iff"}
 # The padding that encoders add is cut off or not, three frames of mp3 at 8 kHz at most.
 LENGTH_TOLERANCE = 0.25
 # Timestamps of packets are rounded to milliseconds in some containers
 GAP_TOLERANCE = 0.02
-# What FFmpeg hands over as packets of an mp3, and is no loss
+# Titles and pictures behind the sound, which FFmpeg may hand over as packets
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")
 LONGEST = 3e5  # seconds, 3.5 days: a longer one is how encoders write that they do not know (all bits set)
-
-
-class Frame(NamedTuple):
-    """Some decoded sound, up to some seconds of it.
-
-    Attributes:
-        sample_rate: in Hz.
-        samples: [channels, samples], float32; full scale is 1.
-    """
-
-    sample_rate: int
-    samples: np.ndarray
 
 
 class Decoder:
@@ -84,6 +66,9 @@ class Decoder:
         self.notes: list[str] = []
         self.declared_seconds: float | None = None
         self._seconds = 0.0
+        self._tag_end = 0
+        # of the part that was opened last
+        self._part_end, self._is_repaired = self.end, False
         self._damaged: list[tuple[float, float]] = []  # (time, seconds lost)
 
     def frames(self) -> Generator[Frame]:
@@ -96,11 +81,14 @@ class Decoder:
         kind, ends = "", []  # where each part should end, in seconds of what is heard
         while part is not None:
             offset, container = part
+            begin, before = offset, self._seconds
             with container:
-                kind, declared = container.format.name, self._declared_seconds(container, offset)
+                kind, declared = container.format.name.split(",")[0], self._declared_seconds(container, offset)
                 self.declared_seconds = self.declared_seconds or declared
-                ends.append(self._seconds + (declared or 0))
                 offset = yield from self._section(container, offset)
+            if kind in WITH_SIZES:
+                declared = (self._seconds - before) * (1 + missing_share(self.file, begin, self.end))
+            ends.append(before + (declared or 0))
             # a second file may follow the first: cat a.wav b.wav, or a chained stream
             part = self._open_next(offset)
         if not self._seconds:
@@ -171,7 +159,8 @@ class Decoder:
         import av
 
         end = end_of_first(self.file, start, end)
-        view = FileView(self.file, start, end, repair_sizes(self.file, start, end))
+        patches = repair_header(self.file, start, end)
+        view = FileView(self.file, start, end, patches)
         try:
             # from an object, not by its name: FFmpeg would take .au or .raw for samples without a header
             container = av.open(
@@ -184,6 +173,7 @@ class Decoder:
         except (av.error.FFmpegError, ValueError, OSError):
             return None
         if container.streams.audio and container.streams.audio[0].codec_context is not None:
+            self._part_end, self._is_repaired = end, bool(patches)
             return container
         container.close()
         return None
@@ -192,14 +182,18 @@ class Decoder:
         """Yield the sound of one container; returns an offset in its last packet, after which another file may begin."""
         stream = container.streams.audio[0]
         codec = stream.codec_context
+        if codec.codec_tag in ("enca", "drms"):
+            raise AudioError(f"{self.name}: the sound is encrypted; only its owner's program can play it")
         codec.thread_count = 1  # more threads decode other files, not parts of this one
         if codec.name == "flac":
             codec.options = {"err_detect": "crccheck+explode"}  # its frames carry checksums
         if len(container.streams.audio) > 1:
             self.notes.append(f"it has {len(container.streams.audio)} audio tracks; the first was read")
-        end = start + 1
+        end, last, num_bytes = start + 1, start, 0
         block = Block(is_pcm=codec.name.startswith("pcm"))
-        for packet, frames in self._packets(container, stream):
+        for packet, frames in self._packets(container, stream, start):
+            num_bytes += packet.size
+            last = max(last, start + (packet.pos or 0) + packet.size)
             if packet.size and packet.pos is not None:
                 # The last packet of a flac takes in all that follows: another flac, which is decoded, or something else.
                 is_decoded = packet.duration and sum(frame.samples for frame in frames) > packet.duration
@@ -211,20 +205,32 @@ class Decoder:
                 block.add(frame)
                 self._seconds += frame.samples / frame.sample_rate
         yield from self._finish(block)
-        return end
+        if container.format.name not in WITHOUT_CONTAINER:
+            return end
+        # frames without a container are looked for up to the end of the part
+        sound_end = last if self._is_behind_the_sound(last) else self._part_end
+        skipped = sound_end - after_tags(self.file, start) - num_bytes
+        if skipped > MAX_SKIPPED:
+            self.notes.append(f"{skipped:,} bytes in it were skipped: they are no sound that can be decoded")
+        return self._part_end
 
-    def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[tuple[Packet, list[AudioFrame]]]:
+    def _packets(
+        self, container: InputContainer, stream: AudioStream, start: int
+    ) -> Iterator[tuple[Packet, list[AudioFrame]]]:
         """Yield packets with the frames in them; what cannot be decoded or is missing between them is added up."""
         import av
 
         tick = float(stream.time_base or 0)
-        next_pts = None
+        next_pts, end = None, start
         packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, OSError):
-                self._damaged.append((self._seconds, 0.0))
+                if not self._is_behind_the_sound(end) and not (
+                    container.format.name == "ogg" and has_end_mark(self.file, self.end)
+                ):
+                    self._damaged.append((self._seconds, 0.0))
                 return
             if packet is None:
                 return
@@ -232,13 +238,28 @@ class Decoder:
                 if next_pts is not None and (packet.pts - next_pts) * tick > GAP_TOLERANCE:
                     self._damaged.append((self._seconds, (packet.pts - next_pts) * tick))
                 next_pts = packet.pts + packet.duration if packet.duration else None
+            position = start + (packet.pos or 0)
+            end = position + packet.size
             try:
                 frames = packet.decode()
             except (av.error.FFmpegError, OSError):
                 frames = []
-                if not bytes(packet).startswith(TAGS):
+                if not self._is_behind_the_sound(position):
                     self._damaged.append((self._seconds, (packet.duration or 0) * tick))
             yield packet, frames
+
+    def _is_behind_the_sound(self, position: int) -> bool:
+        """Whether what is at an offset is no loss: a tag, something in a tag, or zeros."""
+        self.file.seek(position)
+        head = self.file.read(2**12)
+        if head.startswith(TAGS):
+            size = 128 if head.startswith(b"TAG") else 2**13
+            if head.startswith(b"APETAGEX"):
+                size = 32 + int.from_bytes(head[12:16], "little")
+            elif head.startswith(b"ID3"):
+                size = after_tags(self.file, position) - position
+            self._tag_end = max(self._tag_end, position + size)
+        return position < self._tag_end or not head.strip(b"\0")
 
     def _finish(self, block: Block) -> Iterator[Frame]:
         """Yield what a block holds, without the samples that a lossy decoder made of damaged packets."""
@@ -264,15 +285,15 @@ class Decoder:
         """The length by the header, None if it declares none or one that cannot be meant."""
         kind = container.format.name.split(",")[0]
         stream = container.streams.audio[0]
-        if kind in WITHOUT_LENGTH or repair_sizes(self.file, start, self.end):
+        if kind in WITHOUT_LENGTH or (kind in WITH_SIZES and self._is_repaired):
             return None
-        rate, bits = stream.codec_context.sample_rate, stream.codec_context.bit_rate
+        tick = float(stream.time_base or 0)
         if kind in ESTIMATED:
-            seconds = declared_seconds(self.file, start, kind, rate, bits or 0) or 0.0
-        elif stream.duration is not None and stream.time_base is not None:
-            seconds = float(stream.duration * stream.time_base)
-        else:
-            seconds = (container.duration or 0) / 1e6
+            seconds = declared_seconds(self.file, start, kind, stream.codec_context.sample_rate)
+        elif stream.duration is not None:
+            seconds = stream.duration * tick
+        else:  # of the container, whose other tracks may begin earlier
+            seconds = (container.duration or 0) / 1e6 - max(0.0, (stream.start_time or 0) * tick)
         return seconds if 0 < seconds < LONGEST else None
 
     def _note_losses(self, declared: float) -> None:
@@ -288,52 +309,3 @@ class Decoder:
                 f"the file ends or is damaged at {self._seconds:.1f} s of the {declared:.1f} s it declares; "
                 "only the part before was used"
             )
-
-
-class Block:
-    """Frames of some milliseconds, joined to some seconds: a Python call per frame would cost more than decoding it.
-
-    Args:
-        is_pcm: whether the samples are stored as such.
-    """
-
-    def __init__(self, is_pcm: bool) -> None:
-        self.is_pcm = is_pcm
-        self.fifo: AudioFifo | None = None
-        self.key: tuple[int, str, str] | None = None
-        self.limit = 0.0  # the first frame by itself: it tells a caller the sample rate
-
-    def is_complete(self, frame: AudioFrame) -> bool:
-        """Whether the block must be taken before a frame is added: it is long enough, or the frame is of another format."""
-        if self.fifo is None:
-            return False
-        return self.fifo.samples > self.limit * frame.sample_rate or self.key != _key(frame)
-
-    def add(self, frame: AudioFrame) -> None:
-        """Append a frame."""
-        import av
-
-        if self.fifo is None:
-            self.fifo, self.key = av.AudioFifo(), _key(frame)
-        frame.pts = None  # gaps are counted elsewhere
-        self.fifo.write(frame)
-
-    def take(self) -> Frame | None:
-        """Return and forget what was added, float32 [channels, samples]; None if that is nothing."""
-        joined = self.fifo.read() if self.fifo is not None else None
-        self.fifo, self.limit = None, BLOCK_SECONDS
-        if joined is None:
-            return None
-        array = joined.to_ndarray()
-        if not joined.format.is_planar:
-            array = array.reshape(-1, joined.layout.nb_channels).T
-        if array.dtype == np.uint8:
-            array = (array.astype(np.float32) - 128) / 128
-        elif np.issubdtype(array.dtype, np.integer):
-            # a division by a power of 2: exact for 16 and 24 bits
-            array = array.astype(np.float32) / np.float32(2 ** (8 * array.itemsize - 1))
-        return Frame(joined.sample_rate, array.astype(np.float32, copy=False))
-
-
-def _key(frame: AudioFrame) -> tuple[int, str, str]:
-    return frame.sample_rate, frame.layout.name, frame.format.name

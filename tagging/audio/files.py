@@ -21,10 +21,11 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import AudioError, ConfigError
-from .decode import Decoder, Frame
+from .blocks import Frame
+from .decode import Decoder
 from .waveform import LevelMeter, check_sample_rate, resample_blocks
 
-# A file-like object that cannot seek is copied: in memory up to this size, to the disk beyond.
+# An open file is copied: in memory up to this size, to the disk beyond.
 MAX_IN_MEMORY = 2**26
 
 AudioSource = str | bytes | os.PathLike[str] | BinaryIO
@@ -35,7 +36,7 @@ class AudioFile:
 
     Args:
         source: the path of the file; or its content, as ``bytes`` or an open binary file, which is read from where it
-            stands and stays open.
+            stands to its end, and stays open.
 
     Attributes:
         name: of the file, for messages.
@@ -57,7 +58,6 @@ class AudioFile:
 
     def __init__(self, source: AudioSource) -> None:
         self.notes: list[str] = []
-        self._stays_open = not isinstance(source, str | bytes | bytearray | memoryview | os.PathLike)
         self.path, self.name, self._file = _open(source)
         self._start = self._file.tell()
         try:
@@ -75,8 +75,7 @@ class AudioFile:
     def __exit__(self, *exc: object) -> None:
         if hasattr(self, "_frames"):
             self._frames.close()
-        if not self._stays_open:
-            self._file.close()
+        self._file.close()
 
     def _restart(self) -> None:
         self._decoder = Decoder(self._file, self._start, self.name)
@@ -205,26 +204,23 @@ def _open(source: AudioSource) -> tuple[Path | None, str, BinaryIO]:
     if isinstance(source, bytes | bytearray | memoryview):
         if not len(source):
             raise AudioError("the sound given as bytes is empty (0 bytes)")
-        return None, "the sound given as bytes", io.BytesIO(source)
+        return None, "the sound given as bytes", io.BytesIO(bytes(source))
     if isinstance(source, str | os.PathLike):
         return _open_path(os.fspath(source))
     if not hasattr(source, "read"):
         raise AudioError(f"a sound is a path, bytes or an open binary file, not {type(source).__name__}")
     name = str(getattr(source, "name", None) or "the open file")
-    file: BinaryIO = source
+    # A copy: what can go wrong in a file of another kind (a member of an archive, a download) goes wrong here, once.
+    file: BinaryIO = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
     try:
-        if not file.seekable():
-            file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
-            copyfileobj(source, file)
-            file.seek(0)
-        start = file.tell()
-        if not isinstance(head := file.read(1), bytes):
-            raise AudioError(f"{name}: opened as text; open it in binary mode, open(path, 'rb')")
-        file.seek(start)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        copyfileobj(source, file)
+    except TypeError as error:
+        raise AudioError(f"{name}: opened as text; open it in binary mode, open(path, 'rb')") from error
+    except Exception as error:  # of any library
         raise AudioError(f"{name}: cannot be read ({error}); give a binary file that is open") from error
-    if not head:
+    if not file.tell():
         raise AudioError(f"{name}: nothing left to read; seek(0) first if it was read or written before")
+    file.seek(0)
     return None, name, file
 
 
@@ -239,7 +235,7 @@ def _open_path(text: str | bytes) -> tuple[Path, str, BinaryIO]:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the name
         raise AudioError(f"{name}: no such file; check the name and the folder you are in") from error
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of an unknown user
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{name}: cannot be opened ({reason}); check the name and who may read it") from error
     if stat.S_ISDIR(status.st_mode):

@@ -5,6 +5,7 @@ soxr resamples (HQ). Book: ``book/what_goes_in``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,14 +101,21 @@ def read_array(array: Any, name: str = "waveform") -> tuple[np.ndarray, list[str
         AudioError: a wrong shape or type, too many channels, no samples, NaN or infinite samples, or values that are
             not at the scale of their type: unscaled integers in floats, 16-bit values in int32.
     """
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()  # a tensor that requires gradients, or is on a GPU
-    if np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
+    if hasattr(array, "detach"):  # a tensor, which may require gradients, be on a GPU, or have a type that NumPy lacks
+        try:
+            array = array.detach().cpu()
+            array = array.float() if array.is_floating_point() else array
+        except (RuntimeError, NotImplementedError) as error:
+            raise AudioError(f"{name}: a tensor without samples ({error})") from error
+    # NumPy imports its module of masked arrays at first use: before that there is no such array
+    if "numpy.ma" in sys.modules and np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
         raise AudioError(f"{name} has masked samples; fill them first, e.g. with array.filled(0)")
     try:
         array = np.asarray(array)
     except (TypeError, ValueError, RuntimeError) as error:
         raise AudioError(f"{name} is no array of numbers ({error}); give float32 [samples]") from error
+    if array.size == 0:
+        raise AudioError(f"{name} has no samples")
     if array.ndim == 2 and array.shape[0] > array.shape[1]:
         raise AudioError(f"{name} of shape {array.shape}: channels come first, [channels, samples]; transpose it")
     if array.ndim not in (1, 2):
@@ -117,8 +125,6 @@ def read_array(array: Any, name: str = "waveform") -> tuple[np.ndarray, list[str
             f"{name} of shape {array.shape}: {array.shape[0]} channels, where a song has at most {MAX_CHANNELS}; "
             "if the rows are songs, tag them one by one"
         )
-    if array.size == 0:
-        raise AudioError(f"{name} has no samples")
     meter = LevelMeter(name)
     return meter.mono(_scaled(np.atleast_2d(array), name)), meter.notes()
 
@@ -133,18 +139,19 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is refused
             return array.astype(np.float32, copy=False)
-    if array.dtype not in (np.int8, np.int16, np.int32):
+    if array.dtype.kind != "i" or array.dtype.itemsize > 4:
         raise AudioError(
             f"{name} of type {array.dtype}: its full scale is unknown; give floats in [-1, 1], or int16 or int32, "
             "e.g. array.astype('int16') if the values have 16 bits"
         )
     peak = int(np.abs(array.astype(np.int64)).max())
-    if array.dtype == np.int32 and 0 < peak < 2**16:
+    bits = 8 * array.dtype.itemsize
+    if bits == 32 and 0 < peak < 2**23:
         raise AudioError(
-            f"{name} of type int32 with no value beyond {peak}: these seem to be 16-bit samples; "
-            "convert them, array.astype('int16'), or they are nearly silent"
+            f"{name} of type int32 with no value beyond {peak}: these seem to be samples of {16 if peak < 2**15 else 24} bits; "
+            "divide them by their full scale, e.g. array / 2**23"
         )
-    return array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
+    return array.astype(np.float32) / np.float32(2 ** (bits - 1))
 
 
 def resample_blocks(blocks: Iterator[np.ndarray], from_rate: float, to_rate: float) -> Iterator[np.ndarray]:

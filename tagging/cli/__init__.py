@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 from collections.abc import Sequence
 
 from ..errors import TaggingError
 from ..utils.extras import missing_package
 from ..version import __version__
-from . import bias, compare, corpus, evaluate, info, list, prepare, report, sweep, tag, train  # noqa: F401  (they register themselves)
 from .base import COMMANDS, INTERRUPTED, OK, WRONG
 from .plugins import load_plugins
 from .terminal import OutputError, Parser, ReaderGone, complain, discard, flush, forgiving, own_stdout
+
+# Each is a module of this folder, which registers the command.
+OWN_COMMANDS = (
+    "tag",
+    "train",
+    "evaluate",
+    "compare",
+    "sweep",
+    "finetune",
+    "probe",
+    "report",
+    "bias",
+    "export",
+    "corpus",
+    "prepare",
+    "list",
+    "info",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,11 +72,21 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         # plugins may register parts and commands, so they are loaded before the parser of the commands is built
         early, remaining = _plugin_parser().parse_known_args(arguments)
+        load_commands(next((word for word in remaining if not word.startswith("-")), None))
         load_plugins([os.environ.get("TAGGING_PLUGINS", ""), *early.plugin])
         options = _parser().parse_args(remaining)
     except SystemExit as leaving:  # after --help, --version, or a mistake in the arguments
         return int(leaving.code or OK)
     return options.run(options) or OK
+
+
+def load_commands(name: str | None = None) -> None:
+    """Import the module of a command of this package; of all, where the name is of none of them.
+
+    The modules of the other commands take longer to import than a song to tag.
+    """
+    for module in [name] if name in OWN_COMMANDS else OWN_COMMANDS:
+        importlib.import_module(f".{module}", __name__)
 
 
 def _plugin_parser() -> argparse.ArgumentParser:

@@ -85,7 +85,8 @@ def number(low: float, high: float) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not low <= value <= high:  # written so that NaN is refused too
+        # written so that NaN is refused too; what is not 0 but nearly is a slip
+        if not low <= value <= high or 0 < abs(value) < 1e-12:
             raise argparse.ArgumentTypeError(f"{text}: give a number from {low:g} to {high:,.0f}")
         return value
 

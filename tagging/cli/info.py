@@ -17,6 +17,7 @@ PACKAGES = (
         "numpy",
         "torch",
         "torchaudio",
+        "onnxruntime",
         "safetensors",
         "av",
         "soundfile",
@@ -43,23 +44,31 @@ def _info(options: argparse.Namespace) -> int:
 
 def describe_installation() -> dict[str, str]:
     """Name -> value of each fact that ``tagging info`` prints."""
-    import torch
-
     from ..utils.provenance import cpu, environment_info
     from ..version import __version__
 
     environment = environment_info(PACKAGES)
     versions = environment["versions"]
-    accelerators = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "tagging": f"{__version__}, {environment['commit']}",
         "python": f"{versions.pop('python')}, {platform.platform()}",
         "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "processor": cpu(),
-        "accelerators": ", ".join(accelerators) or "none",
-        "torch": f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
+        **_torch(),
         "cache": _cache(),
         "plugins": ", ".join(PLUGINS) or "none",
+    }
+
+
+def _torch() -> dict[str, str]:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return {"torch": "not installed"}
+    accelerators = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "accelerators": ", ".join(accelerators) or "none",
+        "torch": f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import inspect
 import json
 import os
@@ -44,21 +45,27 @@ def _columns() -> int:
 
 def all_names() -> dict[str, dict[str, str]]:
     """Section -> name, with its aliases -> one line about it."""
+    from ..pretrained import list_pretrained, pretrained_card
+
+    cards = {name: pretrained_card(name) for name in list_pretrained()}
+    pretrained = {
+        "pretrained taggers": {
+            name: f"{card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})"
+            for name, card in cards.items()
+        }
+    }
+    if importlib.util.find_spec("torch") is None:  # all that an installation without PyTorch has
+        return pretrained
     from ..data.base import CORPORA
     from ..models.backends import BACKENDS
     from ..models.frontends import FRONTENDS
     from ..models.heads import HEADS
-    from ..pretrained import list_pretrained, pretrained_card
     from ..training.baselines import BASELINES, WHOLE_TRACK_BASELINES
     from ..training.losses import LOSSES
     from ..training.settings import Settings, flat
 
-    cards = {name: pretrained_card(name) for name in list_pretrained()}
     return {
-        "pretrained taggers": {
-            name: f"{card['description']} ({card['dataset']}, ROC-AUC {card['scores']['ROC-AUC']:.3f})"
-            for name, card in cards.items()
-        },
+        **pretrained,
         "front-ends": _entries(FRONTENDS),
         "back-ends": _entries(BACKENDS),
         "heads": _entries(HEADS),

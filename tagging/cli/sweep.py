@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from .base import OK, Run, command
+from .base import OK, Run, command, number
 from .terminal import show
 from .train import add_train_arguments, settings_of
 
@@ -23,7 +23,12 @@ def sweep(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging sweep``: those of ``tagging train``, and the rates."""
     add_train_arguments(parser)
     parser.add_argument(
-        "--rates", nargs="+", type=float, default=RATES, metavar="RATE", help="(default: 0.001 doubled up to 0.016)"
+        "--rates",
+        nargs="+",
+        type=number(1e-9, 100),
+        default=RATES,
+        metavar="RATE",
+        help="(default: 0.001 doubled up to 0.016)",
     )
     return _sweep
 

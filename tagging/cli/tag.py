@@ -17,7 +17,7 @@ from .paths import check_output_file, check_sound_file, sound_files, tagger_path
 from .terminal import complain, show, show_json
 
 if TYPE_CHECKING:
-    from ..models.tagger import Tagger
+    from ..models.inference import SongTagger
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -38,7 +38,7 @@ def tag(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
         "--model",
         default="msd-musicnn",
-        help="a name of `tagging list`, the path of a saved tagger, or the folder of a model of a run (default: %(default)s)",
+        help="a name of `tagging list`, the path of a saved or exported tagger, or a folder of a run (default: %(default)s)",
     )
     parser.add_argument(
         "--top", type=whole_number(), default=5, metavar="N", help="how many tags to show (default: %(default)s)"
@@ -72,14 +72,11 @@ def tag(parser: argparse.ArgumentParser) -> Run:
 
 
 def _tag(options: argparse.Namespace) -> int:
-    import torch
-
-    from ..pretrained import load_tagger
-
     files = sound_files(options.files)
     target = check_output_file("--taggram", Path(options.taggram), PICTURES) if options.taggram else None
-    tagger = load_tagger(tagger_path(options.model), device=options.device)
-    torch.set_num_threads(options.threads)
+    if target:
+        import matplotlib  # noqa: F401  (one that is not installed is reported before the work)
+    tagger = _tagger(tagger_path(options.model), options.device, options.threads)
     failed = 0
     for position, path in enumerate(files, start=1):
         try:
@@ -107,13 +104,26 @@ def _tag(options: argparse.Namespace) -> int:
     return SOME_FAILED if failed else OK
 
 
+def _tagger(name: str, device: str, threads: int) -> SongTagger:
+    """On a CPU by onnxruntime where that can be: importing PyTorch takes longer than to tag a song."""
+    from ..pretrained import list_pretrained, load_tagger
+
+    if device == "cpu" and (name in list_pretrained() or name.endswith(".onnx")):
+        return load_tagger(name, runtime="onnx", threads=threads)
+    tagger = load_tagger(name, device=device)
+    import torch
+
+    torch.set_num_threads(threads)
+    return tagger
+
+
 def _explained(subject: str, error: Exception) -> str:
     """What went wrong with a file, in one line that names the file."""
     message = str(error) if isinstance(error, TaggingError) else f"{type(error).__name__}: {error}"
     return message if subject in message else f"{subject}: {message}"
 
 
-def _tag_file(tagger: Tagger, path: str, hop_seconds: float | None) -> TrackTags:
+def _tag_file(tagger: SongTagger, path: str, hop_seconds: float | None) -> TrackTags:
     """Tag one file; a bar appears on a terminal once this has taken a second."""
     from tqdm import tqdm
 

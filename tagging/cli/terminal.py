@@ -44,7 +44,7 @@ def _named_errors() -> Iterator[None]:
 
 
 class _Output(io.FileIO):
-    """The file behind standard output: whoever prints gets the errors above."""
+    """The file behind standard output; printing to it raises the errors above."""
 
     def write(self, data: Any) -> int:
         with _named_errors():

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 def train(parser: argparse.ArgumentParser) -> Run:
     """Add the arguments of ``tagging train``."""
     add_train_arguments(parser)
+    add_run_arguments(parser)
+    return run_training
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a single run can leave behind."""
     parser.add_argument("--records", metavar="FOLDER", help="also copy the records there, under their names")
     parser.add_argument(
         "--curves",
@@ -37,7 +43,6 @@ def train(parser: argparse.ArgumentParser) -> Run:
         choices=("csv", "tensorboard"),
         help="write learning curves into the folder of the run: curves.csv, files for TensorBoard",
     )
-    return _train
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +105,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return follow_data(settings, chosen | set(given))
 
 
-def _train(options: argparse.Namespace) -> int:
+def run_training(options: argparse.Namespace) -> int:
+    """Train what a command line asks for, and print scores."""
     from ..training.curves import loggers
     from ..training.distributed import is_main_process
     from ..training.loop import train

@@ -283,7 +283,8 @@ def open_corpus(name: str, **options: Any) -> Corpus:
 
     Args:
         name: one of :func:`list_corpora`.
-        options: ``split``, and others that the corpus takes.
+        options: ``split``, and others that the corpus takes; for recordings also ``store``, see
+            :class:`tagging.data.recordings.Recordings`.
 
     Raises:
         ConfigError: unknown corpus, split or option.
@@ -294,7 +295,12 @@ def open_corpus(name: str, **options: Any) -> Corpus:
 
     Book: ``book/million_clips``.
     """
-    return CORPORA.build(name, **options)
+    if not hasattr(CORPORA.get(name), "use_store"):
+        return CORPORA.build(name, **options)
+    store = options.pop("store", None)
+    corpus = CORPORA.build(name, **options)
+    corpus.use_store(store, options.get("root"))
+    return corpus
 
 
 def list_corpora() -> list[str]:

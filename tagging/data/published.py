@@ -8,6 +8,7 @@ import functools
 import hashlib
 import inspect
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -171,9 +172,9 @@ class Published(Recordings):
             )
 
     @classmethod
+    @abstractmethod
     def annotation_files(cls, *args: Any, **options: Any) -> list[RemoteFile]:
         """The published files without which the dataset cannot be opened."""
-        raise NotImplementedError
 
     @classmethod
     def audio_files(cls, *args: Any, **options: Any) -> list[RemoteFile]:

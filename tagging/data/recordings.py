@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +17,12 @@ from ..errors import AudioError, ConfigError
 from ..tags import Vocabulary
 from .base import Corpus, Segment, Track, as_int16
 
+if TYPE_CHECKING:
+    from .store import Store
+
 SAMPLE_RATE = 16000
+# Around a stretch that is resampled, in samples at the corpus's rate: more than the resampler's filter is long.
+_MARGIN = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +33,7 @@ class Recording(Track):
         id, group, labels: see :class:`~tagging.data.base.Track`.
         path: of the file.
         sample_rate: at which it is read, Hz; files of other rates are resampled.
+        store: from which it is read if it is in there, and its file has not changed since.
     """
 
     id: str
@@ -33,6 +41,7 @@ class Recording(Track):
     labels: np.ndarray
     path: Path
     sample_rate: int
+    store: Store | None = None
 
     @cached_property
     def seconds(self) -> float:  # type: ignore[override]
@@ -41,16 +50,43 @@ class Recording(Track):
         Raises:
             AudioError: the file cannot be read.
         """
+        if self.store is not None and (stored := self.store.seconds(self.path)) is not None:
+            return stored
         with AudioFile(self.path) as file:
             return duration_of(file)
 
     def read(self, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
-        """float32 [samples], mono; shorter than asked for where the file ends before.
+        """The samples that the whole track has there, mono; fewer than asked for where the file ends before.
+
+        Returns:
+            float32 [samples]; int16 from a store.
 
         Raises:
             AudioError: the file cannot be read, or ends before ``start``.
+            DamagedError: the store is damaged here.
         """
-        return load_audio(self.path, self.sample_rate, start, seconds)[0]
+        if self.store is not None and (sound := self.store.read(self.path, start, seconds)) is not None:
+            return sound
+        is_whole = start == 0 and seconds is None
+        if is_whole or not (0 <= start < math.inf and (seconds is None or seconds > 0)):
+            return load_audio(self.path, self.sample_rate, start, seconds)[0]
+        with AudioFile(self.path) as file:
+            if file.sample_rate == self.sample_rate:
+                return np.concatenate(list(file.blocks(self.sample_rate, start, seconds)))
+            return self._resampled(file, start, seconds)
+
+    def _resampled(self, file: AudioFile, start: float, seconds: float | None) -> np.ndarray:
+        """A stretch of the resampled track: begun where both rates have a sample, and early enough for the filter."""
+        unit = math.gcd(file.sample_rate, self.sample_rate)
+        begin = max(0, math.floor((start - _MARGIN / self.sample_rate) * unit))
+        first = round(start * self.sample_rate) - begin * (self.sample_rate // unit)
+        count = None if seconds is None else round(seconds * self.sample_rate)
+        length = None if count is None else (first + count + _MARGIN) / self.sample_rate
+        sound = np.concatenate(list(file.blocks(self.sample_rate, begin / unit, length)))
+        if first >= len(sound):
+            end = begin / unit + len(sound) / self.sample_rate
+            raise AudioError(f"{self.path}: cannot start at {start:g} s, the file is {end:.3f} s long")
+        return sound[first : None if count is None else first + count]
 
 
 def duration_of(file: AudioFile) -> float:
@@ -75,7 +111,13 @@ class Recordings(Corpus):
         labels: float [tracks, tags], nan where unknown.
         durations: float [tracks] in seconds, where the annotations have them; nan where not. None: read from the headers.
         sample_rate: at which files are read, Hz.
+
+    Attributes:
+        store: from which tracks are read; None: from their files. :func:`tagging.open_corpus` takes ``store=FOLDER``, finds the
+            one that ``tagging prepare`` wrote to the cache, and opens none for ``store=False``.
     """
+
+    store: Store | None = None
 
     def __init__(
         self,
@@ -107,7 +149,45 @@ class Recordings(Corpus):
 
     def __getitem__(self, index: int) -> Recording:  # type: ignore[override]
         index = self._check_index(index)
-        return Recording(self.ids[index], self._groups[index], self._labels[index], self.paths[index], self.sample_rate)
+        facts = self.ids[index], self._groups[index], self._labels[index], self.paths[index], self.sample_rate
+        return Recording(*facts, self.store)
+
+    @classmethod
+    def prepare(cls, *, progress: bool = True, store: str | None = None, **options: Any) -> None:
+        """Write the sound of all splits to a store.
+
+        Args:
+            progress: show a bar, and say what was done, on standard error.
+            store: its folder; by default in the cache.
+            options: that the corpus is opened with.
+        """
+        from .store_writer import write_store
+
+        write_store(getattr(cls, "registered_name", cls.__name__), store, progress=progress, **options)
+
+    def use_store(self, folder: str | Path | bool | None, root: str | Path | None) -> None:
+        """Read tracks from a store.
+
+        Args:
+            folder: of the store; None is the one in the cache, if there is one; False reads from the files.
+            root: of the corpus.
+
+        Raises:
+            ConfigError: it has another sample rate.
+            CorpusError: there is no store in this folder.
+            DamagedError: a file of the store is damaged.
+        """
+        from .store import Store, default_folder, list_shards
+
+        if folder is None:
+            default = default_folder(self.name, root, self.sample_rate)
+            folder = default if list_shards(default) else False
+        self.store = None if folder is False else Store(str(folder), root)
+        if self.store is not None and self.store.sample_rate != self.sample_rate:
+            raise ConfigError(
+                f"{folder}: a store of {self.store.sample_rate} Hz, and the corpus is read at {self.sample_rate} Hz; open it "
+                f"with sample_rate={self.store.sample_rate}, or choose another store"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.split}: {len(self)} tracks, {len(self.vocabulary)} tags)"

@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from ..audio.files import AudioFile
 from ..errors import AudioError, TaggingError
 from ..utils.files import atomic_write, cache_dir
@@ -67,6 +65,8 @@ def scan(root: Path, paths: Sequence[Path]) -> list[Facts]:
     _KNOWN.update((key, cached[text]) for key in keys if key not in _KNOWN and (text := _text(key)) in cached)
     missing = [(key, path) for key, path in zip(keys, paths, strict=True) if key not in _KNOWN]
     if missing:
+        from tqdm import tqdm
+
         bar = tqdm(total=len(missing), unit="file", desc=f"scanning {root}"[:40], delay=2, leave=False)
         with bar, ThreadPoolExecutor(_THREADS) as pool:
             for (key, _), facts in zip(missing, pool.map(_facts, (path for _, path in missing)), strict=True):

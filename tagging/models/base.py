@@ -237,12 +237,15 @@ class TaggerNetwork(nn.Module):
         Raises:
             ConfigError: no floats, a wrong shape or length, or a single waveform in training mode.
         """
+        return self.head(self.features_of(waveform))  # [batch, tags]
+
+    def features_of(self, waveform: Tensor) -> Tensor:
+        """What the head gets: float [batch, samples] -> [batch, features]; see :meth:`forward`."""
         check_waveform(waveform)
         self._check_batch(waveform)
         x = waveform if self.frontend.takes_float32 else in_type_of_weights(waveform, self)
         x = self.frontend(x)  # [batch, channels, frames]
-        x = self.backend(x)  # [batch, features]
-        return self.head(x)  # [batch, tags]
+        return self.backend(x)  # [batch, features]
 
     def _check_batch(self, waveform: Tensor) -> None:
         """Batch normalisation of a feature vector needs two examples; PyTorch's own error names neither cause nor cure."""
@@ -259,6 +262,12 @@ class TaggerNetwork(nn.Module):
         with self.inference() as network:
             waveform = torch.as_tensor(np.asarray(segments), device=self.device)
             return network(waveform).float().sigmoid().cpu().numpy()
+
+    def embeddings(self, segments: np.ndarray) -> np.ndarray:
+        """Features of a batch of segments before the head: float32 [batch, samples] -> float32 [batch, features]."""
+        with self.inference() as network:
+            waveform = torch.as_tensor(np.asarray(segments), device=self.device)
+            return network.features_of(waveform).float().cpu().numpy()
 
     @contextlib.contextmanager
     def inference(self: N) -> Iterator[N]:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -24,11 +24,12 @@ MAX_TAGS = 100_000
 MAX_DESCRIPTION = 2**24  # characters
 MAX_OPTION_VALUES, MAX_OPTION_DEPTH, MAX_OPTION_SIZE = 1000, 8, 2**24
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
+STRICT = ConfigDict(strict=True, extra="forbid")
+T = TypeVar("T")
 SampleRate = Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TaggerConfig:
     """Everything but the weights that rebuilds a tagger; see :func:`tagging.build_tagger` for the meaning of each."""
 
@@ -60,16 +61,13 @@ class TaggerConfig:
             raise ConfigError(
                 f"an option cannot be written to a file ({error}): give plain numbers, strings, lists, not NumPy's or PyTorch's"
             ) from error
-        if config.hop_samples * MAX_OVERLAP < config.segment_samples:
-            raise ConfigError(
-                f"segments of {config.segment_samples} samples every {config.hop_samples}: at most {MAX_OVERLAP} may overlap"
-            )
+        check_overlap(config.segment_samples, config.hop_samples)
         for field in ("frontend_options", "backend_options", "head_options"):
             _check_sizes(field, getattr(config, field))
         return config
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Description:
     """What the file of a tagger says beside its weights.
 
@@ -97,12 +95,29 @@ def parse_description(text: str) -> Description:
     Raises:
         ConfigError: what is wrong with it.
     """
+    return parse_json(_DESCRIPTION, text)
+
+
+def parse_json(kind: TypeAdapter[T], text: str) -> T:
+    """Read a JSON text of bounded length as an object of a checked class.
+
+    Raises:
+        ConfigError: what is wrong with it.
+    """
     if len(text) > MAX_DESCRIPTION:
         raise ConfigError(f"a description of {len(text):,} characters, more than {MAX_DESCRIPTION:,}")
     try:
-        return _DESCRIPTION.validate_json(text)
+        return kind.validate_json(text)
     except ValidationError as error:
         raise config_error(error) from error
+
+
+def check_overlap(segment_samples: int, hop_samples: int) -> None:
+    """Raise ConfigError for a hop so short that a song has far more segments than any model needs."""
+    if hop_samples * MAX_OVERLAP < segment_samples:
+        raise ConfigError(
+            f"segments of {segment_samples} samples every {hop_samples}: at most {MAX_OVERLAP} may overlap"
+        )
 
 
 def config_error(error: ValidationError) -> ConfigError:

@@ -133,7 +133,7 @@ def taggram(
 class SongTagger(ABC):
     """Tags of whole songs, for any engine that scores segments.
 
-    A subclass sets the attributes and defines :meth:`scores`.
+    A subclass sets the attributes and defines :meth:`scores` and :meth:`embeddings`.
 
     Attributes:
         vocabulary: the tags, in the order of the scores.
@@ -153,6 +153,22 @@ class SongTagger(ABC):
     def scores(self, segments: np.ndarray) -> np.ndarray:
         """Scores of a batch of segments: float32 [batch, samples] -> float32 [batch, tags] in [0, 1]."""
 
+    def embeddings(self, segments: np.ndarray) -> np.ndarray:
+        """Feature vectors of a batch of segments: float32 [batch, samples] -> float32 [batch, features], what the head gets.
+
+        Raises:
+            TaggingError: this engine computes scores only.
+        """
+        raise TaggingError(
+            f"a {type(self).__name__} computes scores only; load the tagger itself (.safetensors) for embeddings"
+        )
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Tag -> the score from which on it counts as present, where the tagger comes with them; else empty."""
+        card = getattr(self, "card", {})  # a fused tagger has none
+        return {str(tag): float(value) for tag, value in (card.get("thresholds") or {}).items()}
+
     @property
     def default_batch_size(self) -> int:
         """Segments of a song that are scored at once."""
@@ -166,10 +182,8 @@ class SongTagger(ABC):
     def tag(self, source: AudioSource, **options: Any) -> TrackTags:
         """Tag a sound file, read in blocks: a song of any length needs the memory of a few seconds.
 
-        On a CPU, PyTorch by default computes with as many threads as there are cores. A segment is too little work for
-        them: they mostly wait for each other, and each that waits keeps a core busy. ``torch.set_num_threads(1)`` costs
-        less, the more so the busier the machine is, and scores are the same to the bit; the command ``tagging tag`` does
-        so. To use all cores, tag several songs at once, in processes (``benchmarks/tagging_speed.py --threads``).
+        PyTorch computes with a thread a core, which mostly wait for each other here; ``torch.set_num_threads(1)`` costs less
+        (``benchmarks/threads.py``), and the command ``tagging tag`` does so. For all cores, tag songs in several processes.
 
         Args:
             source: the path of a file, or its content as bytes or an open binary file; see :func:`tagging.load_audio` for what
@@ -198,11 +212,8 @@ class SongTagger(ABC):
             AudioError: a shape, type or value that is not a sound.
             ConfigError: a sample rate out of range, and see :meth:`tag_blocks`.
         """
-        if not isinstance(sample_rate, Real):
-            raise ConfigError(f"a sample rate of {sample_rate!r} Hz: give a number, e.g. 16000")
-        check_sample_rate(float(sample_rate))  # before anything is computed
-        mono, notes = read_array(waveform)
-        result = self.tag_blocks([resample(mono, sample_rate, self.sample_rate)], **options)
+        mono, notes = self._mono(waveform, sample_rate)
+        result = self.tag_blocks([mono], **options)
         result = replace(result, notes=(*notes, *result.notes))
         channels = len(waveform) if np.ndim(waveform) == 2 else 1
         if channels > 2:
@@ -232,26 +243,7 @@ class SongTagger(ABC):
             ConfigError: a hop or batch size that is not a positive number.
             TaggingError: the scores are not finite.
         """
-        hop_samples = self.hop_samples
-        if hop_seconds is not None:
-            hop_samples = in_samples("hop_seconds", hop_seconds, self.sample_rate)
-
-        def reported() -> Iterator[np.ndarray]:
-            for number, array in enumerate(blocks, start=1):
-                # an empty block is no mistake, a song without samples is
-                block = as_waveform(array, f"block {number}") if np.size(array) else np.zeros(0, np.float32)
-                yield block
-                if progress:
-                    progress(len(block) / self.sample_rate)
-
-        song = taggram(
-            self.scores,
-            reported(),
-            self.segment_samples,
-            hop_samples,
-            self.song_padding,
-            self.default_batch_size if batch_size is None else batch_size,
-        )
+        song = self._song(self.scores, blocks, hop_seconds, batch_size, progress)
         if not np.isfinite(song.scores).all():
             raise TaggingError("the scores are NaN or infinite: the tagger's weights or running statistics are damaged")
         padded_seconds = song.padded / self.sample_rate
@@ -264,4 +256,94 @@ class SongTagger(ABC):
             segment_seconds=self.segment_seconds,
             padded_seconds=padded_seconds,
             notes=(note,) if song.padded else (),
+        )
+
+    def embed(self, source: AudioSource, **options: Any) -> np.ndarray:
+        """One vector for a sound file: the mean over its segments of the features from which the tags are computed.
+
+        Args:
+            source: as for :meth:`tag`.
+            options: see :meth:`embed_blocks`.
+
+        Returns:
+            float32 [features], or [segments, features] with ``per_segment=True``; segments start where those of :meth:`tag` do.
+
+        Raises:
+            AudioError: the file is missing, empty, undecodable, without samples, or contains NaN.
+            TaggingError: this engine computes scores only, or the features are not finite.
+
+        >>> tagging.load_tagger("msd-musicnn").embed("song.mp3").shape  # doctest: +SKIP
+        (200,)
+
+        Book: ``book/tag_a_song``.
+        """
+        with AudioFile(source) as file:
+            return self.embed_blocks(file.blocks(self.sample_rate), **options)
+
+    def embed_waveform(self, waveform: np.ndarray, sample_rate: int, **options: Any) -> np.ndarray:
+        """The vector of a waveform in memory; see :meth:`tag_waveform` for the arguments and :meth:`embed` for the result."""
+        return self.embed_blocks([self._mono(waveform, sample_rate)[0]], **options)
+
+    def embed_blocks(
+        self,
+        blocks: Iterable[np.ndarray],
+        *,
+        per_segment: bool = False,
+        hop_seconds: float | None = None,
+        batch_size: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> np.ndarray:
+        """The vector of a stream of sound.
+
+        Args:
+            per_segment: return one vector a segment instead of their mean.
+            blocks, hop_seconds, batch_size, progress: see :meth:`tag_blocks`.
+
+        Returns:
+            float32 [features], or [segments, features] with ``per_segment``.
+
+        Raises:
+            AudioError, ConfigError, TaggingError: see :meth:`tag_blocks`.
+        """
+        vectors = self._song(self.embeddings, blocks, hop_seconds, batch_size, progress).scores
+        if not np.isfinite(vectors).all():
+            raise TaggingError("the features are NaN or infinite: weights or running statistics are damaged")
+        return vectors if per_segment else vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def _mono(self, waveform: np.ndarray, sample_rate: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        """A waveform in memory as float32 [samples] at the tagger's rate, with notes on it."""
+        if not isinstance(sample_rate, Real):
+            raise ConfigError(f"a sample rate of {sample_rate!r} Hz: give a number, e.g. 16000")
+        check_sample_rate(float(sample_rate))  # before anything is computed
+        mono, notes = read_array(waveform)
+        return resample(mono, sample_rate, self.sample_rate), tuple(notes)
+
+    def _song(
+        self,
+        model: Callable[[np.ndarray], np.ndarray],
+        blocks: Iterable[np.ndarray],
+        hop_seconds: float | None,
+        batch_size: int | None,
+        progress: Callable[[float], None] | None,
+    ) -> Taggram:
+        """What a model computes of the segments of a stream of sound; see :meth:`tag_blocks`."""
+        hop_samples = self.hop_samples
+        if hop_seconds is not None:
+            hop_samples = in_samples("hop_seconds", hop_seconds, self.sample_rate)
+
+        def reported() -> Iterator[np.ndarray]:
+            for number, array in enumerate(blocks, start=1):
+                # an empty block is no mistake, a song without samples is
+                block = as_waveform(array, f"block {number}") if np.size(array) else np.zeros(0, np.float32)
+                yield block
+                if progress:
+                    progress(len(block) / self.sample_rate)
+
+        return taggram(
+            model,
+            reported(),
+            self.segment_samples,
+            hop_samples,
+            self.song_padding,
+            self.default_batch_size if batch_size is None else batch_size,
         )

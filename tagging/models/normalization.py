@@ -25,7 +25,7 @@ def set_momentum(model: nn.Module, momentum: float) -> None:
         norm.momentum = momentum
 
 
-def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
+def renormalise(tagger: nn.Module, batches: Iterable[Tensor], *, parts: Iterable[nn.Module] | None = None) -> None:
     """Recompute the running means and variances of batch normalisation, as averages over batches, in place.
 
     With a momentum of m the running statistics need some 1/m training steps to follow the weights; after a short training
@@ -35,6 +35,7 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
     Args:
         tagger: any model that takes a batch of waveforms.
         batches: float32 [batch, samples] each, of at least 2 training waveforms; some hundreds of waveforms in all suffice.
+        parts: parts of the tagger whose statistics are recomputed, such as ``[tagger.backend]``; None is all of it.
 
     Raises:
         ConfigError: no batches, one that is no tensor of floats [batch, samples], a batch of one waveform, or samples that
@@ -42,7 +43,7 @@ def renormalise(tagger: nn.Module, batches: Iterable[Tensor]) -> None:
 
     Book: ``book/recipe``.
     """
-    norms = _norms(tagger)
+    norms = _norms(tagger) if parts is None else [norm for part in parts for norm in _norms(part)]
     before = [(copy.deepcopy(norm.state_dict()), norm.momentum) for norm in norms]
     count = 0
     try:

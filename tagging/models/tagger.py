@@ -70,11 +70,6 @@ class Tagger(TaggerNetwork, SongTagger):
         self.sample_rate, self.song_padding = config.sample_rate, frontend.song_padding
         self.segment_samples, self.hop_samples = config.segment_samples, config.hop_samples
 
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Tag -> the score from which on it counts as present, fitted on validation songs; empty if the card has none."""
-        return {str(tag): float(value) for tag, value in (self.card.get("thresholds") or {}).items()}
-
     def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """Compute logits from a given log-mel spectrogram, float32 [batch, bands, frames] -> [batch, tags].
 
@@ -143,6 +138,30 @@ class Tagger(TaggerNetwork, SongTagger):
         """
         description = {"config": asdict(self.config), "tags": self.vocabulary.to_list(), "card": self.card}
         return write_tagger(path, description, self.state_dict(), half)
+
+    def export(self, path: str | os.PathLike[str], *, half: bool = False, log_mel: bool = False) -> Path:
+        """Write an ONNX file, which onnxruntime and others run without PyTorch; :func:`tagging.load_tagger` reads it.
+
+        It takes ``waveform``, float32 [batch, samples], any number of segments of the tagger's length, and makes ``logits``
+        [batch, tags], ``embedding`` [batch, features] and, where asked, ``log_mel`` [batch, bands, frames]. Tags and card are in
+        its metadata, as JSON. Needs the extra ``export``.
+
+        Args:
+            path: of the file; it ends in ``.onnx``.
+            half: store filters and matrices in half precision. The file is half as large, and scores change by less than
+                0.005.
+            log_mel: make the log-mel spectrogram too.
+
+        Raises:
+            ConfigError: another ending, a front-end without a spectrogram, or a card that cannot be written as JSON.
+            MissingPackageError: the packages of the extra ``export`` are not installed.
+            TaggingError: the file cannot be written, or a part of one's own cannot be exported.
+        """
+        from .onnx.export import export_onnx
+
+        if log_mel:
+            self._spectrogram_frontend()
+        return export_onnx(self, path, half=half, log_mel=log_mel)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tagger:

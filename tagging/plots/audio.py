@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..audio.mel import MelSpec, mel_bank
+from ..audio.mel_spec import MelSpec, mel_bank
 from ..errors import ConfigError
 from ..tags import TrackTags
 from .style import CYCLE, SCORE_MAP, SOUND_MAP, axes_for, drawable

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import CheckpointError, ConfigError, unknown_name
-from ..models.tagger import Tagger
+from ..models.onnx.onnx_tagger import OnnxTagger
+from ..utils.extras import missing_package
 from . import musicnn
-from .bundled import bundled_card, bundled_path, list_bundled
+from .bundled import bundled_card, bundled_path, list_bundled, load_bundled_onnx
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..models.tagger import Tagger
 
 
 @cache
@@ -54,7 +59,29 @@ def pretrained_card(name: str) -> dict[str, Any]:
     return dict(_musicnn_cards()[name])
 
 
-def load_tagger(name: str | os.PathLike[str], *, device: str | torch.device | None = None) -> Tagger:
+@overload
+def load_tagger(
+    name: str | os.PathLike[str], *, device: str | torch.device | None = None, runtime: Literal["torch"] | None = None
+) -> Tagger: ...
+
+
+@overload
+def load_tagger(
+    name: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    runtime: Literal["onnx"],
+    threads: int = 1,
+) -> OnnxTagger: ...
+
+
+def load_tagger(
+    name: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    runtime: Literal["torch", "onnx"] | None = None,
+    threads: int = 1,
+) -> Tagger | OnnxTagger:
     """Load a trained tagger, in evaluation mode.
 
     >>> result = load_tagger("msd-musicnn").tag("song.mp3")  # doctest: +SKIP
@@ -62,16 +89,30 @@ def load_tagger(name: str | os.PathLike[str], *, device: str | torch.device | No
 
     Args:
         name: one of :func:`list_pretrained`, or the path of a file written by
-            :meth:`~tagging.models.tagger.Tagger.save`. musicnn's weights are fetched at first use and kept in the cache.
+            :meth:`~tagging.models.tagger.Tagger.save` or :meth:`~tagging.models.tagger.Tagger.export`. musicnn's weights are
+            fetched at first use and kept in the cache.
         device: ``"cpu"``, ``"cuda"``, ...; None is the CPU.
+        runtime: ``"torch"``, or ``"onnx"`` for onnxruntime, which is on the CPU and starts sooner, in less memory, with the same
+            scores within 1e-5. None is PyTorch for a name, where that is installed. An exported file always needs
+            onnxruntime, a saved one PyTorch.
+        threads: of onnxruntime; those of PyTorch are ``torch.set_num_threads``.
 
     Raises:
-        ConfigError: neither a known name nor a file (the message suggests the nearest name), or an unusable device.
+        ConfigError: neither a known name nor a file (the message suggests the nearest name), or an unusable device or runtime.
         CheckpointError: a damaged file, one that is not a tagger, or one of unregistered parts.
         DownloadError: weights could not be fetched; the message says how to copy them by hand.
+        MissingPackageError: PyTorch is needed and not installed.
 
     Book: ``book/tag_a_song``.
     """
+    if runtime not in ("torch", "onnx", None):
+        raise unknown_name("runtime", runtime, ("torch", "onnx"))
+    if runtime == "onnx" or Path(name).suffix == ".onnx" or (runtime is None and name in _names() and not _has_torch()):
+        if runtime == "torch":
+            raise ConfigError(f"{name}: PyTorch does not run ONNX files; leave runtime='torch' out")
+        if str(device or "cpu") != "cpu":
+            raise ConfigError(f"device {str(device)!r}: onnxruntime runs on the CPU here; use 'cpu', or None")
+        return _load_onnx(name, threads)
     tagger = _load(name)
     try:
         return tagger if device is None else tagger.to(device)
@@ -81,15 +122,37 @@ def load_tagger(name: str | os.PathLike[str], *, device: str | torch.device | No
         ) from error
 
 
+def _names() -> set[object]:
+    return set(list_pretrained())
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _load_onnx(name: str | os.PathLike[str], threads: int) -> OnnxTagger:
+    if name in _musicnn_cards():
+        return musicnn.load_onnx(str(name), _musicnn_cards(), threads)
+    if name in list_bundled():
+        return load_bundled_onnx(str(name), threads)
+    if Path(name).suffix != ".onnx":
+        raise ConfigError(
+            f"{name}: onnxruntime runs exported taggers; write one with `tagging export {name} model.onnx`"
+        )
+    return OnnxTagger.load(name, threads=threads)
+
+
 def _load(name: str | os.PathLike[str]) -> Tagger:
     if name in _musicnn_cards():
         return musicnn.load(str(name), _musicnn_cards())
-    if name in list_bundled():
-        return Tagger.load(bundled_path(str(name)))
     # os.path, unlike pathlib, accepts what cannot be a path at all, such as a name of 300 characters
-    path = Path(os.path.expanduser(name))  # noqa: PTH111
+    path = bundled_path(str(name)) if name in list_bundled() else Path(os.path.expanduser(name))  # noqa: PTH111
     if os.path.isdir(path):  # noqa: PTH112
         raise CheckpointError(f"{name}: a directory; give the path of a .safetensors file")
     if not os.path.exists(path) and path.suffix != ".safetensors":  # noqa: PTH110
         raise unknown_name("pretrained tagger", str(name), list_pretrained())
+    try:
+        from ..models.tagger import Tagger
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or error from None
     return Tagger.load(path)

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import numpy as np
 
-from ..audio.mel import PRESETS
+from ..audio.mel_spec import PRESETS
 from ..errors import CheckpointError
-from ..models.build import build_tagger
-from ..models.tagger import Tagger
+from ..models.onnx.onnx_tagger import OnnxTagger
+from ..tags import Vocabulary
 from ..utils.files import cache_dir, clear_remains, locked
 from ..utils.legacy import current_state
+from .graphs import Graph
 from .tf_checkpoint import parse_checkpoint
-from .tf_names import load_tf_weights
+from .tf_names import converted
 from .wheel import WHEEL, fetched_wheel
+
+if TYPE_CHECKING:
+    from ..models.tagger import Tagger
 
 # The original cuts patches of 187 frames from the spectrogram of a whole song. A segment of 186 hops and one window contains
 # exactly the samples of those frames, so it gives the same numbers without padding.
@@ -72,6 +76,8 @@ def build(architecture: str, tags: list[str]) -> Tagger:
         architecture: ``"musicnn"`` or ``"vgg"``.
         tags: names, in the order of the outputs.
     """
+    from ..models.build import build_tagger
+
     options = ARCHITECTURES[architecture]
     frontend_options = {**options["frontend_options"], "mel": asdict(MEL), "input_norm": True}
     return build_tagger(
@@ -83,18 +89,37 @@ def build(architecture: str, tags: list[str]) -> Tagger:
     )
 
 
-def fingerprint(tagger: Tagger) -> str:
-    """SHA-256 over shapes and values of all weights, independent of their names."""
-    tensors = [tensor.cpu().numpy() for tensor in tagger.state_dict().values()]
-    digests = [hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).digest() for array in tensors]
+def fingerprint(weights: Tagger | Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over shapes and values of all weights of a tagger, or of arrays, independent of their names."""
+    if not isinstance(weights, Mapping):
+        weights = {name: tensor.cpu().numpy() for name, tensor in weights.state_dict().items()}
+    digests = [hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).digest() for array in weights.values()]
     return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
 
 
 def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
-    """Load a pretrained tagger from the cache; at first use the weights of all four are fetched and converted.
+    """Load a pretrained tagger from the cache; see :func:`pretrained_weights`."""
+    import torch
+
+    card = cards[name]
+    tagger = build(card["architecture"], card["tags"])
+    tagger.load_state_dict({key: torch.from_numpy(array) for key, array in pretrained_weights(name, cards).items()})
+    tagger.card = _public_card(card)
+    return tagger.eval()
+
+
+def load_onnx(name: str, cards: dict[str, dict[str, Any]], threads: int = 1) -> OnnxTagger:
+    """The same, run by onnxruntime."""
+    card = cards[name]
+    tags = Vocabulary(card["tags"]).to_list()
+    return Graph(card["architecture"]).tagger(pretrained_weights(name, cards), tags, _public_card(card), threads)
+
+
+def pretrained_weights(name: str, cards: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Weights of a pretrained tagger from the cache; at first use those of all four are fetched and converted.
 
     A file in the cache with unexpected weights is never used but written again. Where the cache has the tagger, nothing is
-    written. When several processes call this at once, one fetches and the others wait.
+    written. When several processes call this at once, one fetches and the others wait. PyTorch is not needed.
 
     Args:
         name: key of ``cards``.
@@ -106,16 +131,16 @@ def load(name: str, cards: dict[str, dict[str, Any]]) -> Tagger:
     """
     folder = cache_dir("pretrained")
     clear_remains(folder / WHEEL)
-    if (tagger := _cached(folder, cards[name])) is None:
+    if (weights := _cached(folder, cards[name])) is None:
         with locked(folder / WHEEL):
-            if (tagger := _cached(folder, cards[name])) is None:
+            if (weights := _cached(folder, cards[name])) is None:
                 _convert(fetched_wheel(folder), folder, cards)
-                tagger = _cached(folder, cards[name])
-    if tagger is None:
+                weights = _cached(folder, cards[name])
+    if weights is None:
         raise CheckpointError(
-            f"the weights of {name!r} do not match their fingerprint; please report this with your versions of torch and numpy"
+            f"the weights of {name!r} do not match their fingerprint; please report this with your version of numpy"
         )
-    return tagger
+    return weights
 
 
 def _path(folder: Path, card: dict[str, Any]) -> Path:
@@ -126,26 +151,37 @@ def _public_card(card: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in card.items() if key not in ("tags", "fingerprint", "cached_as")}
 
 
-def _cached(folder: Path, card: dict[str, Any]) -> Tagger | None:
-    """The tagger, if the cache has exactly its weights; the description in the file is not used."""
+def _cached(folder: Path, card: dict[str, Any]) -> dict[str, np.ndarray] | None:
+    """The weights, if the cache has exactly these; the description in the file is not used."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     path = _path(folder, card)
     if not path.is_file():  # missing, or a pipe, whose reading would not end
         return None
-    tagger = build(card["architecture"], card["tags"])
     try:
-        tagger.load_state_dict(current_state(load_file(path)))
-    except (OSError, SafetensorError, RuntimeError):
+        weights = current_state(load_file(path))
+    except (OSError, SafetensorError, KeyError):  # KeyError: a type that NumPy does not have
         return None
-    tagger.card = _public_card(card)
-    return tagger.eval() if fingerprint(tagger) == card["fingerprint"] else None
+    named = {name for name in weights if not name.endswith("num_batches_tracked")}
+    fits = named == set(Graph(card["architecture"]).shapes())
+    return weights if fits and fingerprint(weights) == card["fingerprint"] else None
 
 
 def _convert(wheel: Path, folder: Path, cards: dict[str, dict[str, Any]]) -> None:
     """Write the four taggers. Members of the wheel are read by name; nothing is extracted or imported."""
+    from ..models.serialization import write_tagger
+
     with zipfile.ZipFile(wheel) as archive:
         for card in cards.values():
             prefix = f"musicnn/{card['checkpoint']}/"
             variables = parse_checkpoint(archive.read(f"{prefix}.index"), archive.read(f"{prefix}.data-00000-of-00001"))
-            tagger = load_tf_weights(build(card["architecture"], card["tags"]), variables, card["architecture"])
-            tagger.card = _public_card(card)
-            tagger.save(_path(folder, card))
+            graph = Graph(card["architecture"])
+            arrays = converted(variables, card["architecture"], graph.shapes())
+            counters = [
+                name.replace("running_mean", "num_batches_tracked") for name in arrays if "running_mean" in name
+            ]
+            arrays |= {name: np.zeros((), np.int64) for name in counters}
+            tags = Vocabulary(card["tags"]).to_list()
+            description = {"config": graph.description.config, "tags": tags, "card": _public_card(card)}
+            write_tagger(_path(folder, card), description, arrays)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import CheckpointError
+from ..utils.protobuf import fields, varint
 
 FOOTER_BYTES = 48
 MAGIC = 0xDB4775248B80FB57
@@ -71,10 +71,10 @@ def _variables(index: bytes, data: bytes) -> Iterator[tuple[str, np.ndarray]]:
 
 def _array(name: str, value: bytes, data: bytes) -> np.ndarray:
     # BundleEntryProto: 1 dtype, 2 shape, 4 offset, 5 size; fields that are zero are absent
-    entry = dict(_fields(value))
+    entry = dict(fields(value))
     if entry.get(1) != FLOAT32:
         raise ValueError(f"variable {name!r} does not have type float32")
-    dimensions = [dict(_fields(dim)).get(1, 0) for number, dim in _fields(entry.get(2, b"")) if number == 2]
+    dimensions = [dict(fields(dim)).get(1, 0) for number, dim in fields(entry.get(2, b"")) if number == 2]
     offset, size = entry.get(4, 0), entry.get(5, 0)
     if size != 4 * int(np.prod(dimensions, dtype=np.int64)) or offset + size > len(data):
         raise ValueError(
@@ -93,9 +93,9 @@ def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
     restarts = struct.unpack("<I", block[-4:])[0]
     end, position, key = size - 4 * (restarts + 1), 0, b""
     while position < end:
-        shared, position = _varint(block, position)
-        suffix, position = _varint(block, position)
-        length, position = _varint(block, position)
+        shared, position = varint(block, position)
+        suffix, position = varint(block, position)
+        length, position = varint(block, position)
         key = key[:shared] + block[position : position + suffix]
         position += suffix
         yield key, block[position : position + length]
@@ -103,39 +103,6 @@ def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
 
 
 def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
-    offset, position = _varint(data, position)
-    size, position = _varint(data, position)
+    offset, position = varint(data, position)
+    size, position = varint(data, position)
     return (offset, size), position
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number longer than 64 bits")
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Field numbers and values of a protocol buffer: varints as int, all others as bytes."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        number, wire = tag >> 3, tag & 7
-        if wire == 0:
-            value, position = _varint(message, position)
-            yield number, value
-            continue
-        if wire == 2:
-            length, position = _varint(message, position)
-        elif wire in (1, 5):
-            length = 8 if wire == 1 else 4
-        else:
-            raise ValueError(f"a field of unknown wire type {wire}")
-        yield number, message[position : position + length]
-        position += length

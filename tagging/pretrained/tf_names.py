@@ -7,12 +7,14 @@ One rule fits every layer: a TensorFlow kernel has its axes in the reverse order
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ..errors import CheckpointError, unknown_name
-from ..models.tagger import Tagger
+
+if TYPE_CHECKING:
+    from ..models.tagger import Tagger
 
 
 def _numbered(layer: str, modules: Sequence[str]) -> dict[str, str]:
@@ -120,22 +122,41 @@ def load_tf_weights(tagger: Tagger, variables: Mapping[str, np.ndarray], layout:
 
     Book: ``book/putting_together``.
     """
-    modules = tf_weight_names(layout)
+    import torch
+
     state = tagger.state_dict()
-    missing = {name for name in state if not name.endswith("num_batches_tracked")}
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    arrays = converted(variables, layout, shapes)
+    tagger.load_state_dict({**state, **{name: torch.from_numpy(array) for name, array in arrays.items()}})
+    return tagger.eval()
+
+
+def converted(
+    variables: Mapping[str, np.ndarray], layout: str, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """TensorFlow's weights under our names and in our shapes, without PyTorch.
+
+    Args:
+        variables, layout: see :func:`load_tf_weights`.
+        shapes: our name -> shape, of all weights that the model has.
+
+    Raises:
+        CheckpointError: see :func:`load_tf_weights`.
+    """
+    modules = tf_weight_names(layout)
+    missing, arrays = set(shapes), {}
     for name, array in variables.items():
         layer, _, variable = name.rpartition("/")
         if layer not in modules or variable not in VARIABLES:
             raise CheckpointError(f"the layout {layout!r} has no variable {name!r}")
         target = f"{modules[layer]}.{VARIABLES[variable]}"
-        if target not in missing or _long_axes(state[target].shape) != _long_axes(array.T.shape):
+        if target not in missing or _long_axes(shapes[target]) != _long_axes(array.T.shape):
             raise CheckpointError(
                 f"the variable {name!r} of shape {array.shape} does not fit {target!r} of this tagger"
             )
         # numpy's .T reverses all axes
-        state[target] = torch.from_numpy(np.ascontiguousarray(array.T)).reshape(state[target].shape)
+        arrays[target] = np.ascontiguousarray(array.T).reshape(shapes[target])
         missing.discard(target)
     if missing:
         raise CheckpointError(f"the checkpoint lacks the variables of {', '.join(sorted(missing)[:5])}")
-    tagger.load_state_dict(state)
-    return tagger.eval()
+    return arrays

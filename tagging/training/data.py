@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import statistics
+import time
 from collections.abc import Generator
 from functools import cached_property
 
@@ -11,7 +15,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from ..data import Batch, Corpus, open_corpus, random_starts, stream
-from ..errors import ConfigError
+from ..data.recordings import Recordings
+from ..errors import ConfigError, TaggingError
 from ..evaluation.segments import song_scores
 from ..models.base import modes_restored
 from .distributed import on_device
@@ -216,3 +221,53 @@ def predict(
                 scores[name][rows] = torch.from_numpy(song).to(device)
     failures.check(len(split))
     return {name: accelerator.reduce(rows, "sum").cpu().numpy() for name, rows in scores.items()}
+
+
+def store_remarks(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, seconds: float) -> list[str]:
+    """What a run should know of stores: what is read from one, or what one would gain, measured on the first segments.
+
+    Args:
+        corpus: of the run.
+        indices, starts: its first few segments.
+        seconds: of a segment.
+    """
+    if not isinstance(corpus, Recordings):
+        return []
+    if corpus.store is not None:
+        count = sum(corpus.store.shard_of(path) is not None for path in corpus.paths)
+        rest = "; the others are new or have changed, and are read from their files" if count < len(corpus) else ""
+        return [f"store: {count:,} of {len(corpus):,} tracks are read from {corpus.store.folder}{rest}"]
+    if not (taken := _seconds_per_read(corpus, indices, starts, seconds)):
+        return []
+    stored = min(_seconds_to_copy(round(seconds * corpus.sample_rate)) for _ in range(3))
+    if taken < 5 * stored:
+        return []
+    return [
+        f"sound: {1000 * taken:.1f} ms to read a segment from its file, less than {max(0.1, 1000 * stored):.1f} ms from a store; "
+        f"`tagging prepare {corpus.name} --store`, with the options of this corpus, writes one"
+    ]
+
+
+def _seconds_per_read(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, seconds: float) -> float:
+    """Median over some tracks; 0 if none can be read. Ends after about a second."""
+    taken: list[float] = []
+    for index, start in zip(indices.tolist(), starts.tolist(), strict=True):
+        with contextlib.suppress(TaggingError):  # counted when the run gets there
+            for _ in range(2):  # the first read of a file may have to look at all of it
+                begun = time.perf_counter()
+                corpus.segment(index, start, seconds)
+                latest = time.perf_counter() - begun
+                if latest > 0.5:
+                    break
+            taken.append(latest)
+        if sum(taken) > 0.5:
+            break
+    return statistics.median(taken) if taken else 0.0
+
+
+def _seconds_to_copy(samples: int) -> float:
+    """What a store does for a segment: check its SHA-256, and copy it."""
+    sound = np.zeros(samples, np.int16)
+    started = time.perf_counter()
+    hashlib.sha256(sound.copy().data).digest()
+    return time.perf_counter() - started

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..data import Corpus, open_corpus
 from . import settings as _settings
+from .finetuned import following_pretrained
 from .settings import DataSettings, EditionName, Settings, flat
 
 # Passes over the songs; at least so many segments, with which small models learn what there is to learn from few songs.
@@ -24,7 +25,7 @@ _MIN_SEGMENT_SECONDS = 0.5
 def settings_for(
     corpus: str,
     *,
-    models: Collection[str] = ("spectrogram",),
+    models: Sequence[str] = ("spectrogram",),
     settings: Mapping[str, Any] | None = None,
     edition: EditionName = "laptop",
     **options: Any,
@@ -56,7 +57,7 @@ def settings_for(
     return follow_data(_settings.edition(edition).override(chosen), chosen)
 
 
-def follow_data(settings: Settings, chosen: Collection[str] = ()) -> Settings:
+def follow_data(settings: Settings, chosen: Iterable[str] = ()) -> Settings:
     """These settings with those that were not chosen set after the corpus. The editions' own are made for ``sheet-music``.
 
     Args:
@@ -66,6 +67,8 @@ def follow_data(settings: Settings, chosen: Collection[str] = ()) -> Settings:
     Raises:
         CorpusError, ConfigError: the corpus cannot be opened.
     """
+    following = {name: value for name, value in following_pretrained(settings).items() if name not in chosen}
+    settings, chosen = settings.override(following), {*chosen, *following}
     if settings.data.corpus == DataSettings().corpus:
         return settings
     options = settings.data.corpus_options

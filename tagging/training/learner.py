@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 from ..data import Corpus
 from ..errors import ConfigError
 from ..models.acceleration import accelerate_cpu_training
+from ..models.normalization import renormalise
 from .checkpoint import learner_tensors, restore_learner
 from .distributed import synchronise_batch_norms
+from .finetuned import parts_to_train
 from .losses import tag_loss
 from .models import build_model
 from .settings import Settings
@@ -59,8 +62,12 @@ class Learner:
         elif settings.runtime.cpu_acceleration and on_cpu:
             accelerate_cpu_training(self.module)
         optimization = settings.optimization
+        self._parts = parts_to_train(name, self.module, optimization)
         optimizer = torch.optim.AdamW(
-            self.module.parameters(), lr=optimization.learning_rate, weight_decay=optimization.weight_decay, fused=True
+            [{"params": list(part.module.parameters())} for part in self._parts],
+            lr=optimization.learning_rate,
+            weight_decay=optimization.weight_decay,
+            fused=True,
         )
         model = torch.compile(self.module) if settings.runtime.compile else self.module
         self._model: Any
@@ -82,9 +89,13 @@ class Learner:
             float scalar: this process's part of the loss; the parts of all processes add up to the loss of the batch.
         """
         accelerator, parts = self._accelerator, self._settings.optimization.gradient_accumulation_steps
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self._settings, step)
+        done = step / self._settings.num_steps
         self._model.train()
+        for group, part in zip(self.optimizer.param_groups, self._parts, strict=True):
+            factor = part.factor_at(done)
+            group["lr"] = learning_rate(self._settings, step) * factor
+            if not factor:  # what is frozen keeps its statistics, and drops nothing out
+                part.module.eval()
         # Dropout is seeded by the step: no random state has to be saved for a run to resume exactly.
         torch.manual_seed(hash((self._settings.seed, step, accelerator.process_index)) & 0x7FFFFFFF)
         total = torch.zeros((), device=accelerator.device)
@@ -104,6 +115,15 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return total
+
+    def retake_statistics(self, waveforms: Iterable[Tensor], step: int) -> None:
+        """Recompute the statistics of batch normalisation in the parts of a fine-tuned tagger that train at a step.
+
+        They begin as those of other weights and other songs, and a short run ends before they have followed.
+        """
+        done = step / self._settings.num_steps
+        if parts := [part.module for part in self._parts if part.factor_at(done)]:
+            renormalise(self.module, waveforms, parts=parts)
 
     def keep_if_best(self, score: float, step: int) -> None:
         """Keep the weights of now if this validation score is the best so far."""

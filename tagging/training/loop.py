@@ -155,6 +155,7 @@ def _validate(run: Run) -> dict[str, dict[str, float]]:
     Raises:
         TrainingError: a model gives NaN or infinite scores, or no metric is defined on the readable clips.
     """
+    run.retake_statistics()
     split, vocabulary = run.validation, run.validation.corpus.vocabulary
     failures = Failures(split.corpus, len(split), run.folder, run.accelerator, split.max_unreadable)
     models = {learner.name: learner.module for learner in run.learners}

@@ -15,6 +15,7 @@ from ..models.heads import HEADS
 from ..models.normalization import set_momentum
 from ..tags import Vocabulary
 from ..utils.registry import Registry
+from .finetuned import FINETUNED, check_pretrained, with_new_head
 from .settings import ModelSettings, Settings
 
 # Baseline networks by name: (model settings, vocabulary, sample rate, head) -> module.
@@ -23,6 +24,15 @@ BASELINES = Registry("baseline")
 # The parts of other models, with how many arguments each is given by position.
 _PARTS = {"frontend": (FRONTENDS, 0), "backend": (BACKENDS, 2), "head": (HEADS, 2)}
 _USUAL_PARTS = ("", "temporal-pooling", "linear")
+
+
+@BASELINES.register(FINETUNED)
+def build_finetuned(
+    settings: ModelSettings, vocabulary: Vocabulary, sample_rate: int, head: str = "linear"
+) -> nn.Module:
+    """The trained tagger of model.pretrained, with a new head; see `tagging finetune`."""
+    options = {"dropout": settings.dropout} | options_for("head", head, settings.head_options)
+    return with_new_head(settings, vocabulary, sample_rate, head, options)
 
 
 @BASELINES.register("mel-statistics")
@@ -103,6 +113,7 @@ def parts_of(model: str) -> tuple[str, str, str]:
 
 def check_options(settings: Settings) -> None:
     """Raise ConfigError for an option of a part that none of the models of a run takes."""
+    check_pretrained(settings)
     models = [parts_of(model) for model in settings.models if model.partition(":")[0] not in BASELINES]
     # baselines take no options but those of their heads
     heads = {(*model.split(":"), "linear")[1] for model in settings.models if model.partition(":")[0] in BASELINES}

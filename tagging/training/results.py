@@ -21,6 +21,7 @@ from .data import Split, predict
 from .distributed import build_accelerator
 from .endpoints import endpoints, record_fields, sources_of
 from .failures import Failures
+from .finetuned import FINETUNED
 from .learner import num_parameters
 from .records import describe_corpus, training_record, write_record
 from .run import Run
@@ -206,11 +207,15 @@ def _thresholds(predictions: Predictions, settings: Settings) -> dict[str, float
 def card(record: dict[str, Any], evaluation: Evaluation, corpus: Corpus) -> dict[str, Any]:
     """What a user of the weights should know: data, split, scores, licence."""
     titles = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC", "sqrt_mse": "sqrt(MSE)"}
+    model, licence = record["model"], corpus.licence
+    if model.partition(":")[0] == FINETUNED:
+        model = f"{record['settings']['model']['pretrained']}, fine-tuned ({record['settings']['optimization']['body']} body)"
+        licence += "; and that of the tagger it was fine-tuned from"
     return {
-        "description": f"{record['model']}, trained on {record['num_clips']:,} {corpus.description}",
+        "description": f"{model}, trained on {record['num_clips']:,} {corpus.description}",
         "dataset": record["corpus"]["name"],
         "split": f"{record['corpus']['train']}, tested on {record['corpus']['test']}",
         "scores": {titles[name]: round(float(mean.value), 4) for name, mean in evaluation.means.items()},
-        "licence": corpus.licence,
+        "licence": licence,
         "record": record["name"],
     }

@@ -18,9 +18,10 @@ from ..utils.files import locked
 from ..utils.provenance import environment_info
 from ..utils.text import printable, some
 from .checkpoint import newest_checkpoint, save_checkpoint
-from .data import Split, training_batches
+from .data import Augment, SegmentOrder, Split, store_remarks, training_batches
 from .distributed import build_accelerator
 from .failures import Failures
+from .finetuned import FINETUNED
 from .learner import Learner
 from .models import check_options
 from .records import model_folder
@@ -29,8 +30,12 @@ from .settings import Settings
 
 # Training clips whose labels give the prevalence of the tags.
 _NUM_PRIOR_TRACKS = 4000
+# Whose statistics batch normalisation takes after fine-tuning.
+_NUM_STATISTICS_SEGMENTS = 256
 # A tag with fewer training clips cannot be learned reliably, and deserves a word.
 _FEW_POSITIVES = 10
+# Of the first tracks, segments are read to say what a store would gain.
+_NUM_TIMED_READS = 5
 
 Event = dict[str, Any]
 
@@ -92,6 +97,7 @@ class Run:
         self.step = 0
         self.history: list[Event] = []
         self.resumes: list[dict[str, Any]] = []
+        self._statistics_batches: list[Batch] | None = None
         self._show_progress, self._on_event, self._minutes = progress, on_event, minutes
         self._seconds_before, self.seconds_waited, self._started = 0.0, 0.0, time.perf_counter()
 
@@ -135,7 +141,9 @@ class Run:
                 learner.restore(checkpoint.tensors, progress["learners"][learner.name])
             self.print(f"{self.folder}: resumes after step {self.step} of {self.settings.num_steps}")
         else:
-            for line in [*self.train.corpus.remarks(), *self._describe_balance(), self.describe()]:
+            corpus, segments = self.train.corpus, SegmentOrder(self.train, self.settings).between(0, _NUM_TIMED_READS)
+            reading = store_remarks(corpus, *segments, self.settings.model.segment_seconds)
+            for line in [*corpus.remarks(), *self._describe_balance(), *reading, self.describe()]:
                 self.print(line)
         self.resumes.append(
             {"after_step": self.step, "commit": self.environment["commit"], "date": self.environment["date"]}
@@ -176,6 +184,21 @@ class Run:
                 is_first = False
                 self.failures.add(batch.failed)
                 yield batch
+
+    def retake_statistics(self) -> None:
+        """Recompute the statistics of batch normalisation of fine-tuned taggers, from the first training segments."""
+        finetuned = [learner for learner in self.learners if learner.name.partition(":")[0] == FINETUNED]
+        if finetuned and self._statistics_batches is None:
+            batch_size = self.settings.optimization.batch_size
+            count = min(self.settings.num_steps, max(1, -(-_NUM_STATISTICS_SEGMENTS // batch_size))) * batch_size
+            few = self.settings.override({"optimization.num_training_segments": count})
+            batches = training_batches(self.train, few, 0, self.accelerator)
+            with contextlib.closing(batches):
+                self._statistics_batches = [batch for batch in batches if len(batch) > 1]
+        augment = Augment(self.train.corpus, self.accelerator.device) if finetuned else None
+        for learner in finetuned:
+            assert augment is not None and self._statistics_batches is not None
+            learner.retake_statistics(map(augment, self._statistics_batches), self.step)
 
     def positions(self) -> np.ndarray:
         """int64 [batch]: which segments of the whole run this process has in the batch of this step."""

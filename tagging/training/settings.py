@@ -20,9 +20,9 @@ Class = TypeVar("Class", bound=type)
 # With upper limits, far above what is of use, so that a slip of the hand is refused rather than waited for.
 PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
 PositiveFloat = Annotated[float, Field(gt=0, le=100)]
+LearningRate = Annotated[float, Field(gt=0, le=1e39)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Options = dict[str, Any]
 EditionName = Literal["laptop", "poster"]
 
@@ -64,26 +64,22 @@ class DataSettings:
 
 @table
 class AugmentationSettings:
-    """What is changed in training segments, each at random; for recordings, above all for few of them.
-
-    All are off: ``sheet-music`` brings its own degradations, and each can remove what a tag is about.
-    """
+    """What is changed in training segments, each at random. All is off: each can remove what a tag is about."""
 
     # Louder or softer by up to so many dB. Off: loudness may be what a tag is about.
-    gain_db: NonNegative = 0.0
+    gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
     # White noise, from this signal-to-noise ratio to 20 dB above it. Off: some tags are about noise.
-    noise_snr_db: float | None = None
+    noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
     # Up or down by a whole number of semitones up to this. Off: it moves keys and registers, and costs the most time.
     pitch_semitones: Annotated[int, Field(ge=0, le=12)] = 0
     # Faster or slower by a factor of up to 1 + this. Off: it moves tempo and metre.
     tempo_change: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     # SpecAugment, on the waveform, so that every front-end can have it: two stretches of up to so long are silenced ...
-    time_mask_seconds: NonNegative = 0.0
+    time_mask_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     # ... and two bands of up to so many octaves removed. Off: a short segment has little to spare.
-    frequency_mask_octaves: NonNegative = 0.0
-    # Pairs of segments are added, with their labels, by weights from Beta(alpha, alpha). Off: where one of the two is louder, the
-    # mean of the labels is not what one hears.
-    mixup_alpha: NonNegative = 0.0
+    frequency_mask_octaves: Annotated[float, Field(ge=0, le=10)] = 0.0
+    # Pairs of segments are added, with labels, by weights from Beta(alpha, alpha). Off: labels do not mix as loudness does.
+    mixup_alpha: Annotated[float, Field(ge=0, le=100)] = 0.0
 
 
 @table
@@ -99,6 +95,8 @@ class ModelSettings:
     norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.05
     # Outputs start at the prevalence of each tag: otherwise the first steps only learn how rare the tags are.
     init_bias_from_prior: bool = True
+    # For "finetuned": the trained tagger it starts from, a name or a file, which also gives width and parts.
+    pretrained: str | None = None
     # For the parts that take them. The spectrogram has half the paper's frames (512 and 256), which cost half the time.
     frontend_options: Options = Field(default_factory=lambda: {"mel": {"n_fft": 1024, "hop_length": 512}})
     backend_options: Options = Field(default_factory=dict)
@@ -118,7 +116,11 @@ class OptimizationSettings:
     # Parts a batch is cut into, to fit into memory. Batch normalisation then sees one part at a time.
     gradient_accumulation_steps: PositiveInt = 1
     # From 0.002 to 0.016 the higher the better in 400 steps; 0.016 gains no more than another seed can.
-    learning_rate: PositiveFloat = 8e-3
+    learning_rate: LearningRate = 8e-3
+    # What trains of "finetuned" besides its new head; gradual: the back-end after 1/4 of the run, the front-end after 1/2.
+    body: Literal["whole", "gradual", "frozen"] = "whole"
+    # Of its front-end and back-end. None is a twentieth of the learning rate, which the head has.
+    body_learning_rate: LearningRate | None = None
     # Share of the run in which the learning rate rises from 0; it then falls along a half cosine.
     warmup_ratio: Fraction = 0.1
     # Of AdamW; not compared with others.

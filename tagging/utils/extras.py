@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from collections import Counter
 
 from ..errors import TaggingError
 
@@ -18,14 +19,15 @@ class MissingPackageError(TaggingError, ModuleNotFoundError):
 
 
 def extras_of(module: str) -> list[str]:
-    """Extras that bring a module, in the order of ``pyproject.toml``; empty where none does."""
+    """Extras that bring a module, the smallest first; empty where none does."""
     wanted = _normalized(DISTRIBUTIONS.get(module, module))
     try:
         requirements = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
         return []  # run from a folder of sources, without an installation
-    matches = (REQUIREMENT.match(requirement) for requirement in requirements)
-    return [match[2] for match in matches if match and _normalized(match[1]) == wanted]
+    matches = [match for requirement in requirements if (match := REQUIREMENT.match(requirement))]
+    sizes = Counter(match[2] for match in matches)
+    return sorted((match[2] for match in matches if _normalized(match[1]) == wanted), key=lambda extra: sizes[extra])
 
 
 def _normalized(name: str) -> str:
@@ -38,7 +40,7 @@ def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
     if not (extras := extras_of(module)):
         return None
     return MissingPackageError(
-        f"{module} is not installed; the extra {' or '.join(map(repr, extras))} brings it: "
+        f"{module} is not installed; the extra {' or '.join(map(repr, extras[:2]))} brings it: "
         f'pip install "{DISTRIBUTION}[{extras[0]}]", or in a clone: pip install ".[{extras[0]}]"',
         name=error.name,
     )

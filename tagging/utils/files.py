@@ -43,7 +43,7 @@ def cache_dir(*parts: str) -> Path:
         TaggingError: the user has no home folder, or there is no such user.
     """
     folder = _cache_root().joinpath(*parts)
-    with contextlib.suppress(OSError):  # whoever writes something there is told
+    with contextlib.suppress(OSError):  # a later write there raises an error that says so
         _make_folder(folder)
     return folder
 
@@ -96,7 +96,7 @@ def _make_folder(folder: Path) -> None:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a lock on a file or folder, so that one process at a time makes it.
 
-    The lock is the file ``<path>.lock``, which whoever may write to the folder may lock. It is removed when the lock is
+    The lock is the file ``<path>.lock``; every user who may write to the folder may lock it. It is removed when the lock is
     released, with any folders that were made for it and are still empty.
 
     Args:

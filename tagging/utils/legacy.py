@@ -93,7 +93,7 @@ def current_tag(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def current_mel(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a :class:`~tagging.audio.mel.MelSpec` as they are named now."""
+    """The fields of a :class:`~tagging.audio.mel_spec.MelSpec` as they are named now."""
     fields = renamed(fields, MEL_FIELDS)
     if isinstance(fields.get("norm"), bool):
         fields["norm"] = MEL_NORMS[fields["norm"]]

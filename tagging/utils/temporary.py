@@ -38,9 +38,8 @@ def temporary(folder: Path, *, is_folder: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    if (
-        folder not in _CLEARED
-    ):  # once: listing a folder of 100,000 files for each new one would take longer than writing it
+    # once: listing a folder of 100,000 files for each new one would take longer than writing it
+    if folder not in _CLEARED:
         _CLEARED.add(folder)
         remove_abandoned(folder)
     path, descriptor = _random_path(folder), None

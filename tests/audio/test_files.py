@@ -10,7 +10,7 @@ import soundfile
 import soxr
 from helpers import tones
 
-from tagging.audio import decode
+from tagging.audio import blocks as audio_blocks
 from tagging.audio.files import AudioFile, load_audio
 from tagging.errors import AudioError, ConfigError
 
@@ -70,7 +70,7 @@ def test_blocks_joined_are_the_whole(sound_file, monkeypatch, from_rate, to_rate
     expected = mono if from_rate == to_rate else soxr.resample(mono, from_rate, to_rate, quality="HQ")
     np.testing.assert_array_equal(whole, expected)
     for seconds in (0.01, 0.07):
-        monkeypatch.setattr(decode, "BLOCK_SECONDS", seconds)
+        monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", seconds)
         with AudioFile(path) as file:
             blocks = list(file.blocks(to_rate))
         assert len(blocks) > 1
@@ -188,7 +188,7 @@ def test_bad_files_are_refused_by_name(tmp_path, case):
 
 
 def test_refused_even_where_a_later_block_is_bad(sound_file, monkeypatch):
-    monkeypatch.setattr(decode, "BLOCK_SECONDS", 0.05)
+    monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", 0.05)
     sound = tones(1, 16000)
     sound[12345] = np.nan
     with AudioFile(sound_file("a.wav", sound, 16000, "FLOAT")) as file:

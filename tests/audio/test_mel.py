@@ -125,7 +125,7 @@ def test_half_stays_finite_far_beyond_full_scale():
 specs = st.builds(
     MelSpec,
     n_fft=st.integers(2, 600),
-    hop_length=st.integers(1, 700),
+    hop_length=st.integers(10, 700),
     n_mels=st.just(8),
     pad_mode=st.sampled_from(["constant", "reflect", "none"]),
 )

@@ -44,8 +44,11 @@ def test_integers_without_a_full_scale_are_refused(dtype):
 def test_values_of_another_scale_are_refused_or_noted():
     sound = tones(0.1, 16000)
     sixteen = np.int16(sound * 32767)
-    with pytest.raises(AudioError, match=r"int32.*16-bit samples.*astype\('int16'\)"):
-        as_waveform(sixteen.astype(np.int32))
+    for array, bits in ((sixteen.astype(np.int32), 16), (sixteen.astype(np.int32) * 200, 24)):
+        with pytest.raises(AudioError, match=rf"int32.*samples of {bits} bits; divide them"):
+            as_waveform(array)
+    np.testing.assert_array_equal(as_waveform(sixteen.astype(">i2")), as_waveform(sixteen))
+    np.testing.assert_allclose(as_waveform(torch.tensor(sound).bfloat16()), sound, atol=0.004)
     for bits in (8, 16, 24, 32):
         with pytest.raises(AudioError, match=r"where full scale is 1; divide integers"):
             as_waveform(sound.astype(np.float64) * 2 ** (bits - 1))

@@ -10,9 +10,12 @@ from helpers import python
 
 import tagging
 from tagging import cli
+from tagging.cli import load_commands
 from tagging.cli.base import COMMANDS
 from tagging.cli.plugins import PLUGINS, load_plugins
 from tagging.training.settings import setting_names
+
+load_commands()  # all of them, which a process that runs one does not need
 
 GREETING = """
 import tagging

@@ -66,6 +66,10 @@ class Named(Published):
         count = len(ids)
         self._set_tracks(split, Vocabulary(["x"]), ids, [Path(i) for i in ids], ids, np.arange(count)[:, None])
 
+    @classmethod
+    def annotation_files(cls):
+        return []
+
 
 @pytest.mark.parametrize(
     ("given", "split"),

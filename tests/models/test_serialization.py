@@ -87,7 +87,10 @@ def rewritten(path, **changes) -> None:
         ({"tags": None}, "tags"),
         ({"tags": [{"name": "only one"}]}, "damaged or not what it describes .*size mismatch"),
         ({"tags": [{"name": "a", "kinder": "x"}]}, "damaged or not what it describes .*kinder"),
-        ({"tags": [{"name": 1}, {"name": 2}, {"name": 3}]}, "damaged or not what it describes .*name=1: it must be text"),
+        (
+            {"tags": [{"name": 1}, {"name": 2}, {"name": 3}]},
+            "damaged or not what it describes .*name=1: it must be text",
+        ),
         ({"tags": [{"name": "a", "exclusive_group": ["g"]}]}, "exclusive_group=.*it must be text"),
         ({"tags": [{"name": "a", "kind": ["x"]}]}, "damaged or not what it describes"),
         ({"tags": ["a", "b", "c"]}, "tags.0='a': it should be an object"),
@@ -100,7 +103,7 @@ def rewritten(path, **changes) -> None:
             {"config": {"frontend": "x", "backend": "y", "segment_samples": 1, "hop_samples": 1}},
             "front-end 'x' and the back-end 'y'.*--plugin",
         ),
-        ({"config": {"frontend": ["waveform"], "backend": "dense"}}, "do not fit"),
+        ({"config": {"frontend": ["waveform"], "backend": "dense"}}, "damaged or not"),
         ({"card": None}, "card"),
         ({"card": "free"}, "card='free': it should be an object"),
         ({"card": {"text": "x" * 2**24}}, "16,777,216"),
@@ -144,7 +147,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
 
 
 class Bomb:
-    """What a pickle could do to whoever opens it: here, leave a file behind."""
+    """What a pickle could do when it is opened: here, leave a file behind."""
 
     def __init__(self, path) -> None:
         self.path = path
@@ -392,9 +395,9 @@ def test_a_card_that_cannot_be_read_again_is_not_saved(tmp_path, card):
 
 
 def test_segments_too_large_for_a_computer_are_refused(tmp_path):
-    """A hop of one sample: a spectrogram of 15 s would be 92 MB, and the maps behind it gigabytes."""
-    options = {"mel": {"hop_length": 1}}
-    tagger = build_tagger("spectrogram-vgg", "temporal-pooling", TAGS, 15.0, width=0.1, frontend_options=options)
+    """Two minutes with a hop of 8 samples: a spectrogram of 92 MB, and the maps behind it gigabytes."""
+    options = {"mel": {"hop_length": 8}}
+    tagger = build_tagger("spectrogram-vgg", "temporal-pooling", TAGS, 120.0, width=0.1, frontend_options=options)
     path = tagger.save(tmp_path / "it.safetensors")
     with pytest.raises(CheckpointError, match="GiB: shorten the segments"):
         load_tagger(path)

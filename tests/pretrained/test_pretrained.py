@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import full_disk
+from helpers import full_disk, obstruct
 from safetensors.torch import load_file, save_file
 
 from tagging import list_pretrained, load_tagger
@@ -255,7 +255,7 @@ def test_settings_of_pip_may_be_relative_to_the_current_folder(cache, wheel, mon
 
 @pytest.mark.parametrize("obstacle", ["folder", "pipe"])
 def test_what_is_no_wheel_is_refused_by_name(cache, obstacle):
-    (cache / WHEEL).mkdir() if obstacle == "folder" else os.mkfifo(cache / WHEEL)
+    obstruct(cache / WHEEL, obstacle)
     with pytest.raises(DownloadError, match=f"{cache / WHEEL} is not a file: remove it"):
         load_tagger("mtt-vgg")
 
@@ -266,7 +266,7 @@ def test_what_is_no_file_in_the_place_of_weights_is_refused_by_name(filled, conv
         shutil.copy(good, filled)
     (path,) = filled.glob("msd-vgg-*.safetensors")
     path.unlink()
-    path.mkdir() if obstacle == "folder" else os.mkfifo(path)
+    obstruct(path, obstacle)
     with pytest.raises(TaggingError, match=f"cannot write {path}"):
         load_tagger("msd-vgg")
 

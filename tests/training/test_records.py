@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import warnings
@@ -11,7 +10,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from helpers import python
+from helpers import obstruct, python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,12 +136,10 @@ def test_no_incomplete_record_stops_a_report(tmp_path):
 @pytest.mark.parametrize("obstacle", ["folder", "pipe", "nested"])
 def test_what_is_no_record_is_named_and_never_waited_for(tmp_path, obstacle):
     path = tmp_path / "record.json"
-    if obstacle == "folder":
-        path.mkdir()
-    elif obstacle == "pipe":
-        os.mkfifo(path)
-    else:
+    if obstacle == "nested":
         path.write_text("[" * 100_000)
+    else:
+        obstruct(path, obstacle)
     with pytest.raises(TaggingError, match="record.json: not a run record"):
         read_record(path)
 

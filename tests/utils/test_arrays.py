@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import random
 import warnings
 import zipfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import obstruct
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
@@ -192,14 +192,7 @@ def test_an_archive_that_claims_more_than_it_can_hold_is_damage(tmp_path):
 @pytest.mark.parametrize("obstacle", ["missing", "folder", "pipe", "device", "loop"])
 def test_what_is_no_file_is_named_and_never_waited_for(tmp_path, obstacle):
     path = tmp_path / "a.npy"
-    if obstacle == "folder":
-        path.mkdir()
-    elif obstacle == "pipe":
-        os.mkfifo(path)
-    elif obstacle == "device":
-        path.symlink_to("/dev/zero")
-    elif obstacle == "loop":
-        path.symlink_to(path)
+    obstruct(path, obstacle)
     for function in (read_array, read_arrays):
         with pytest.raises(DamagedError, match="a.npy"):
             function(path)

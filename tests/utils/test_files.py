@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import full_disk, python
+from helpers import full_disk, obstruct, python
 
 from tagging.errors import TaggingError
 from tagging.utils.files import (
@@ -313,12 +313,7 @@ def test_a_symbolic_link_is_written_through(tmp_path, exists):
 @pytest.mark.parametrize("obstacle", ["folder", "pipe", "device", "loop", "link to nowhere"])
 def test_what_is_no_file_is_not_replaced(tmp_path, obstacle):
     path = tmp_path / "a"
-    if obstacle == "folder":
-        path.mkdir()
-    elif obstacle == "pipe":
-        os.mkfifo(path)
-    else:
-        path.symlink_to({"device": "/dev/null", "loop": path, "link to nowhere": tmp_path / "no" / "folder"}[obstacle])
+    obstruct(path, obstacle)
     before = path.lstat()
     with pytest.raises(TaggingError, match=f"cannot write {path}"), atomic_write(path):
         pytest.fail("noticed before anything is made")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,26 @@ from .descriptors import VERSION, describe, feature_names
 
 # Tracks in one file of the cache: some 20 s of work, which each worker loses when it is killed.
 BLOCK = 200
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What makes a vector of a sound.
+
+    Attributes:
+        name: what its vectors are cached under; it changes whenever they do.
+        size: length of a vector.
+        describe: int16 or float32 [samples] and their rate in Hz -> finite float32 [size].
+    """
+
+    name: str
+    size: int
+    describe: Callable[[np.ndarray, int], np.ndarray]
+
+
+def hand_made() -> Descriptor:
+    """The hand-made features, for the trees and for probes."""
+    return Descriptor(str(VERSION), len(feature_names()), describe)
 
 
 @dataclass(frozen=True)
@@ -53,8 +73,9 @@ def extract(
     workers: int | None = None,
     cache: bool = True,
     progress: bool = True,
+    descriptor: Descriptor | None = None,
 ) -> Features:
-    """Features of tracks as ``Track.read`` returns them; of the ``sheet-music`` corpus with degradations.
+    """Vectors of tracks as ``Track.read`` returns them; of the ``sheet-music`` corpus with degradations.
 
     Finished blocks of 200 tracks are cached by index. So a second call continues where the first was killed, and the first
     1,000 clips of a corpus of 10,000 are shared with a corpus of 1,000.
@@ -67,6 +88,7 @@ def extract(
         workers: number of processes; by default one for each core.
         cache: use the cache.
         progress: show a progress bar on standard error.
+        descriptor: what makes the vectors; by default the hand-made features.
 
     Raises:
         ConfigError: an argument outside what is allowed.
@@ -85,7 +107,8 @@ def extract(
         raise ConfigError(f"indices from {indices.min()} to {indices.max()}: the corpus has {len(corpus)} tracks")
     if workers < 1 or (seconds is not None and seconds <= 0):
         raise ConfigError(f"workers={workers}, seconds={seconds}: both must be positive")
-    plan = _Plan(corpus, indices, starts, seconds, _folder(corpus, seconds) if cache else None)
+    descriptor = descriptor or hand_made()
+    plan = _Plan(corpus, indices, starts, seconds, _folder(corpus, seconds, descriptor) if cache else None, descriptor)
     from tqdm import tqdm
 
     blocks = plan.blocks()
@@ -93,15 +116,15 @@ def extract(
         check_writable(plan.folder)
     if len(blocks) > 1 and workers > 1:
         # the first track in this process, so that workers share imported libraries, compiled code and tables
-        _ = _Plan(corpus, indices[:1], starts[:1], seconds, None).make(blocks[0], lambda steps: None)
+        _ = _Plan(corpus, indices[:1], starts[:1], seconds, None, descriptor).make(blocks[0], lambda steps: None)
     with tqdm(total=len(indices), desc="features", unit="clip", disable=not progress) as bar:
         rows = dict(parallel_map(plan.make, blocks, workers, bar.update))
     return _joined(plan, rows)
 
 
-def _folder(corpus: Corpus, seconds: float | None) -> Path:
+def _folder(corpus: Corpus, seconds: float | None, descriptor: Descriptor) -> Path:
     length = "whole" if seconds is None else f"{seconds:g}s"
-    return cache_dir("features", re.sub(r"[^\w.-]", "_", f"{corpus.cache_name}-{length}-{VERSION}"))
+    return cache_dir("features", re.sub(r"[^\w.-]", "_", f"{corpus.cache_name}-{length}-{descriptor.name}"))
 
 
 @dataclass(frozen=True)
@@ -124,6 +147,7 @@ class _Plan:
     starts: np.ndarray
     seconds: float | None
     folder: Path | None
+    descriptor: Descriptor
 
     def blocks(self) -> list[int]:
         return np.unique(self.indices // BLOCK).tolist()
@@ -161,7 +185,7 @@ class _Plan:
             self._save(block, cached)
         return _Rows(
             positions=np.array(positions, np.int64),
-            values=np.array(values, np.float32).reshape(-1, len(feature_names())),
+            values=np.array(values, np.float32).reshape(-1, self.descriptor.size),
             labels=np.array(labels, np.float32).reshape(-1, len(self.corpus.vocabulary)),
             groups=groups,
             failed=failed,
@@ -169,7 +193,7 @@ class _Plan:
 
     def _describe(self, track: Track, start: float) -> np.ndarray:
         seconds = None if self.seconds is None else min(self.seconds, track.seconds - start)
-        return describe(track.read(start, seconds), self.corpus.sample_rate)
+        return self.descriptor.describe(track.read(start, seconds), self.corpus.sample_rate)
 
     def _load(self, block: int) -> dict[int, np.ndarray]:
         """Cached rows of a block by key; none if the file is missing or damaged."""
@@ -178,7 +202,7 @@ class _Plan:
         try:
             rows = read_array(self.path(block))
             # features are finite: what else can be told of a file of an earlier version, which has no checksum
-            if rows.dtype == _row_type() and rows.ndim == 1 and np.isfinite(rows["values"]).all():
+            if rows.dtype == self._row_type() and rows.ndim == 1 and np.isfinite(rows["values"]).all():
                 return dict(zip(rows["key"].tolist(), rows["values"], strict=True))
         except DamagedError:
             pass  # or missing: made again
@@ -187,13 +211,12 @@ class _Plan:
     def _save(self, block: int, cached: dict[int, np.ndarray]) -> None:
         if self.folder is None:
             return
-        rows = np.empty(len(cached), _row_type())
+        rows = np.empty(len(cached), self._row_type())
         rows["key"], rows["values"] = list(cached), np.array(list(cached.values()))
         write_array(self.path(block), rows)
 
-
-def _row_type() -> np.dtype:
-    return np.dtype([("key", "<u8"), ("values", "<f4", (len(feature_names()),))])
+    def _row_type(self) -> np.dtype:
+        return np.dtype([("key", "<u8"), ("values", "<f4", (self.descriptor.size,))])
 
 
 def _key(name: str, group: str, start: float, labels: np.ndarray) -> int:

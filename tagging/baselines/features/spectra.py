@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...audio.mel import MelSpec, mel_bank
+from ...audio.mel_spec import MelSpec, mel_bank
 from ...audio.waveform import as_waveform, resample
 
 RATE = 16000

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ...audio.mel import PRESETS, LogMel, MelSpec
+from ...audio.mel import LogMel
+from ...audio.mel_spec import PRESETS, MelSpec
 from ...errors import ConfigError, unknown_name
 from ..base import Frontend, ReceptiveField, in_type_of_weights
 from ..layers import BATCH_NORM
@@ -19,7 +20,7 @@ class SpectrogramFrontend(Frontend):
     """Base class of front-ends over a log-mel spectrogram, which is computed inside the front-end.
 
     Args:
-        mel: a preset of :mod:`tagging.audio.mel`, or the fields of a :class:`~tagging.audio.mel.MelSpec`.
+        mel: a preset of :mod:`tagging.audio.mel_spec`, or the fields of a :class:`~tagging.audio.mel_spec.MelSpec`.
         sample_rate: Hz; replaces the preset's.
         input_norm: batch-normalise the spectrogram as one channel first, as musicnn does.
     """

@@ -266,7 +266,7 @@ def test_caches_keep_their_names(corpus: SheetMusic, cache: Path):
     dry = tagging.open_corpus("sheet-music", clips=5, degraded=False)
     assert corpus.cache_name == f"scores-{corpus.library.version}-train-all-0"
     assert dry.cache_name == f"{corpus.cache_name}-dry"
-    assert extraction._folder(dry, 3.0).name == f"{dry.cache_name}-3s-1"
+    assert extraction._folder(dry, 3.0, extraction.hand_made()).name == f"{dry.cache_name}-3s-1"
 
 
 def test_the_vocabulary_says_where_every_tag_comes_from():
