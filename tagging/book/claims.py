@@ -31,7 +31,7 @@ class Claim:
     Attributes:
         source: who says it.
         sentence: the claim.
-        added, subtracted: runs whose means are added and subtracted: ``model``, ``clips``, ``segments``, and ``changes`` of settings.
+        added, subtracted: runs whose means are added and subtracted: ``model``, ``clips``, ``segments``, ``changes`` of settings.
         expected: the verdict that supports it, ``"higher"`` or ``"lower"``.
         part: of the vocabulary; metric within sources.
         metric: one of ``METRICS``.
