@@ -28,6 +28,7 @@ from .results import write_results
 from .run import Event, Run, TrainingError
 from .run_directory import check_same_run
 from .settings import Settings
+from .tree_run import trees_and_splits
 
 
 def train(
@@ -78,6 +79,20 @@ def train(
             run.print(f"{folder}: stopped after step {run.step} of {settings.num_steps}; the same command resumes")
             return []
         return write_results(run)
+
+
+def check_settings(settings: Settings, *, cpu_only: bool = False, minutes: float | None = None) -> None:
+    """Refuse what :func:`train` would refuse, before anything is written.
+
+    Raises:
+        ConfigError: a setting is impossible.
+        CorpusError: the corpus cannot be opened, or too many of its files are known to be unreadable.
+    """
+    if _whole_track_baseline(settings, minutes):
+        trees_and_splits(settings)
+        return
+    LOSSES.resolve(settings.optimization.loss)
+    Run(settings, Path(), cpu_only=cpu_only, progress=False)
 
 
 def _train(run: Run) -> bool:
