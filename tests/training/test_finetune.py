@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from songs import make_songs
 
 import tagging
-from tagging.cli import _parser, main
+from tagging.cli import _parser, load_commands, main
 from tagging.cli.train import settings_of
 from tagging.evaluation.predictions import read_predictions
 from tagging.training import train
@@ -149,6 +149,7 @@ def test_a_frozen_run_resumes_to_the_bit(songs, old, tmp_path):
     ],
 )
 def test_few_segments_of_each_song_are_taken_where_their_features_are_kept(songs, old, tmp_path, settings, expected):
+    load_commands("train")
     options = _parser().parse_args(["train", "finetuned", *command(songs, old, tmp_path)[2:6], "--set",
                                     f'model.pretrained="{old}"', "optimization.body=frozen", *settings])  # fmt: skip
     assert settings_of(options).data.segments_per_track == expected
