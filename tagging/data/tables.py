@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -102,7 +103,7 @@ def _read_csv(path: Path) -> Table:
 
 def _read_json_lines(path: Path) -> Table:
     rows, lines = [], []
-    for line, text in enumerate(read_text(path, CorpusError).split("\n"), start=1):
+    for line, text in enumerate(io.StringIO(read_text(path, CorpusError), newline=None), start=1):
         if not text.strip():
             continue
         try:
