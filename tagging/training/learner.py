@@ -57,8 +57,11 @@ class Learner:
         self.module = cast(Any, build_model(name, settings.model, corpus.vocabulary, corpus.sample_rate))
         if settings.model.init_bias_from_prior:
             self.module.init_output_bias(tag_prior)
+        self.network: nn.Module = self.module
+        if trains_heads_alone(settings):
+            self.network = self.module.to(accelerator.device).head
         if accelerator.num_processes > 1:
-            synchronise_batch_norms(self.module)
+            synchronise_batch_norms(self.network)
         elif settings.runtime.cpu_acceleration and on_cpu:
             accelerate_cpu_training(self.module)
         optimization = settings.optimization
@@ -69,9 +72,6 @@ class Learner:
             weight_decay=optimization.weight_decay,
             fused=True,
         )
-        self.network: nn.Module = self.module
-        if trains_heads_alone(settings):
-            self.network = self.module.to(accelerator.device).head
         model = torch.compile(self.network) if settings.runtime.compile else self.network
         self._model: Any
         self._model, self.optimizer = accelerator.prepare(model, optimizer)
