@@ -16,6 +16,7 @@ from ..errors import CorpusError, unknown_name
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, SampleRate, Switch, Text, TextOrNone
 from .published import Published, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
@@ -122,12 +123,12 @@ class FMA(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "training",
-        subset: str = "small",
-        genres: str | None = None,
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "training",
+        subset: Text = "small",
+        genres: TextOrNone = None,
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         if subset not in COUNTS:
             raise unknown_name("subset", subset, COUNTS)
@@ -158,7 +159,7 @@ class FMA(Published):
             names = [titles[genre] for genre in used]
             chosen = [[titles[genre] for genre in row.genres] for row in inside]
         group = "genre" if genres == "top" else None
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(name, exclusive_group=group, source="artist") for name in names),
             [row.id for row in inside],

@@ -15,6 +15,7 @@ from ..errors import CorpusError, unknown_name
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, SampleRate, Switch, Text
 from .published import Published, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
@@ -99,12 +100,12 @@ class Jamendo(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "0/train",
-        subset: str = "top50tags",
-        audio: str = "audio",
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "0/train",
+        subset: Text = "top50tags",
+        audio: Text = "audio",
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         name, num_tags, counts = _subset(subset)
         folder = _audio_folder(Path(root).expanduser(), audio)
@@ -121,7 +122,7 @@ class Jamendo(Published):
         column = {tag: position for position, tag in enumerate(tags)}
         for index, row in enumerate(rows):
             labels[index, [column[tag] for tag in row.tags]] = 1
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(tag, source="uploader") for tag in tags),
             [row.id for row in rows],
