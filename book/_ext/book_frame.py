@@ -1,6 +1,6 @@
 """Sphinx extension of the book: what Jupyter Book's own settings cannot do.
 
-- Pages load nothing from other hosts: MathJax is copied from a Python package, Thebe is removed.
+- Pages load nothing from other hosts: Thebe is removed.
 - A page that is no longer in the table of contents is removed from the built book.
 - Example sounds are put beside the pages as mp3, which every browser plays.
 - Notebooks run again when the package or an installed library has changed, and a page whose notebook failed is read again
@@ -16,15 +16,10 @@ import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.errors import ConfigError
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[2]
 LOG = logging.getLogger(__name__)
-
-MATHJAX_PACKAGE = "sphinx-mathjax-offline"
-# what is loaded for the TeX in this book, and what the accessibility entries of MathJax's menu load
-MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/", "a11y/", "sre/mathmaps/en.")
 
 
 def leave_out_thebe(app: Sphinx, _config: object) -> None:
@@ -49,25 +44,6 @@ def sweep(app: Sphinx) -> None:
         return
     for page in Path(app.outdir).rglob("*.html"):
         page.unlink()
-
-
-def copy_mathjax(app: Sphinx) -> None:
-    """Copy MathJax from the Python package that carries it to ``_static/mathjax``."""
-    marker = "static/mathjax/"
-    try:
-        files = importlib.metadata.files(MATHJAX_PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigError(f"{MATHJAX_PACKAGE} is not installed; run `make setup`") from None
-    copied = 0
-    for file in files:
-        inside = file.as_posix().partition(marker)[2]
-        if inside.startswith(MATHJAX_PARTS):
-            target = Path(app.outdir, "_static", "mathjax", inside)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.locate(), target)
-            copied += 1
-    if not copied:
-        raise ConfigError(f"{MATHJAX_PACKAGE} holds no MathJax where it was expected ({marker})")
 
 
 def copy_sounds(app: Sphinx) -> None:
@@ -143,7 +119,6 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", leave_out_thebe)
     app.connect("config-inited", follow_the_system)
     app.connect("builder-inited", sweep)
-    app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_sounds)
     app.connect("builder-inited", forget_stale_outputs)
     app.connect("env-get-outdated", read_again)
