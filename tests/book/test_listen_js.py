@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 from tagging.models.inference import cut_segments, taggram
 from tagging.tags import TrackTags
 
-MODULES = Path(__file__).parents[2] / "book" / "_static" / "listen"
+STATIC = Path(__file__).parents[2] / "book" / "_static"
+MODULES = STATIC / "listen"
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(not NODE or not MODULES.exists(), reason="needs Node.js and the sources of the book")
 
 RUN = """
 import fs from "node:fs";
-const names = ["headers", "resample", "save", "segments", "sound", "taggram"];
-const modules = await Promise.all(names.map((name) => import(`./${name}.js`)));
+const names = ["headers", "resample", "save", "segments", "sound", "taggram", "../shared/ticks"];
+const modules = await Promise.all(names.map((name) => import(`./listen/${name}.js`)));
 const { declaredRate, Resampler, partOf, resample, segmentStarts, meanScores, ranking, Taggram, colour, ticks, clock, csv, json,
   mixed, wav, resultName } = Object.assign({}, ...modules);
 const given = JSON.parse(fs.readFileSync("given.json"));
@@ -38,8 +39,8 @@ const floats = (name) => new Float32Array(new Uint8Array(fs.readFileSync(name)).
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("modules")
-    for path in MODULES.glob("*.js"):
-        shutil.copy(path, folder)
+    for name in ("listen", "shared"):
+        shutil.copytree(STATIC / name, folder / name)
     (folder / "package.json").write_text('{"type": "module"}')
     return folder
 
