@@ -1,6 +1,6 @@
 """Sphinx extension: what the live tagger of the front page loads, put beside the pages.
 
-- onnxruntime-web, from npm, kept in the user's cache and checked by SHA-256: ``_static/vendor/onnxruntime``
+- onnxruntime-web, and the mp3 decoder that libsndfile has too, from npm: ``_static/vendor``
 - pretrained taggers as ONNX files with a list of them, made by the package: ``_static/listen/models``
 
 Neither is in the repository. The page's own code is in ``book/_static/listen``.
@@ -25,6 +25,8 @@ FILES = {
     "dist/ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     "dist/ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
+DECODER = "mpg123-decoder@1.0.3"
+DECODER_FILES = {"dist/mpg123-decoder.min.js": "c13a80f0455795eb0c8a1c7844fb5e567cf37acc00fdd3e1f3e6b89f7b4601ce"}
 WASM = "ort-wasm-simd-threaded.wasm"
 # in the order of the page's list; the first is chosen
 MODELS = {
@@ -77,17 +79,21 @@ def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
 
 def write_assets(static: Path) -> None:
     """Put runtime, models and their list below the ``_static`` folder of a built book; without npm, an empty list."""
-    vendor, models = static / "vendor" / "onnxruntime", static / "listen" / "models"
-    for folder in (vendor, models):
+    vendor, decoder = static / "vendor" / "onnxruntime", static / "vendor" / "mpg123"
+    models = static / "listen" / "models"
+    for folder in (vendor, decoder, models):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         files = npm_files(RUNTIME, FILES)
+        decoders = npm_files(DECODER, DECODER_FILES)
     except ConfigError as error:  # a book without its live tagger is better than none
         logger.info("the front page has no live tagger: %s", error)
         (models / "models.json").write_text(json.dumps({"wasmBytes": 0, "models": []}), encoding="utf-8")
         return
     for path in files.values():
         shutil.copyfile(path, vendor / path.name)
+    for path in decoders.values():
+        shutil.copyfile(path, decoder / path.name)
     entries = []
     for name in MODELS:
         content, entry = model_file(name)

@@ -142,7 +142,7 @@ def _sent(file: Path) -> int:
 
 def _with_modules(files: set[Path]) -> set[Path]:
     """Files, and those that the scripts among them load from the start."""
-    found, new = set(files), set(files)
+    loaded, new = set(files), set(files)
     while new:
         texts = {
             file: file.read_text(encoding="utf-8") for file in new if file.suffix in (".js", ".mjs") and file.is_file()
@@ -150,9 +150,9 @@ def _with_modules(files: set[Path]) -> set[Path]:
         named = {
             (file.parent / "".join(name)).resolve() for file, text in texts.items() for name in IMPORTED.findall(text)
         }
-        new = named - found
-        found |= new
-    return found
+        new = named - loaded
+        loaded |= new
+    return loaded
 
 
 def _anchors(page: BeautifulSoup) -> Iterator[str]:

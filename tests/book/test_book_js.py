@@ -58,7 +58,8 @@ console.log(JSON.stringify({ frames: mel.frames, bands: mel.bands, empty: mel.em
 INVERT = """
 const { values, frames } = logMel(samples, given.spec);
 const { windowLength, hop } = given.spec;
-const left = griffinLim(magnitudes(values, frames, given.spec), frames, { windowLength, hop, length: samples.length }, given.passes);
+const size = { windowLength, hop, length: samples.length };
+const left = griffinLim(magnitudes(values, frames, given.spec), frames, size, given.passes);
 put(left.samples);
 console.log(left.passes);
 """
@@ -101,9 +102,9 @@ def test_the_fourier_transform_is_numpys_and_goes_back(call, length):
     put([...there, ...re.map((x) => x / n), ...im.map((x) => x / n)]);
     """
     result, _ = call(code, values.ravel())
-    there, back = result.reshape(2, 2, length)
+    spectrum, back = result.reshape(2, 2, length)
     wanted = np.fft.fft(values[0] + 1j * values[1])
-    np.testing.assert_allclose(there[0] + 1j * there[1], wanted, atol=1e-4)
+    np.testing.assert_allclose(spectrum[0] + 1j * spectrum[1], wanted, atol=1e-4)
     np.testing.assert_allclose(back, values, atol=1e-5)
 
 

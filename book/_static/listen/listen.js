@@ -186,7 +186,7 @@ class Listen {
     this.clear();
     this.say(`Decoding ${name}`);
     this.progress(0);
-    const sound = await decode(file);
+    const sound = await decode(file, signal);
     signal.throwIfAborted();
     this.sound = { ...sound, name };
     this.audio.src = URL.createObjectURL(file);
