@@ -3,7 +3,7 @@
 Book: ``book/how_to_use``.
 """
 
-from . import bias
+from . import bias, labels
 from .audio import log_mel, taggram, top_tags, waveform
 from .ranking import curves
 from .results import by_scale, differences, learning
@@ -11,5 +11,5 @@ from .style import CYCLE, FAINT, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES,
 
 __all__ = [
     "CYCLE", "FAINT", "INK", "MODEL_COLOURS", "MODEL_MARKERS", "MODEL_NAMES", "PAPER", "SCORE_MAP", "SOUND_MAP", "bias",
-    "by_scale", "curves", "differences", "learning", "log_mel", "taggram", "top_tags", "use_style", "waveform",
+    "by_scale", "curves", "differences", "labels", "learning", "log_mel", "taggram", "top_tags", "use_style", "waveform",
 ]  # fmt: skip

@@ -1,0 +1,73 @@
+"""Right answers of exercises, computed: a page checks against them and does not show them.
+
+Each function takes nothing and returns one answer; it is called when a reader has answered. Book: ``book/how_to_use``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..evaluation.metrics import Ranking, pr_auc, roc_auc
+from .runs import load_predictions
+
+LARGEST = "laptop-spectrogram-1M-seen-1024k-s0"
+
+
+def whole_segments() -> int:
+    """*What tagging is*, 1."""
+    seconds, segment = 95, 3
+    return seconds // segment
+
+
+def tags_per_clip() -> float:
+    """*What tagging is*, 2."""
+    clips = load_predictions(LARGEST)
+    assert clips.labels is not None
+    labels = np.where(clips.annotated, clips.labels, np.nan)[:, clips.vocabulary.classification]
+    return float(np.nansum(labels, axis=1).mean())
+
+
+def random_pr_auc() -> float:
+    """*How taggers are measured*, 1."""
+    songs = 200_000
+    labels = np.arange(songs) < 0.04 * songs
+    return float(pr_auc(labels[:, None].astype(float), np.random.default_rng(0).random((songs, 1)))[0])
+
+
+def squared_scores() -> float:
+    """*How taggers are measured*, 2."""
+    labels, scores = _of("minor")
+    return float(roc_auc(labels, scores**2)[0] - roc_auc(labels, scores)[0])
+
+
+def break_even() -> float:
+    """*How taggers are measured*, 3."""
+    labels, scores = _of("violin")
+    return float(Ranking(labels[:, 0], scores[:, 0]).break_even_recall(np.ones((1, len(labels)), np.uint8))[0])
+
+
+def _of(tag: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores of one tag: float64 [songs, 1] each."""
+    clips = load_predictions(LARGEST)
+    column = [clips.vocabulary.names.index(tag)]
+    assert clips.labels is not None
+    return clips.labels[:, column], clips.scores[:, column]
+
+
+def passes() -> float:
+    """*A training loop*, 1."""
+    steps, batch, clips = 500, 32, 500
+    return steps * batch / clips
+
+
+def small_tagger() -> int:
+    """*A training loop*, 2."""
+    bands, filters, tags, kernel = 96, 64, 12, 7
+    first, second = (channels * filters * kernel + filters for channels in (bands, filters))
+    norms, head = 2 * (bands + filters + filters), 2 * filters * tags + tags
+    return first + second + norms + head
+
+
+def shuffled() -> float:
+    """*A training loop*, 3."""
+    return 0.5

@@ -1,0 +1,63 @@
+"""Clips for a first training loop: their sound, log-mel spectrograms, and which instruments play. Book: ``book/training_loop``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..audio.mel import LogMel
+from ..data import open_corpus
+
+# Spectrograms of so many clips are computed at once: more would leave the cache of a processor.
+_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class InstrumentClips:
+    """Rendered clips that are small enough for memory.
+
+    Attributes:
+        names: the instrument tags.
+        sounds: float32 [clips, samples] in [-1, 1].
+        log_mels: float32 [clips, bands, frames].
+        labels: float32 [clips, tags], 0 or 1.
+        sample_rate: Hz.
+    """
+
+    names: list[str]
+    sounds: np.ndarray
+    log_mels: Tensor
+    labels: Tensor
+    sample_rate: int
+
+
+def instrument_clips(split: str, count: int, seconds: float = 9.0) -> InstrumentClips:
+    """Render clips of the corpus ``sheet-music``.
+
+    Args:
+        split: ``"train"``, ``"validation"`` or ``"test"``; their tunes differ.
+        count: number of clips.
+        seconds: length of each.
+
+    >>> clips = instrument_clips("train", 600)  # doctest: +SKIP
+
+    Book: ``book/training_loop``.
+    """
+    corpus = open_corpus("sheet-music", split=split, clips=count, build=True)
+    vocabulary, rate = corpus.vocabulary, corpus.sample_rate
+    tags = np.flatnonzero([tag.source == "arranger" for tag in vocabulary] & vocabulary.classification)
+    indices = np.arange(min(count, len(corpus)))
+    sounds = np.stack([corpus[index].read(0.0, seconds)[: round(seconds * rate)] for index in indices.tolist()])
+    sounds = sounds.astype(np.float32) / 32768
+    log_mel = LogMel("paper")
+    parts = [log_mel(torch.from_numpy(part)) for part in np.array_split(sounds, -(-len(sounds) // _AT_ONCE))]
+    return InstrumentClips(
+        names=[vocabulary.names[tag] for tag in tags],
+        sounds=sounds,
+        log_mels=torch.cat(parts),
+        labels=torch.from_numpy(corpus.labels_of(indices)[:, tags].astype(np.float32)),
+        sample_rate=rate,
+    )
