@@ -8,7 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..evaluation.metrics import Ranking, pr_auc, roc_auc
-from .runs import load_predictions
+from ..evaluation.stratified import mask_unannotated
+from .field import probes
+from .measuring import labels_of
+from .published import list_published, published_gaps, version_changes
+from .runs import bundled_record, load_predictions
 
 LARGEST = "laptop-spectrogram-1M-seen-1024k-s0"
 
@@ -22,8 +26,7 @@ def whole_segments() -> int:
 def tags_per_clip() -> float:
     """*What tagging is*, 2."""
     clips = load_predictions(LARGEST)
-    assert clips.labels is not None
-    labels = np.where(clips.annotated, clips.labels, np.nan)[:, clips.vocabulary.classification]
+    labels = mask_unannotated(labels_of(clips), clips.annotated)[:, clips.vocabulary.classification]
     return float(np.nansum(labels, axis=1).mean())
 
 
@@ -50,8 +53,7 @@ def _of(tag: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels and scores of one tag: float64 [songs, 1] each."""
     clips = load_predictions(LARGEST)
     column = [clips.vocabulary.names.index(tag)]
-    assert clips.labels is not None
-    return clips.labels[:, column], clips.scores[:, column]
+    return labels_of(clips)[:, column], clips.scores[:, column]
 
 
 def passes() -> float:
@@ -71,3 +73,34 @@ def small_tagger() -> int:
 def shuffled() -> float:
     """*A training loop*, 3."""
     return 0.5
+
+
+def fastest() -> str:
+    """*Which tagger*, 1."""
+    speeds = bundled_record("tagger-speed")["taggers"]
+    shown = [name for name in speeds if "laptop" not in name or name.endswith("1M")]
+    return max(shown, key=lambda name: speeds[name]["songs_per_cpu_hour"])
+
+
+def core_hours() -> float:
+    """*Which tagger*, 2."""
+    record = bundled_record("tagger-speed")
+    return 20_000 * 240 / record["seconds_of_a_song"] / record["taggers"]["msd-musicnn"]["songs_per_cpu_hour"]
+
+
+def same_rank() -> int:
+    """*The field since*, 1."""
+    ranks = probes().filter(like="PR-AUC").rank()
+    return int((ranks.iloc[:, 0] == ranks.iloc[:, 1]).sum())
+
+
+def reversed_sizes() -> list[int]:
+    """*Two versions*, 1."""
+    first, second = (published_gaps(version) for version in list_published())
+    return [songs for songs in first if first[songs]["pr_auc"] * second[songs]["pr_auc"] < 0]
+
+
+def moved_most() -> tuple[str, int]:
+    """*Two versions*, 2."""
+    moved = version_changes()["PR-AUC moved by"].abs()
+    return moved.idxmax()

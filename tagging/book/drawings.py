@@ -49,9 +49,9 @@ def _shape(shape: Sequence[int]) -> str:
 def _labelled(module: nn.Module) -> str:
     """What a layer does, in a few words."""
     if isinstance(module, Conv1dBlock):
-        size, step = module.conv.kernel_size[0], module.conv.stride[0]
+        size, stride = module.conv.kernel_size[0], module.conv.stride[0]
         parts = [f"{module.conv.out_channels} filters of {size}"]
-        parts += [f"step {step}"] if step > 1 else []
+        parts += [f"step {stride}"] if stride > 1 else []
         parts += [f"maximum of {module.pool_size}"] if module.pool_size > 1 else []
         return ", ".join([*parts, *(["plus input"] if module.residual else [])])
     if isinstance(module, ShapeBlock):
@@ -131,7 +131,12 @@ def frontend(name: str) -> Drawing:
 def _picture(drawing: Drawing, part: nn.Module, colour: str) -> None:
     """The filters of a front-end, drawn to scale over what they look at."""
     if isinstance(part, FrameLevel):
-        _over_waveform(drawing, [b.block.conv.kernel_size[0] for b in part.branches], part.sample_rate, colour)
+        _over_waveform(
+            drawing,
+            [branch.block.conv.kernel_size[0] for branch in part.branches if isinstance(branch, Branch)],
+            part.sample_rate,
+            colour,
+        )
     elif isinstance(part, SampleLevel):
         _over_waveform(drawing, [f.size for f in part.receptive_fields().values()], part.sample_rate, colour)
     elif isinstance(part, MusicallyMotivated):
@@ -172,7 +177,9 @@ def _over_waveform(drawing: Drawing, sizes: Sequence[int], sample_rate: int, col
     drawing.y += 8
 
 
-def _over_spectrogram(drawing: Drawing, part: SpectrogramFrontend, shapes: Sequence[Sequence[int]], colour: str) -> None:
+def _over_spectrogram(
+    drawing: Drawing, part: SpectrogramFrontend, shapes: Sequence[Sequence[int]], colour: str
+) -> None:
     """Filters side by side on the spectrogram: bands upwards, frames to the right."""
     bands, hop = part.log_mel.spec.n_mels, part.log_mel.spec.hop_length / part.sample_rate
     height = 1.5 * _PICTURE
@@ -180,10 +187,9 @@ def _over_spectrogram(drawing: Drawing, part: SpectrogramFrontend, shapes: Seque
     thin = [(tall, long) for tall, long in shapes if tall == 1]
     tall_ones = [(tall, long) for tall, long in shapes if tall > 1]
     widest = max([sum(long + 10 for _, long in tall_ones), *(long for _, long in thin), 1])
-    width = WIDTH - 8
+    width, x = WIDTH - 8, 10.0
     scale = width / (1.1 * widest)
     drawing.rectangle(4, drawing.y, width, height, fill=0.04)
-    x = 10.0
     for tall, long in tall_ones:
         high = height * min(tall, bands) / bands
         drawing.rectangle(x, drawing.y + height - high, long * scale, high, colour=colour, fill=0.35)

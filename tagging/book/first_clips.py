@@ -1,4 +1,4 @@
-"""Clips for a first training loop: their sound, log-mel spectrograms, and which instruments play. Book: ``book/training_loop``."""
+"""Clips for a first training loop: sound, log-mel spectrograms, instruments. Book: ``book/training_loop``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def instrument_clips(split: str, count: int, seconds: float = 9.0) -> Instrument
     """
     corpus = open_corpus("sheet-music", split=split, clips=count, build=True)
     vocabulary, rate = corpus.vocabulary, corpus.sample_rate
-    tags = np.flatnonzero([tag.source == "arranger" for tag in vocabulary] & vocabulary.classification)
+    tags = np.flatnonzero(np.array([tag.source == "arranger" for tag in vocabulary]) & vocabulary.classification)
     indices = np.arange(min(count, len(corpus)))
     sounds = np.stack([corpus[index].read(0.0, seconds)[: round(seconds * rate)] for index in indices.tolist()])
     sounds = sounds.astype(np.float32) / 32768

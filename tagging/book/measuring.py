@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def base_rates(clips: Predictions, tags: Sequence[str], seed: int = 0) -> pandas
     import pandas
 
     columns = [clips.vocabulary.names.index(tag) for tag in tags]
-    labels, scores = _labels(clips)[:, columns], clips.scores[:, columns]
+    labels, scores = labels_of(clips)[:, columns], clips.scores[:, columns]
     random = np.random.default_rng(seed).random(scores.shape)
     return pandas.DataFrame(
         {
@@ -50,7 +50,8 @@ def base_rates(clips: Predictions, tags: Sequence[str], seed: int = 0) -> pandas
     )
 
 
-def _labels(clips: Predictions) -> np.ndarray:
+def labels_of(clips: Predictions) -> np.ndarray:
+    """The labels of bundled predictions, which all have them."""
     assert clips.labels is not None
     return clips.labels
 
@@ -82,14 +83,14 @@ def collection_check(runs: Mapping[str, str], resamples: int = 200) -> pandas.Da
 
     tests = {name: load_predictions(run) for name, run in runs.items()}
     first, validation = next(iter(tests.values())), load_predictions(next(iter(runs.values())), "validation")
-    vocabulary, labels = first.vocabulary, _labels(first)
+    vocabulary, labels = first.vocabulary, labels_of(first)
     parts = {**tag_parts(vocabulary), **tag_groups(vocabulary)}
     assert validation.strata is not None
     assert first.strata is not None
-    known = source_alone(_labels(validation), validation.strata, first.strata)
+    known = source_alone(labels_of(validation), validation.strata, first.strata)
     rows = {}
     for name, scores in {"knows only the source": known, **{name: test.scores for name, test in tests.items()}}.items():
-        shared = {"groups": first.groups, "parts": parts, "resamples": resamples}
+        shared: dict[str, Any] = {"groups": first.groups, "parts": parts, "resamples": resamples}
         over_all = evaluate(labels, scores, vocabulary, **shared)
         within = evaluate(labels, scores, vocabulary, strata=first.strata, annotated=first.annotated, **shared)
         rows[name] = {
@@ -112,15 +113,15 @@ def coverage(clips: Predictions, samples: int = 80, resamples: int = 100, seed: 
         seed: of the samples.
 
     Returns:
-        ``"basic"`` and ``"percentile"``: shares in [0, 1]; ``"too high"``: how far, on average, the value on a sample is above the
-        true one.
+        ``"basic"`` and ``"percentile"``: shares in [0, 1]; ``"too high"``: mean value on samples minus the true one.
 
     Book: ``book/how_measured``.
     """
     tags = np.flatnonzero(tag_parts(clips.vocabulary)["composition"] & clips.vocabulary.classification)
-    labels, scores = _labels(clips)[:, tags], clips.scores[:, tags]
+    labels, scores = labels_of(clips)[:, tags], clips.scores[:, tags]
     vocabulary = Vocabulary([clips.vocabulary.names[tag] for tag in tags])
     true = float(np.nanmean(pr_auc(labels, scores)))
+    assert clips.groups is not None
     _, family = np.unique(clips.groups, return_inverse=True)
     members = [np.flatnonzero(family == index) for index in range(family.max() + 1)]
     random = np.random.default_rng(seed)
@@ -163,11 +164,11 @@ def threshold_table(run: str, tags: Sequence[str]) -> pandas.DataFrame:
     import pandas
 
     fitted, test = load_predictions(run, "validation"), load_predictions(run)
-    thresholds = fit_thresholds(_labels(fitted), fitted.scores)
+    thresholds = fit_thresholds(labels_of(fitted), fitted.scores)
     rows = {}
     for tag in tags:
         column = test.vocabulary.names.index(tag)
-        given, has = test.scores[:, column] >= thresholds[column], _labels(test)[:, column] == 1
+        given, has = test.scores[:, column] >= thresholds[column], labels_of(test)[:, column] == 1
         hits = int((given & has).sum())
         rows[tag] = {
             "threshold": float(thresholds[column]),

@@ -45,7 +45,7 @@ class Drawing:
 
     def __init__(self, title: str, about: str = "") -> None:
         self.title, self.about = title, about
-        self.y = 4
+        self.y: float = 4
         self._parts: list[str] = []
 
     @property

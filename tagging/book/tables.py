@@ -72,7 +72,8 @@ class BookTable:
             for row in frame.astype(object).itertuples(index=False)
         )
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        return f'{_STYLE}<div class="book-table"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        rows = f"{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        return f'{_STYLE}<div class="book-table"><table>{rows}</table></div>'
 
     @staticmethod
     def _is_number(column: pandas.Series) -> bool:

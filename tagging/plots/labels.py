@@ -31,7 +31,13 @@ def popularity(shares: np.ndarray, names: Sequence[str], *, title: str = "", sho
         last = rank == len(order) - 1
         offset = (-4, 8) if last else (5, 5)
         ax.annotate(
-            text, point, xytext=offset, textcoords="offset points", fontsize=9, color=INK, ha="right" if last else "left"
+            text,
+            point,
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=9,
+            color=INK,
+            ha="right" if last else "left",
         )
     ax.set_yscale("log")
     ax.set_yticks([tick for tick in (0.1, 0.3, 1, 3, 10, 30, 100) if tick >= 80 * float(np.min(shares))])
@@ -54,7 +60,7 @@ def values(labels: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
     figure, axes = figure_for(len(labels), 2.4)
     for ax, (name, column), colour in zip(axes, labels.items(), CYCLE, strict=False):
         known = column[~np.isnan(column)]
-        ax.hist(known, bins=np.linspace(0, 1, 21), weights=np.full(len(known), 100 / len(known)), color=colour)
+        ax.hist(known, bins=20, range=(0, 1), weights=np.full(len(known), 100 / len(known)), color=colour)
         ax.set(xlabel="label", title=drawable(name))
         ax.yaxis.set_major_formatter("{x:g} %")
     axes[0].set_ylabel("songs")

@@ -73,13 +73,19 @@ def by_tag(
     Book: ``book/how_measured``.
     """
     results = {name: [evaluation.tags[tag] for tag in np.flatnonzero(mask)] for name, mask in groups.items()}
-    rows = {name: [(getattr(tag, metric).value, tag.name) for tag in tags if getattr(tag, metric)] for name, tags in results.items()}
+    rows = {
+        name: [(getattr(tag, metric).value, tag.name) for tag in tags if getattr(tag, metric)]
+        for name, tags in results.items()
+    }
     rows = {name: sorted(row) for name, row in rows.items() if row}
-    figure, (ax,) = figure_for(1, 0.9 + 0.75 * len(rows))
+    ends = min(row[0][0] for row in rows.values()), max(row[-1][0] for row in rows.values())
+    figure, (ax,) = figure_for(1, 1.2 + 0.75 * len(rows))
     for position, (row, colour) in enumerate(zip(rows.values(), CYCLE, strict=False)):
         ax.plot([value for value, _ in row], [position] * len(row), "o", color=colour, alpha=0.6)
-        for value, name in {row[0], row[-1]}:
-            left = value == row[0][0]
+        lowest, highest = row[0], row[-1]
+        far = highest[0] - lowest[0] > 0.08 * (ends[1] - ends[0])
+        for value, name in (lowest, highest) if far else (lowest,):
+            left = (value, name) == lowest and far
             ax.annotate(
                 drawable(name), (value, position), xytext=(0, 9), textcoords="offset points", fontsize=9,
                 ha="left" if left else "right",
@@ -89,7 +95,7 @@ def by_tag(
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.7)
     ax.set(xlabel=METRICS[metric].title, title=title)
-    ax.legend(loc="lower left")
+    figure.legend(loc="outside lower center")
     return figure
 
 
