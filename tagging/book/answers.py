@@ -6,13 +6,19 @@ Each function takes nothing and returns one answer; it is called when a reader h
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from ..audio.mel import MelSpec
 from ..evaluation.metrics import Ranking, pr_auc, roc_auc
 from ..evaluation.stratified import mask_unannotated
+from ..models.frontends import build_frontend
+from ..training.settings import Settings
 from .field import probes
+from .input_study import dead_bands
 from .measuring import labels_of
 from .published import list_published, published_gaps, version_changes
 from .runs import bundled_record, load_predictions
+from .waveform_study import phase_share
 
 LARGEST = "laptop-spectrogram-1M-seen-1024k-s0"
 
@@ -104,3 +110,52 @@ def moved_most() -> tuple[str, int]:
     """*Two versions*, 2."""
     moved = version_changes()["PR-AUC moved by"].abs()
     return moved.idxmax()
+
+
+def frame_step() -> float:
+    """*Waveform front-ends*, 1."""
+    return 1000 * 3**7 / 22050
+
+
+def sample_frames() -> int:
+    """*Waveform front-ends*, 2."""
+    return build_frontend("waveform-sample-level").num_frames(59049)
+
+
+def filters_needed() -> int:
+    """*Waveform front-ends*, 3."""
+    return next(count for count in range(1, 99) if np.cos(np.pi / count) >= 0.95)
+
+
+def least_phase() -> int:
+    """*Waveform front-ends*, 4."""
+    torch.manual_seed(0)
+    branches = build_frontend("waveform-frame-level-many-shapes").eval().branches
+    return int(np.argmin([phase_share(branch, channel=True) for branch in branches]))  # type: ignore[union-attr]
+
+
+def numbers_a_second() -> float:
+    """*What goes in*, 1."""
+    spec = MelSpec()
+    return spec.n_mels * spec.sample_rate / spec.hop_length
+
+
+def speech_frames() -> int:
+    """*What goes in*, 2."""
+    return MelSpec(n_fft=400, hop_length=160, pad_mode="none").num_frames(16000)
+
+
+def folded_whistle() -> int:
+    """*What goes in*, 3."""
+    whistle = np.sin(2 * np.pi * 9000 * np.arange(16000) / 16000)
+    return int(np.argmax(np.abs(np.fft.rfft(whistle))))  # one bin is 1 Hz
+
+
+def shortest_window() -> int:
+    """*What goes in*, 4."""
+    return next(2**power for power in range(5, 15) if not dead_bands(2**power, 256))
+
+
+def laptop_passes() -> float:
+    """*The recipe*, 1."""
+    return Settings().optimization.num_training_segments / 1_000

@@ -3,7 +3,7 @@
 Book: ``book/how_to_use``.
 """
 
-from . import bias, labels
+from . import bias, labels, spectra
 from .audio import log_mel, taggram, top_tags, waveform
 from .ranking import curves
 from .results import by_scale, differences, learning, versions
@@ -11,6 +11,6 @@ from .style import CYCLE, FAINT, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES,
 
 __all__ = [
     "CYCLE", "FAINT", "INK", "MODEL_COLOURS", "MODEL_MARKERS", "MODEL_NAMES", "PAPER", "SCORE_MAP", "SOUND_MAP", "bias",
-    "by_scale", "curves", "differences", "labels", "learning", "log_mel", "taggram", "top_tags", "use_style", "versions",
+    "by_scale", "curves", "differences", "labels", "learning", "log_mel", "spectra", "taggram", "top_tags", "use_style", "versions",
     "waveform",
 ]  # fmt: skip
