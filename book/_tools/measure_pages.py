@@ -3,8 +3,8 @@
     python book/_tools/measure_pages.py book/*.ipynb
     python book/_tools/measure_pages.py --html _build/html book/*.ipynb    # with heights, from built pages in Chromium
 
-Cells that the page folds or removes are not counted. Lengths of sentences are of prose, without tables, code, formulas and lists of
-links. The last row is the mean over the pages, or the largest value where a column says "most" or "longest".
+Cells that the page folds or removes are not counted. Sentences are those of prose, without tables, code and formulas. The
+last row is the mean over the pages, or the largest value where a column says "longest".
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from ..models.backends.attention import Attention
 from ..models.backends.recurrent import BidirectionalGRU
 from ..models.base import ReceptiveField
 from ..models.build import build_tagger
+from ..models.frontends import list_frontends
 from ..models.frontends.frame_level import Branch, FrameLevel
 from ..models.frontends.musically_motivated import MusicallyMotivated, ShapeBlock
 from ..models.frontends.sample_level import SampleLevel
@@ -26,6 +27,9 @@ from ..models.layers import Conv1dBlock, DenseBlock
 from ..models.summary import Layer
 from ..models.tagger import Tagger
 from ..plots.style import MODEL_COLOURS
+from ..training import edition
+from ..utils.text import short_count
+from .runs import load_predictions, training_records
 from .svg import SMALL, WIDTH, Drawing
 
 # The paper's number of tags; a drawing of a part does not show it.
@@ -275,3 +279,33 @@ def _waveform_of(drawing: Drawing, samples: np.ndarray, segments: int) -> None:
         x = 4 + 352 * cut / segments
         drawing.line([(x, drawing.y), (x, drawing.y + 52)])
     drawing.y += 54
+
+
+def experiment() -> Drawing:
+    """The experiment of the laptop edition: what varies and what is measured; numbers from settings and records.
+
+    Book: ``book/results``.
+    """
+    laptop, records, test = edition("laptop"), training_records(), load_predictions("laptop-spectrogram-10k-s0")
+    assert test.groups is not None
+    clips = sorted({record["num_clips"] for record in records})
+    seeds = max(record["seed"] for record in records) + 1
+    kinds = [name.partition("-")[0] for name in list_frontends()]
+    drawing = Drawing(
+        "The experiment: one thing varies at a time", "From training clips to the endpoints, step by step."
+    )
+    drawing.box("training clips", f"{short_count(clips[0])} to {short_count(clips[-1])}, rendered from sheet music")
+    drawing.arrow(f"segments of {laptop.model.segment_seconds:g} s")
+    drawing.box("front-end", f"{kinds.count('waveform')} of the waveform", colour=MODEL_COLOURS["waveform"])
+    drawing.note("or")
+    drawing.box("front-end", f"{kinds.count('spectrogram')} of the spectrogram", colour=MODEL_COLOURS["spectrogram"])
+    drawing.arrow()
+    drawing.box("back-end", "temporal pooling; the others with one front-end")
+    drawing.arrow("the same recipe for all")
+    drawing.box("training", f"{laptop.optimization.num_training_segments:,} segments or more, up to {seeds} seeds")
+    drawing.arrow("tunes that were not trained on")
+    families = len(np.unique(test.groups))
+    drawing.box("test", f"{len(test.scores):,} clips of {families:,} tune families")
+    drawing.arrow("ranked over all, and within sources")
+    drawing.box("measures", "ROC-AUC, PR-AUC, root of the squared error")
+    return drawing

@@ -11,6 +11,6 @@ from .style import CYCLE, FAINT, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES,
 
 __all__ = [
     "CYCLE", "FAINT", "INK", "MODEL_COLOURS", "MODEL_MARKERS", "MODEL_NAMES", "PAPER", "SCORE_MAP", "SOUND_MAP", "bias",
-    "by_scale", "curves", "differences", "labels", "learning", "log_mel", "spectra", "taggram", "top_tags", "use_style", "versions",
-    "waveform",
+    "by_scale", "curves", "differences", "labels", "learning", "log_mel", "spectra", "taggram", "top_tags", "use_style",
+    "versions", "waveform",
 ]  # fmt: skip
