@@ -35,15 +35,15 @@ def sentences(markdown: str) -> list[int]:
     text = re.sub(r"^\s*(?:[-*]|\d+\.)\s+", "\n\n", "\n".join(lines), flags=re.MULTILINE)
     text = re.sub(r"\{cite:\w\}`[^`]*`|!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"\$[^$]+\$|`[^`]+`", "x", text)
-    found = [part for block in re.split(r"\n\s*\n", text) for part in re.split(r"(?<=[.!?])[*_\")]*\s+", block)]
-    return [len(words) for part in found if len(words := re.findall(r"\w[\w'’.,-]*", part)) > 2]
+    parts = [part for block in re.split(r"\n\s*\n", text) for part in re.split(r"(?<=[.!?])[*_\")]*\s+", block)]
+    return [size for part in parts if (size := len(re.findall(r"\w[\w'’.,-]*", part))) > 2]
 
 
 def measure(path: Path) -> dict[str, float]:
     """The columns of one notebook."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     lengths = [
-        words for cell in cells if cell["cell_type"] == "markdown" for words in sentences("".join(cell["source"]))
+        length for cell in cells if cell["cell_type"] == "markdown" for length in sentences("".join(cell["source"]))
     ]
     shown = [
         "".join(cell["source"]).split("\n")
@@ -70,7 +70,7 @@ def heights(paths: list[Path], html: Path) -> dict[str, dict[str, float]]:
     """The columns that need a browser: page -> share of its height that is code, and blocks cut off, at 1280 px."""
     from playwright.sync_api import sync_playwright
 
-    found = {}
+    rows: dict[str, dict[str, float]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -80,9 +80,9 @@ def heights(paths: list[Path], html: Path) -> dict[str, dict[str, float]]:
                 page.goto(built.resolve().as_uri())
                 page.wait_for_timeout(500)
                 article, code, cut = page.evaluate(HEIGHTS)
-                found[path.stem] = {"code, % of height": 100 * code / article, "blocks cut off": cut}
+                rows[path.stem] = {"code, % of height": 100 * code / article, "blocks cut off": cut}
         browser.close()
-    return found
+    return rows
 
 
 def main() -> None:

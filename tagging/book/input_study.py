@@ -102,7 +102,7 @@ def _notes_and_levels(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pitch, np.sqrt((frames**2).mean(axis=1))
 
 
-def kept(original: np.ndarray, back: np.ndarray) -> tuple[float, float]:
+def preserved(original: np.ndarray, back: np.ndarray) -> tuple[float, float]:
     """What a reconstruction keeps: share of frames with the right note, to half a semitone, and correlation of the level.
 
     Args:

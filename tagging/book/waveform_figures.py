@@ -58,7 +58,7 @@ def draw_filters(trained: Trained) -> Figure:
     spectrum = torch.fft.rfft(added, _SPECTRUM).abs()
     sharpest = (spectrum.amax(1) / spectrum.mean(1)).argsort(descending=True)[:6]
     figure = plt.figure(figsize=(WIDTH, 5.2), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.3))
+    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.3), squeeze=False)).tolist()
     for column, index in zip(above.subplots(2, 6, sharey="row").T, sharpest, strict=True):
         for panel, curve, colour in zip(column, (learnt[index], added[index]), CYCLE, strict=False):
             panel.plot(curve, lw=0.7, color=colour)

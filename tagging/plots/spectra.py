@@ -77,14 +77,13 @@ def mel_pictures(pictures: Sequence[tuple[str, np.ndarray, MelSpec]], *, histogr
 
     Book: ``book/what_goes_in``.
     """
-    shape = {"width_ratios": [3, 1]} if histograms else {}
     figure, axes = plt.subplots(
         len(pictures),
         1 + histograms,
         figsize=(WIDTH, 2.1 * len(pictures)),
         squeeze=False,
         layout="constrained",
-        **shape,
+        gridspec_kw={"width_ratios": [3, 1]} if histograms else None,
     )
     for row, (title, values, spec) in zip(axes, pictures, strict=True):
         log_mel(values, spec, title=title, ax=row[0])
