@@ -81,3 +81,23 @@ def genre_probes() -> pandas.DataFrame:
     ordered = sorted(accuracy, key=lambda name: -accuracy[name].value)
     frame = pandas.DataFrame({"accuracy": [accuracy[name] for name in ordered]}, index=ordered)
     return frame.rename_axis("vector")
+
+
+def readme_table() -> str:
+    """The table of the README, in Markdown: the four taggers of musicnn and the two largest of this project.
+
+    Book: ``book/which_tagger``.
+    """
+    names = [*list_pretrained()[:4], "laptop-spectrogram-1M", "laptop-waveform-1M"]
+    lines = [
+        "| tagger | learned from | tags | licence | MB | songs an hour | ROC-AUC |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (name, row), licence in zip(
+        taggers_table(names).iterrows(), licences_table(names)["licence of the weights"], strict=True
+    ):
+        learned, tags, size, songs, roc_auc = row
+        short = licence.partition(",")[0].partition(";")[0]
+        more = "; see [Licences](#licences)" if ";" in licence else ""
+        lines.append(f"| `{name}` | {learned} | {tags} | {short}{more} | {size:.1f} | {songs:,} | {roc_auc:.3f} |")
+    return "\n".join(lines)
