@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,6 +32,25 @@ class InstrumentClips:
     log_mels: Tensor
     labels: Tensor
     sample_rate: int
+
+    def instruments(self, clip: int) -> str:
+        """Names of the instruments of a clip, for a caption."""
+        return ", ".join(name for name, has in zip(self.names, self.labels[clip].tolist(), strict=True) if has)
+
+    def first(self, count: int) -> InstrumentClips:
+        """The first clips, with the tags that at least one of them has."""
+        few = replace(self, sounds=self.sounds[:count], log_mels=self.log_mels[:count], labels=self.labels[:count])
+        return few.with_tags_of(few)
+
+    def with_tags_of(self, other: InstrumentClips) -> InstrumentClips:
+        """The same clips with those tags only that another selection has, in its order, and that occur there."""
+        occurring = other.labels.sum(0).tolist()
+        names = [name for name, count in zip(other.names, occurring, strict=True) if count]
+        return replace(self, names=names, labels=self.labels[:, [self.names.index(name) for name in names]])
+
+    def with_labels(self, labels: Tensor) -> InstrumentClips:
+        """The same clips with other labels."""
+        return replace(self, labels=labels)
 
 
 def instrument_clips(split: str, count: int, seconds: float = 9.0) -> InstrumentClips:

@@ -142,3 +142,11 @@ def version_changes() -> pandas.DataFrame:
         if (model, songs) in after and songs in leads[0]
     }
     return pandas.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "songs"])
+
+
+def results_by_title() -> dict[str, tuple[PublishedResult, ...]]:
+    """Title of each version -> the rows of its table, as :func:`tagging.plots.versions` takes them.
+
+    Book: ``book/two_versions``.
+    """
+    return {table.title: table.rows for table in _tables().values()}

@@ -98,6 +98,21 @@ def table(frame: pandas.DataFrame, decimals: int = 3, title: str = "") -> BookTa
     return BookTable(frame, decimals, title)
 
 
+def rows_table(rows: Mapping[str, Mapping[str, object]], heading: str, decimals: int = 3, title: str = "") -> BookTable:
+    """A table of rows that have names.
+
+    Args:
+        rows: name -> column -> value.
+        heading: of the names.
+        decimals, title: as in :func:`table`.
+
+    Book: ``book/training_loop``.
+    """
+    import pandas
+
+    return table(pandas.DataFrame.from_dict(rows, orient="index").rename_axis(heading), decimals, title)
+
+
 def top_tags_table(results: Mapping[str, TrackTags], count: int = 5, title: str = "") -> BookTable:
     """The highest-scored tags of several taggers or sounds, side by side.
 
