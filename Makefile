@@ -17,7 +17,7 @@ help:
 	@echo "make page    build one page into _build/page, in seconds: make page PAGE=book/recipe"
 	@echo "make test    run the tests"
 	@echo "make serve   show the built book on http://127.0.0.1:$(PORT)"
-	@echo "make lint    ruff, codespell, nbstripout and mypy"
+	@echo "make lint    ruff, codespell, nbstripout, mypy and the list of words"
 	@echo "make portable  some of them, as on an older processor and with two threads"
 	@echo "make slow    the tests that take minutes"
 	@echo "make lock    pin the newest versions in constraints.txt"
@@ -78,6 +78,7 @@ lint: $(READY)
 	$(BIN)/codespell
 	$(BIN)/nbstripout --verify --keep-id book/*.ipynb
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q --durations=0 --no-header tests/test_names.py
 
 serve: $(READY)
 	@test -f _build/html/index.html || { echo "there is no book yet: run make book first"; exit 1; }
