@@ -33,7 +33,9 @@ def test_a_site_is_what_pages_load(book, tmp_path):
     (tmp_path / "site" / "old.html").touch()  # of an earlier build
     result = make(book, tmp_path / "site")
     assert (result.returncode, result.stderr) == (0, "")
-    files = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*") if path.is_file()
+    }
     assert files == {"index.html", "book/a.html", "_static/a.js", ".nojekyll"}
 
 
