@@ -22,7 +22,7 @@ from sphinx.application import Sphinx
 SOUND = re.compile(
     r'preload="metadata"(?P<between>[^>]*?)src="data:audio/(?P<kind>mpeg|wav|ogg|flac);base64,(?P<data>[^"]+)"'
 )
-PLAYED = re.compile(r'_static/players/([^"]+)"')
+LOADED = re.compile(r'(?:_static/players|_images)/([^"/]+)"')
 FIGURE = re.compile(r'<img(?P<before>[^>]*?)src="(?P<path>(?:\.\./)*_images/)(?P<name>[^"/]+)\.png"(?P<after>[^>]*)>')
 ICON_FILES = re.compile(r"\s*<(?:link|script)[^>]*vendor/fontawesome/[^>]*>(?:</script>)?")
 ICON_NAME = re.compile(r"\bfa-([a-z][a-z-]*)")
@@ -160,9 +160,9 @@ def lighten(root: Path) -> None:
         pages[path] = html
     for path in (root / "_images").glob("*.webp"):
         path.with_suffix(".png").unlink(missing_ok=True)
-    played = {name for html in pages.values() for name in PLAYED.findall(html)}
-    for path in (root / "_static" / "players").glob("*"):
-        if path.name not in played:
+    loaded = {name for html in pages.values() for name in LOADED.findall(html)}
+    for path in [*(root / "_images").glob("*.webp"), *(root / "_static" / "players").glob("*")]:
+        if path.name not in loaded:
             path.unlink()
 
 

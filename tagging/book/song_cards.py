@@ -102,14 +102,14 @@ def _taggram(tags: TrackTags, top_k: int) -> str:
             for segment, score in enumerate(scores)
         )
         rows.append(f"<span>{html.escape(name)}</span>{cells}<span>{mean:.2f}</span>")
-    ends = "".join(f"<span>{time:.0f} s</span>" for time in tags.times)
+    ends = "".join(f"<span>{time:.0f}</span>" for time in tags.times)
     best = ", ".join(f"{html.escape(name)} {mean:.2f}" for name, mean in tags.top(3))
     times = ",".join(f"{time:.3f}" for time in tags.times)
-    columns = f"grid-template-columns: minmax(5rem, 10rem) repeat({len(tags.times)}, minmax(0, 1fr)) 2.2rem"
+    columns = f"grid-template-columns: minmax(5rem, 8rem) repeat({len(tags.times)}, minmax(0, 1fr)) 2.2rem"
     return (
         f'<div class="song-taggram" role="img" data-times="{times}" aria-label="Taggram of {len(tags.times)} segments of '
         f'{tags.segment_seconds:.0f} s. Highest means: {best}." style="display: grid; {columns}; gap: 2px 1px">'
-        f"{''.join(rows)}<span></span>{ends}<span>mean</span></div>"
+        f"{''.join(rows)}<span>from second</span>{ends}<span>mean</span></div>"
     )
 
 

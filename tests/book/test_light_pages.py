@@ -78,11 +78,12 @@ def test_sounds_are_files_that_both_pages_share(book):
         html = (book / page).read_text()
         assert f'preload="none" aria-label="a &quot;fiddle&quot;" src="{prefix}_static/players/{file.name}"' in html
         assert "base64" not in html
-    # a sound that no page plays any more goes at the next build
+    # what no page loads any more goes at the next build
     for page in ("book/a.html", "index.html"):
         (book / page).write_text("<html></html>")
     light_pages.lighten(book)
     assert list((book / "_static" / "players").iterdir()) == []
+    assert list((book / "_images").iterdir()) == []
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
