@@ -29,3 +29,13 @@ for (const entry of document.querySelectorAll('.citation-list, .citation-list [r
 document.addEventListener("play", ({ target }) => {
   for (const sound of document.querySelectorAll("audio")) if (sound !== target) sound.pause();
 }, true);
+
+// What scrolls sideways can be scrolled by the keyboard: tables that are wider than the page.
+const reach = () => {
+  for (const table of document.querySelectorAll(".cell_output table")) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  }
+};
+reach();
+addEventListener("resize", reach);

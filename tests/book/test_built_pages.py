@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "_build" / "html"
 PAGES = sorted(path.stem for path in (BOOK / "book").glob("*.html"))
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PAGES, reason="there is no built book: run `make book`")]
+WAIT = 300_000  # ms; a busy machine takes its time
 AXE = {"axe.min.js": "20c09fe157a8a34a30e241aaa1fcdade657734f08ab379ecfbeb7d45cc46e878"}
 
 # One element of each kind gets the focus, as if by the keyboard, and must look different from before.
@@ -89,6 +90,7 @@ def browser():
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page(browser, axe, address, name, scheme):
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+    context.set_default_timeout(WAIT)
     page = context.new_page()
     problems = watch(page, address)
     page.goto(f"{address}/book/{name}.html")
