@@ -13,6 +13,7 @@ from ..evaluation.metrics import Ranking, pr_auc, roc_auc
 from ..evaluation.stratified import mask_unannotated
 from ..models.frontends import build_frontend
 from ..training.settings import Settings
+from .backend_study import BACKENDS, backend_macs, finder, test_clips
 from .field import probes
 from .input_study import dead_bands
 from .measuring import labels_of
@@ -159,3 +160,22 @@ def shortest_window() -> int:
 def laptop_passes() -> float:
     """*The recipe*, 1."""
     return Settings().optimization.num_training_segments / 1_000
+
+
+def dense_weights() -> int:
+    """*Back-ends*, 1."""
+    return 464 * 938 * 500
+
+
+def attention_ratio() -> float:
+    """*Back-ends*, 2."""
+    short, long = (backend_macs("waveform", "attention", seconds)[1] for seconds in (15, 60))
+    return round(long / short, 1)
+
+
+def time_matters() -> int:
+    """*Back-ends*, 3."""
+    features = test_clips().features
+    with torch.inference_mode():
+        changes = [float((finder(name)(features.flip(-1)) - finder(name)(features)).abs().max()) for name in BACKENDS]
+    return sum(change > 0.001 for change in changes)
