@@ -17,7 +17,7 @@ from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
 from .options import FilePath, SampleRate, Switch, Text, TextOrNone
-from .published import Published, parsed_once, rows_of
+from .published import Published, multi_hot, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
 NUM_TRACKS, NUM_GENRES, NUM_ROOTS = 106_574, 161, 16
@@ -165,7 +165,7 @@ class FMA(Published):
             [row.id for row in inside],
             [folder / f"fma_{subset}" / name[:3] / f"{name}.mp3" for name in (row.id.zfill(6) for row in inside)],
             [f"artist {row.artist}" for row in inside],
-            _labels(chosen, names),
+            multi_hot(chosen, names),
             durations=np.array([np.nan if subset == "full" or row.id in SHORT else SECONDS for row in inside]),
             sample_rate=sample_rate,
             notes=notes,
@@ -180,17 +180,6 @@ class FMA(Published):
         if subset not in COUNTS:
             raise unknown_name("subset", subset, COUNTS)
         return [_archive(f"fma_{subset}.zip")]
-
-
-def _labels(chosen: list[list[str]], names: list[str]) -> np.ndarray:
-    """float32 [tracks, genres]; a track for which nobody chose a genre is unknown in all."""
-    column = {name: position for position, name in enumerate(names)}
-    labels = np.zeros((len(chosen), len(names)), np.float32)
-    for row, genres in zip(labels, chosen, strict=True):
-        row[[column[name] for name in genres]] = 1
-        if not genres:
-            row[:] = np.nan
-    return labels
 
 
 def _archive(name: str) -> RemoteFile:

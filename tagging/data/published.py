@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from ..errors import ConfigError, CorpusError, TaggingError, unknown_name
 from ..tags import Vocabulary
 from ..utils.tables import cells_up_to
@@ -250,6 +252,22 @@ def _archives(files: Sequence[RemoteFile]) -> Iterator[list[RemoteFile]]:
         group.append(file)
     if group:
         yield group
+
+
+def multi_hot(chosen: Sequence[Sequence[str]], names: Sequence[str]) -> np.ndarray:
+    """float32 [tracks, tags]: 1 for the tags that were chosen for a track; one without any is unknown (nan) in all.
+
+    Args:
+        chosen: the tags of each track.
+        names: all tags, in the order of the columns.
+    """
+    column = {name: position for position, name in enumerate(names)}
+    labels = np.zeros((len(chosen), len(names)), np.float32)
+    for row, tags in zip(labels, chosen, strict=True):
+        row[[column[tag] for tag in tags]] = 1
+        if not tags:
+            row[:] = np.nan
+    return labels
 
 
 def parsed_once(parse: Callable[[Path], T]) -> Callable[[Path], T]:
