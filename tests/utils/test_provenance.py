@@ -119,7 +119,9 @@ def test_a_script_elsewhere_is_named_without_its_folder(tmp_path, monkeypatch):
 
 
 def test_the_package_run_as_a_module_is_the_command_tagging(monkeypatch):
-    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name="tagging.cli.__main__"), raising=False)
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__spec__", SimpleNamespace(name="tagging.cli.__main__"), raising=False
+    )
     monkeypatch.setattr(sys, "argv", ["/somewhere/tagging/cli/__main__.py", "train", "waveform"])
     assert command_line("tagging.train") == "tagging train waveform"
 
