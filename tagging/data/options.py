@@ -20,7 +20,7 @@ from ..errors import ConfigError
 
 @dataclass(frozen=True)
 class Allowed:
-    """What an option may be: in words, and as a test."""
+    """What an option may be: as text for a message, and as a test."""
 
     text: str
     test: Callable[[Any], bool]
