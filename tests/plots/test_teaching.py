@@ -1,10 +1,5 @@
 """Figures of the first chapters: data and order, not pixels."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -13,14 +8,6 @@ from tagging.audio.mel import MelSpec
 from tagging.book.published import results_by_title
 from tagging.evaluation import evaluate
 from tagging.plots.ranking import bars, by_tag
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with matplotlib.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
 
 
 def test_popularity_begins_with_the_most_common_tag():

@@ -130,15 +130,6 @@ def test_features_of_a_frozen_body_are_computed_once_and_change_nothing(songs, o
     assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in one)
 
 
-def test_a_frozen_run_resumes_to_the_bit(songs, old, tmp_path):
-    straight, resumed = (command(songs, old, tmp_path / name, "--body", "frozen") for name in ("straight", "resumed"))
-    assert main(straight) == 0
-    stop(resumed, old, tmp_path / "resumed", "frozen")
-    assert main(resumed) == 0
-    one, other = weights(tmp_path / "straight"), weights(tmp_path / "resumed")
-    assert all(torch.equal(one[name], other[name]) for name in one)
-
-
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
@@ -195,10 +186,11 @@ def stop(arguments, old, folder, body):
     assert train(settings_of(options), folder, cpu_only=True, progress=False, minutes=1e-6) == []
 
 
-def test_a_gradual_run_resumes_to_the_bit(songs, old, tmp_path):
-    straight, resumed = (command(songs, old, tmp_path / name, "--body", "gradual") for name in ("straight", "resumed"))
+@pytest.mark.parametrize("body", ["gradual", "frozen"])
+def test_a_run_resumes_to_the_bit(songs, old, tmp_path, body):
+    straight, resumed = (command(songs, old, tmp_path / name, "--body", body) for name in ("straight", "resumed"))
     assert main(straight) == 0
-    stop(resumed, old, tmp_path / "resumed", "gradual")
+    stop(resumed, old, tmp_path / "resumed", body)
     assert main(resumed) == 0
     one, other = weights(tmp_path / "straight"), weights(tmp_path / "resumed")
     assert all(torch.equal(one[name], other[name]) for name in one)
