@@ -9,14 +9,15 @@ PORT ?= 8000
 BARE := tinysoundfont==0.3.7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cache notebooks book page test portable slow lint serve lock clean
+.PHONY: help setup cache notebooks book site page test portable slow lint serve lock clean
 
 help:
 	@echo "make book    build the book into _build/html"
+	@echo "make site    the same as a folder for any static host, _build/site"
 	@echo "make page    build one page into _build/page, in seconds: make page PAGE=book/recipe"
 	@echo "make test    run the tests"
 	@echo "make serve   show the built book on http://127.0.0.1:$(PORT)"
-	@echo "make lint    ruff, codespell, nbstripout and mypy"
+	@echo "make lint    ruff, codespell, nbstripout, mypy and the list of words"
 	@echo "make portable  some of them, as on an older processor and with two threads"
 	@echo "make slow    the tests that take minutes"
 	@echo "make lock    pin the newest versions in constraints.txt"
@@ -44,6 +45,9 @@ book: notebooks
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 	$(BIN)/python book/_tools/check_book.py _build/html
 	@echo "The book is in _build/html. Look at it with: make serve"
+
+site: book
+	$(BIN)/python book/_tools/make_site.py _build/html _build/site
 
 # executes the page if it is a notebook; links to other pages lead nowhere
 page: $(READY)
@@ -74,6 +78,7 @@ lint: $(READY)
 	$(BIN)/codespell
 	$(BIN)/nbstripout --verify --keep-id book/*.ipynb
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q --durations=0 --no-header tests/test_names.py
 
 serve: $(READY)
 	@test -f _build/html/index.html || { echo "there is no book yet: run make book first"; exit 1; }

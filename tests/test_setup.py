@@ -153,4 +153,4 @@ def test_hooks_are_the_checks_of_make_lint():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
     programs = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
     lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
-    assert programs | {"mypy"} == set(re.findall(r"\$\(BIN\)/(\w+)", lint))
+    assert programs | {"mypy", "python"} == set(re.findall(r"\$\(BIN\)/(\w+)", lint))

@@ -1,6 +1,6 @@
 """Sphinx extension of the book: what Jupyter Book's own settings cannot do.
 
-- Pages load nothing from other hosts: MathJax is copied from a Python package, Thebe is removed.
+- Pages load nothing from other hosts: Thebe is removed.
 - A page that is no longer in the table of contents is removed from the built book.
 - Example sounds are put beside the pages as mp3, which every browser plays.
 - Notebooks run again when the package or an installed library has changed, and a page whose notebook failed is read again
@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 import shutil
 import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.errors import ConfigError
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[2]
 LOG = logging.getLogger(__name__)
-
-MATHJAX_PACKAGE = "sphinx-mathjax-offline"
-# what is loaded for the TeX in this book, and what the accessibility entries of MathJax's menu load
-MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts/", "input/tex/extensions/", "a11y/", "sre/mathmaps/en.")
+EMPTY_HEADING = re.compile(r"<th((?:\s[^>]*)?)>(?:\s|&nbsp;|&#160;|</?p>)*</th>")
 
 
 def leave_out_thebe(app: Sphinx, _config: object) -> None:
@@ -51,27 +48,14 @@ def sweep(app: Sphinx) -> None:
         page.unlink()
 
 
-def copy_mathjax(app: Sphinx) -> None:
-    """Copy MathJax from the Python package that carries it to ``_static/mathjax``."""
-    marker = "static/mathjax/"
-    try:
-        files = importlib.metadata.files(MATHJAX_PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigError(f"{MATHJAX_PACKAGE} is not installed; run `make setup`") from None
-    copied = 0
-    for file in files:
-        inside = file.as_posix().partition(marker)[2]
-        if inside.startswith(MATHJAX_PARTS):
-            target = Path(app.outdir, "_static", "mathjax", inside)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.locate(), target)
-            copied += 1
-    if not copied:
-        raise ConfigError(f"{MATHJAX_PACKAGE} holds no MathJax where it was expected ({marker})")
-
-
 def copy_sounds(app: Sphinx) -> None:
     write_sounds(Path(app.outdir, "_static", "sounds"))
+
+
+def no_empty_headings(_app: Sphinx, _page: str, _template: str, context: dict, _doctree: object) -> None:
+    """The corner of a table is no heading of anything: an empty ``<th>`` is read out as one."""
+    if "body" in context:
+        context["body"] = EMPTY_HEADING.sub(r"<td\1></td>", context["body"])
 
 
 def write_sounds(folder: Path) -> None:
@@ -143,9 +127,9 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", leave_out_thebe)
     app.connect("config-inited", follow_the_system)
     app.connect("builder-inited", sweep)
-    app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_sounds)
     app.connect("builder-inited", forget_stale_outputs)
     app.connect("env-get-outdated", read_again)
     app.connect("doctree-read", drop_widget_state)
+    app.connect("html-page-context", no_empty_headings)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
 """Sphinx extension: what the live tagger of the front page loads, put beside the pages.
 
-- onnxruntime-web, from npm, kept in the user's cache and checked by SHA-256: ``_static/vendor/onnxruntime``
+- onnxruntime-web, and the mp3 decoder that libsndfile has too, from npm: ``_static/vendor``
 - pretrained taggers as ONNX files with a list of them, made by the package: ``_static/listen/models``
 
 Neither is in the repository. The page's own code is in ``book/_static/listen``.
@@ -11,12 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from npm_files import npm_files
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 from sphinx.util import logging
@@ -24,9 +22,11 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 RUNTIME = "onnxruntime-web@1.30.0"
 FILES = {
-    "ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
-    "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+    "dist/ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
+    "dist/ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
+DECODER = "mpg123-decoder@1.0.3"
+DECODER_FILES = {"dist/mpg123-decoder.min.js": "c13a80f0455795eb0c8a1c7844fb5e567cf37acc00fdd3e1f3e6b89f7b4601ce"}
 WASM = "ort-wasm-simd-threaded.wasm"
 # in the order of the page's list; the first is chosen
 MODELS = {
@@ -35,44 +35,6 @@ MODELS = {
     "laptop-waveform-1M": "our waveform model, 1M clips of sheet music",
     "laptop-spectrogram-1M": "our spectrogram model, 1M clips of sheet music",
 }
-
-
-def runtime_files() -> dict[str, Path]:
-    """The files of onnxruntime-web that the page loads: name -> path in the cache; fetched once.
-
-    Raises:
-        ConfigError: npm is missing or fails, or a file is not the published one.
-    """
-    from tagging.utils.files import atomic_write, cache_dir, locked
-
-    folder = cache_dir("browser") / RUNTIME
-    with locked(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not all(_is_published(folder / name) for name in FILES):
-            for name, content in _fetched().items():
-                with atomic_write(folder / name) as part:
-                    part.write_bytes(content)
-    if wrong := [name for name in FILES if not _is_published(folder / name)]:
-        raise ConfigError(f"{RUNTIME}: {', '.join(wrong)} is not the published file; empty {folder} and build again")
-    return {name: folder / name for name in FILES}
-
-
-def _is_published(path: Path) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == FILES[path.name]
-
-
-def _fetched() -> dict[str, bytes]:
-    if (npm := shutil.which("npm")) is None:
-        raise ConfigError(f"npm, which comes with Node.js, is needed once: the live tagger runs on {RUNTIME}")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", RUNTIME, "--silent"]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        archives = list(Path(folder).glob("*.tgz"))
-        if result.returncode or not archives:
-            raise ConfigError(f"npm cannot fetch {RUNTIME}: {(result.stderr or result.stdout).strip()[-300:]}")
-        with tarfile.open(archives[0]) as archive:
-            members = {name: archive.extractfile(f"package/dist/{name}") for name in FILES}
-            return {name: member.read() for name, member in members.items() if member}
 
 
 def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
@@ -117,17 +79,21 @@ def model_file(name: str) -> tuple[bytes, dict[str, Any]]:
 
 def write_assets(static: Path) -> None:
     """Put runtime, models and their list below the ``_static`` folder of a built book; without npm, an empty list."""
-    vendor, models = static / "vendor" / "onnxruntime", static / "listen" / "models"
-    for folder in (vendor, models):
+    vendor, decoder = static / "vendor" / "onnxruntime", static / "vendor" / "mpg123"
+    models = static / "listen" / "models"
+    for folder in (vendor, decoder, models):
         folder.mkdir(parents=True, exist_ok=True)
     try:
-        files = runtime_files()
+        files = npm_files(RUNTIME, FILES)
+        decoders = npm_files(DECODER, DECODER_FILES)
     except ConfigError as error:  # a book without its live tagger is better than none
         logger.info("the front page has no live tagger: %s", error)
         (models / "models.json").write_text(json.dumps({"wasmBytes": 0, "models": []}), encoding="utf-8")
         return
-    for name, path in files.items():
-        shutil.copyfile(path, vendor / name)
+    for path in files.values():
+        shutil.copyfile(path, vendor / path.name)
+    for path in decoders.values():
+        shutil.copyfile(path, decoder / path.name)
     entries = []
     for name in MODELS:
         content, entry = model_file(name)

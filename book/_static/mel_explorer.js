@@ -1,144 +1,124 @@
-// What a model gets to hear: a log-mel spectrogram of an example sound, made anew whenever a control is moved.
-// Mounts on every <div class="mel-explorer" data-sounds="name,name,...">; its content is the fallback without scripts.
+// What a model gets to hear: a log-mel spectrogram of a sound, made anew whenever a control is moved, and the sound that is left
+// of it. Mounts on every <div class="mel-explorer" data-sounds="name,name,...">; its content is the fallback without scripts.
 
-import { COMPRESSIONS, bandEdges, decimate, logMel } from "./mel.js";
+import { decode } from "./listen/decode.js";
+import { resample } from "./listen/resample.js";
+import { COMPRESSIONS, bandEdges } from "./mel.js";
+import { choice, control, make, slider, whenNear } from "./shared/elements.js";
+import { MAGMA, Picture, paint } from "./shared/picture.js";
+import { SoundPlayer } from "./shared/sound_player.js";
+import { octaves } from "./shared/ticks.js";
 
-const DECODED = 48000; // decoded at this rate, then decimated here: browsers' own resamplers differ
 const SECONDS = 6;
-const RATES = { 8000: 6, 16000: 3, 48000: 1 };
-// eight points of matplotlib's magma, joined by straight lines
-const MAGMA = [[0, 0, 4], [34, 17, 80], [95, 24, 127], [152, 45, 128], [211, 67, 110], [248, 118, 92], [254, 186, 128], [252, 253, 191]];
-
-const COLOURS = Uint8ClampedArray.from({ length: 256 * 3 }, (_, i) => {
-  const x = (Math.floor(i / 3) / 255) * (MAGMA.length - 1);
-  const k = Math.min(Math.floor(x), MAGMA.length - 2);
-  return MAGMA[k][i % 3] + (x - k) * (MAGMA[k + 1][i % 3] - MAGMA[k][i % 3]);
-});
-
-let nextId = 0;
-
-/** A labelled control; the label is part of the page's text, so it is read out and can be clicked. */
-function control(text, input, output) {
-  const row = document.createElement("div");
-  row.className = "mel-control";
-  const label = document.createElement("label");
-  input.id = `mel-explorer-${nextId++}`;
-  label.htmlFor = input.id;
-  label.textContent = text;
-  row.append(label, input);
-  if (output) row.append(output);
-  return row;
-}
-
-function choice(options, chosen) {
-  const select = document.createElement("select");
-  for (const [value, text] of options) select.add(new Option(text, value, false, value === chosen));
-  return select;
-}
-
-/** A slider over a list of values: arrow keys step through the list, and the value itself is what is announced. */
-function slider(values, chosen, unit) {
-  const input = document.createElement("input");
-  input.type = "range";
-  input.min = 0;
-  input.max = values.length - 1;
-  input.value = values.indexOf(chosen);
-  const output = document.createElement("output");
-  const show = () => {
-    output.textContent = `${values[input.value]} ${unit}`;
-    input.setAttribute("aria-valuetext", output.textContent);
-  };
-  input.addEventListener("input", show);
-  show();
-  return { input, output, get value() { return values[input.value]; } };
-}
+const OWN = "own";
 
 class Explorer {
   constructor(root) {
     this.root = root;
-    this.decoded = new Map();
-    this.names = root.dataset.sounds.split(",");
-    this.build();
+    this.decoded = new Map(); // name -> {samples, rate}
+    this.turn = 0;
+    this.build(root.dataset.sounds.split(","));
+    this.worker = new Worker(new URL("mel_worker.js", import.meta.url), { type: "module" });
   }
 
-  build() {
-    this.sound = choice(this.names.map((name) => [name, name]), this.names.at(-1));
-    this.rate = choice(Object.keys(RATES).map((rate) => [rate, `${rate} Hz`]), "16000");
+  build(names) {
+    const sounds = [...names.map((name) => [name, name.replaceAll("-", " ")]), [OWN, "your own file"]];
+    this.sound = choice(sounds, names.at(-1));
+    this.file = make("input", { type: "file", accept: "audio/*,.flac,.opus" });
+    this.start = make("input", { type: "range", min: 0, step: 1, value: 0 });
+    this.startText = make("output");
+    this.rate = choice([8000, 16000, 48000].map((rate) => [String(rate), `${rate} Hz`]), "16000");
     this.window = slider([64, 128, 256, 512, 1024, 2048, 4096], 512, "samples");
     this.hop = slider([64, 128, 256, 512, 1024, 2048], 256, "samples");
     this.bands = slider([8, 16, 24, 48, 96, 128, 192, 256], 96, "bands");
     this.compression = choice(Object.keys(COMPRESSIONS).map((name) => [name, name]), "log10(1+10000x)");
-    this.button = document.createElement("button");
-    this.button.type = "button";
-    this.button.textContent = "Play";
-    this.canvas = document.createElement("canvas");
-    this.canvas.setAttribute("role", "img");
-    this.axis = document.createElement("div");
-    this.axis.className = "mel-axis";
-    this.axis.setAttribute("aria-hidden", "true");
-    this.cursor = document.createElement("div");
-    this.cursor.className = "mel-cursor";
-    this.status = document.createElement("p");
+    this.heard = choice([["all", "the sound itself"], ["left", "what is left in the picture"]], "all");
+    this.fileRow = control("file", this.file);
+    this.startRow = control("from second", this.start, this.startText);
+    this.picture = new Picture("Log-mel spectrogram: brighter is louder", "frequency");
+    this.player = new SoundPlayer("The sound", (seconds) => this.current && this.picture.follow(seconds / this.current.seconds));
+    this.picture.onPoint((across) => (this.player.time = across * this.current.seconds));
+    this.status = make("p");
     this.status.setAttribute("role", "status");
-
-    const controls = document.createElement("fieldset");
-    const legend = document.createElement("legend");
-    legend.textContent = "What the model gets to hear";
-    const grid = document.createElement("div");
-    grid.append(
+    this.listening = make("p", { className: "explorer-note" });
+    this.listening.setAttribute("role", "status");
+    const rows = [
       control("sound", this.sound),
+      this.fileRow,
+      this.startRow,
       control("sample rate", this.rate),
       control("window", this.window.input, this.window.output),
       control("hop", this.hop.input, this.hop.output),
       control("mel bands", this.bands.input, this.bands.output),
       control("compression", this.compression),
-      this.button,
-    );
-    controls.append(legend, grid);
-    const picture = document.createElement("div");
-    picture.className = "mel-picture";
-    const frame = document.createElement("div");
-    frame.className = "mel-frame";
-    frame.append(this.canvas, this.cursor);
-    picture.append(this.axis, frame);
-    this.root.replaceChildren(controls, picture, this.status);
-
-    for (const element of [this.window.input, this.hop.input, this.bands.input, this.compression]) {
-      element.addEventListener("input", () => this.draw());
-    }
-    for (const element of [this.sound, this.rate]) {
-      element.addEventListener("input", () => {
-        this.stop();
-        this.draw();
-      });
-    }
-    this.button.addEventListener("click", () => (this.source ? this.stop() : this.play()));
+      control("listen to", this.heard),
+    ];
+    const legend = make("legend", { textContent: "What the model gets to hear" });
+    const controls = make("fieldset", {}, legend, make("div", { className: "explorer-controls" }, ...rows));
+    this.root.replaceChildren(controls, this.picture.root, this.player.root, this.listening, this.status);
+    const inputs = [this.sound, this.start, this.rate, this.window.input, this.hop.input, this.bands.input, this.compression];
+    for (const input of inputs) input.addEventListener("input", () => this.update());
+    this.heard.addEventListener("input", () => this.play());
+    this.file.addEventListener("change", () => this.update());
+    this.rows();
   }
 
-  /** The first seconds of the chosen sound at the chosen rate, one channel. */
-  async samples() {
+  /** Show the rows that the chosen sound needs. */
+  rows() {
+    this.fileRow.hidden = this.sound.value !== OWN;
+    const sound = this.decoded.get(this.sound.value);
+    const latest = sound ? Math.floor(sound.samples.length / sound.rate - SECONDS) : 0;
+    this.startRow.hidden = latest < 1;
+    this.start.max = Math.max(0, latest);
+    this.startText.textContent = `${this.start.value} s`;
+    this.start.setAttribute("aria-valuetext", this.startText.textContent);
+  }
+
+  /** The chosen sound as the file has it; null where there is none yet. */
+  async source() {
     const key = this.sound.value;
-    if (!this.decoded.has(key)) {
-      const url = new URL(`sounds/${key}.mp3`, import.meta.url);
-      const response = await fetch(url);
-      if (!response.ok) throw new Error(`${url.pathname}: ${response.status}`);
-      const audio = await new OfflineAudioContext(1, 1, DECODED).decodeAudioData(await response.arrayBuffer());
-      const mono = new Float32Array(Math.min(audio.length, SECONDS * DECODED));
-      for (let c = 0; c < audio.numberOfChannels; c++) {
-        const channel = audio.getChannelData(c);
-        for (let i = 0; i < mono.length; i++) mono[i] += channel[i] / audio.numberOfChannels;
-      }
-      this.decoded.set(key, mono);
+    const [file] = this.file.files;
+    if (key === OWN && file !== this.own) {
+      this.own = file;
+      this.decoded.delete(OWN);
+      this.start.value = 0;
     }
-    return decimate(this.decoded.get(key), RATES[this.rate.value]);
+    if (!this.decoded.has(key)) {
+      if (key === OWN && !file) return null;
+      this.decoded.set(key, await decode(key === OWN ? file : await example(key)));
+    }
+    return this.decoded.get(key);
+  }
+
+  update() {
+    return this.draw().catch((error) => {
+      this.status.textContent = error.message;
+      this.forget();
+    });
+  }
+
+  forget() {
+    this.current = undefined;
+    this.player.clear();
+    this.picture.canvas.width = this.picture.canvas.height = 1;
+    this.picture.follow(null);
+    this.listening.textContent = "";
   }
 
   async draw() {
-    const turn = (this.turn = (this.turn ?? 0) + 1);
-    const sampleRate = Number(this.rate.value);
-    const samples = await this.samples();
+    const turn = ++this.turn;
+    this.rows();
+    const sound = await this.source();
     if (turn !== this.turn) return; // a control was moved meanwhile
-    this.current = { samples, sampleRate };
+    this.rows();
+    if (!sound) {
+      this.forget();
+      this.status.textContent = "Choose a file. It stays on your machine.";
+      return;
+    }
+    const sampleRate = Number(this.rate.value);
+    const begin = Number(this.start.value) * sound.rate;
+    const samples = resample(sound.samples.subarray(begin, begin + SECONDS * sound.rate), sound.rate, sampleRate);
     const spec = {
       sampleRate,
       windowLength: this.window.value,
@@ -146,104 +126,85 @@ class Explorer {
       bands: this.bands.value,
       compression: this.compression.value,
     };
-    const mel = logMel(samples, spec);
-    this.paint(mel);
-    this.label(spec);
-    this.describe(mel, spec, samples.length / sampleRate);
+    const mel = await this.ask({ kind: "mel", samples, spec });
+    if (turn !== this.turn) return;
+    this.current = { samples, spec, mel, seconds: samples.length / sampleRate };
+    this.show();
+    await this.play();
   }
 
-  paint({ values, frames, bands }) {
-    this.canvas.width = frames;
-    this.canvas.height = bands;
+  /** One question at a time: what is no longer asked for is not computed to its end. */
+  ask(question) {
+    if (this.busy) {
+      this.worker.terminate();
+      this.worker = new Worker(new URL("mel_worker.js", import.meta.url), { type: "module" });
+    }
+    this.busy = true;
+    return new Promise((resolve, reject) => {
+      this.worker.onmessage = ({ data }) => {
+        this.busy = false;
+        resolve(data);
+      };
+      this.worker.onerror = (event) => {
+        this.busy = false;
+        reject(new Error(event.message || "the worker could not start"));
+      };
+      this.worker.postMessage(question);
+    });
+  }
+
+  show() {
+    const { mel, spec, seconds } = this.current;
+    const { values, frames, bands, empty } = mel;
     let low = Infinity;
     let high = -Infinity;
     for (const value of values) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
-    if (this.compression.value === "dB") low = Math.max(low, high - 80);
-    const context = this.canvas.getContext("2d");
-    const image = context.createImageData(frames, bands);
-    for (let frame = 0; frame < frames; frame++) {
-      for (let band = 0; band < bands; band++) {
-        const x = Math.max(0, (values[frame * bands + band] - low) / (high - low || 1));
-        const pixel = 4 * ((bands - 1 - band) * frames + frame);
-        const colour = 3 * Math.round(255 * x);
-        image.data.set([COLOURS[colour], COLOURS[colour + 1], COLOURS[colour + 2], 255], pixel);
-      }
-    }
-    context.putImageData(image, 0, 0);
-  }
-
-  /** Frequencies beside the picture, at the height of the band that peaks there. */
-  label({ bands, sampleRate }) {
-    const edges = bandEdges(bands, sampleRate);
-    this.axis.replaceChildren();
-    let last = Infinity;
-    for (const hertz of [16000, 8000, 4000, 2000, 1000, 500, 250]) {
-      let band = 0;
-      while (band < bands && edges[band + 1] < hertz) band++;
-      if (band === 0 || band >= bands) continue;
-      const place = (band - (edges[band + 1] - hertz) / (edges[band + 1] - edges[band]) + 0.5) / bands;
-      if (last - place < 0.09) continue;
-      last = place;
-      const tick = document.createElement("span");
-      tick.textContent = hertz >= 1000 ? `${hertz / 1000} kHz` : `${hertz} Hz`;
-      tick.style.bottom = `${100 * place}%`;
-      this.axis.append(tick);
-    }
-  }
-
-  describe({ frames, bands, empty }, { sampleRate, windowLength, hop }, seconds) {
-    const milliseconds = (n) => `${((1000 * n) / sampleRate).toFixed(1)} ms`;
+    if (spec.compression === "dB") low = Math.max(low, high - 80);
+    paint(this.picture.canvas, bands, frames, (band, frame) => values[frame * bands + band], MAGMA, low, high);
+    this.picture.upwards = octaves(bandEdges(bands, spec.sampleRate).subarray(1, -1));
+    this.picture.time(seconds, Number(this.start.value));
+    this.picture.canvas.setAttribute("aria-label", `Log-mel spectrogram: ${frames} frames, ${bands} bands up to ${spec.sampleRate / 2} Hz`);
+    const milliseconds = (n) => `${((1000 * n) / spec.sampleRate).toFixed(1)} ms`;
     const perSecond = Math.round((frames * bands) / seconds);
     const parts = [
-      `${seconds.toFixed(1)} s become ${frames} frames of ${bands} bands: ${perSecond} values a second instead of ${sampleRate} samples.`,
-      `A window hears ${milliseconds(windowLength)}, a new frame comes every ${milliseconds(hop)}.`,
+      `${seconds.toFixed(1)} s become ${frames} frames of ${bands} bands: ${perSecond} values a second instead of ${spec.sampleRate} samples.`,
+      `A window covers ${milliseconds(spec.windowLength)}, and a new frame comes every ${milliseconds(spec.hop)}.`,
     ];
-    if (hop > windowLength) parts.push("The hop is longer than the window: some samples are in no frame at all.");
-    if (empty) parts.push(`${empty} bands hear nothing: they are narrower than the distance between two frequency bins.`);
+    if (spec.hop > spec.windowLength) parts.push("The hop is longer than the window: some samples are in no frame at all.");
+    if (empty) parts.push(`${empty} bands are empty: they are narrower than the distance between two frequency bins.`);
     this.status.textContent = parts.join(" ");
-    this.canvas.setAttribute("aria-label", `Log-mel spectrogram of ${this.sound.value}: ${frames} frames, ${bands} bands up to ${sampleRate / 2} Hz`);
   }
 
+  /** Give the player what is to be heard at the settings of now. */
   async play() {
-    this.context ??= new AudioContext();
-    await this.context.resume();
-    const { samples, sampleRate } = this.current;
-    const buffer = this.context.createBuffer(1, samples.length, sampleRate);
-    buffer.copyToChannel(samples, 0);
-    const source = (this.source = this.context.createBufferSource());
-    source.buffer = buffer;
-    source.connect(this.context.destination);
-    const start = this.context.currentTime;
-    source.onended = () => source === this.source && this.stop();
-    source.start();
-    this.button.textContent = "Stop";
-    const move = () => {
-      if (source !== this.source) return;
-      this.cursor.style.left = `${(100 * (this.context.currentTime - start)) / buffer.duration}%`;
-      requestAnimationFrame(move);
-    };
-    this.cursor.hidden = false;
-    move();
-  }
-
-  stop() {
-    const source = this.source;
-    this.source = null;
-    source?.stop();
-    this.button.textContent = "Play";
-    this.cursor.hidden = true;
+    if (!this.current) return;
+    const { samples, spec, mel } = this.current;
+    const rate = spec.sampleRate;
+    if (this.heard.value === "all") {
+      this.player.set({ samples, rate }, "The sound itself");
+      this.listening.textContent = "";
+      return;
+    }
+    const { current } = this;
+    this.listening.textContent = "Computing a sound from the picture";
+    const question = { kind: "invert", values: mel.values, frames: mel.frames, spec, length: samples.length };
+    const { samples: left, passes } = await this.ask(question);
+    if (current !== this.current || this.heard.value === "all") return;
+    this.player.set({ samples: left, rate }, "What is left in the picture");
+    this.listening.textContent = `You hear a sound computed from the picture alone, with its phases guessed in ${passes} passes (Griffin-Lim).`;
   }
 }
 
+async function example(name) {
+  const url = new URL(`sounds/${name}.mp3`, import.meta.url);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url.pathname} is missing on this server (${response.status}).`);
+  return response.blob();
+}
+
 for (const root of document.querySelectorAll(".mel-explorer")) {
-  const fallback = [...root.childNodes];
-  const explorer = new Explorer(root);
-  explorer.cursor.hidden = true;
-  explorer.draw().catch((error) => {
-    root.replaceChildren(...fallback);
-    console.error("mel explorer:", error);
-  });
+  whenNear(root, () => (root.explorer = new Explorer(root)).update());
 }

@@ -1,4 +1,4 @@
-// Corrections to the theme's markup that its templates do not let us make: names for controls that have none.
+// Corrections to the theme's markup that its templates do not let us make: names for controls that have none. One sound plays.
 
 // The button says "Search"; a name that does not contain the visible word cannot be spoken to it.
 for (const button of document.querySelectorAll("button.search-button__button, button.search-button")) {
@@ -24,3 +24,18 @@ if (logo && !logo.closest("header, nav, main, [role]")) {
 
 // The list of references has roles that ARIA has withdrawn, inside a list that may not hold them.
 for (const entry of document.querySelectorAll('.citation-list, .citation-list [role="doc-biblioentry"]')) entry.removeAttribute("role");
+
+// One sound at a time. The event does not bubble, so it is caught on its way down.
+document.addEventListener("play", ({ target }) => {
+  for (const sound of document.querySelectorAll("audio")) if (sound !== target) sound.pause();
+}, true);
+
+// What scrolls sideways can be scrolled by the keyboard: tables that are wider than the page.
+const reach = () => {
+  for (const table of document.querySelectorAll(".cell_output table")) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  }
+};
+reach();
+addEventListener("resize", reach);

@@ -6,6 +6,22 @@ export function another(current, count, lot) {
   return (current + 1 + Math.floor(lot * (count - 1))) % count;
 }
 
+/** The segment of a taggram that is heard at a time: the last that has started. */
+export function segmentAt(times, seconds) {
+  return Math.max(0, times.findLastIndex((time) => time <= seconds + 1e-3));
+}
+
+/** Mark the column of a song's taggram that is heard. */
+function followSound(song) {
+  const [taggram, sound] = [song.querySelector(".song-taggram"), song.querySelector("audio")];
+  if (!taggram || !sound) return;
+  const times = taggram.dataset.times.split(",").map(Number);
+  sound.addEventListener("timeupdate", () => {
+    const heard = sound.currentTime ? String(segmentAt(times, sound.currentTime)) : "";
+    for (const cell of taggram.querySelectorAll("i")) cell.classList.toggle("heard", cell.dataset.segment === heard);
+  });
+}
+
 export class SongPicker {
   constructor(root, id) {
     this.songs = [...root.querySelectorAll("section")];
@@ -32,6 +48,7 @@ export class SongPicker {
     );
     this.select.addEventListener("change", () => this.show(Number(this.select.value)));
     root.prepend(row);
+    this.songs.forEach(followSound);
     this.show(0);
   }
 

@@ -3,15 +3,17 @@
     python book/_tools/check_book.py _build/html
 
 Exits with 1 and a list if a link or an anchor leads nowhere, a page loads something from another host, an image has no
-alternative text or a file name for one, a player has no name, a cell failed, an exercise's solution is wrong, or a note
-to ourselves was left on a page.
+alternative text or a file name for one, a player has no name, a cell failed, an exercise's solution is wrong, a note to
+ourselves was left on a page, a page contains its sounds, or is heavier than 0.7 MB without them.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -44,6 +46,10 @@ SCRIPT_LOADS = re.compile(
 FILE_NAME = re.compile(r"\.(?:png|jpe?g|svg|gif|webp)$", re.IGNORECASE)
 # spelled so that this file is not found by a search for its own words
 LEFTOVERS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+# what static hosts compress, and the modules that a module loads
+TEXT = {".html", ".css", ".js", ".mjs", ".svg", ".json"}
+IMPORTED = re.compile(r"""\bfrom\s*["'](\.[^"']+)["']|new URL\(["']([^"']+\.css)["'], import\.meta\.url\)""")
+HEAVIEST = 700  # kB, sounds apart
 WRONG_ANSWER = "Not right yet."
 
 
@@ -67,6 +73,7 @@ class Book:
             name = path.relative_to(self.root).as_posix()
             for problem in (
                 *self._links(path, page),
+                *self._weight(path, page),
                 *_loads(page),
                 *_images(page),
                 *_cells(page),
@@ -100,14 +107,52 @@ class Book:
             return "no such anchor"
         return None
 
+    def _weight(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
+        """Pages that are heavier than they may be; everything that one loads is counted, as a static host sends it."""
+        if inside := page.find_all(src=re.compile("^data:(?:audio|video)/")):
+            yield f"{len(inside)} sounds are stored in the page: load the extension light_pages"
+        files = {path}
+        for element in page.find_all(list(LOADING)):
+            silent = element.name not in ("audio", "video", "source")
+            if silent and not (element.name == "link" and NAMING & set(element.get("rel", []))):
+                urls = [url for attribute in LOADING[element.name] for url in _urls(element, attribute)]
+                addresses = [urlsplit(url) for url in urls]
+                files |= {(path.parent / unquote(a.path)).resolve() for a in addresses if a.path and not a.scheme}
+        kilobytes = sum(map(_sent, _with_modules(files))) / 1000
+        if kilobytes > HEAVIEST:
+            yield f"{kilobytes:.0f} kB without its sounds, where {HEAVIEST} kB is the most"
+
     def _assets(self) -> Iterator[str]:
         """Stylesheets and scripts of the book that load from another host, apart from vendored libraries."""
         for pattern, rule in (("*.css", STYLE_LOADS), ("*.js", SCRIPT_LOADS)):
             for path in sorted(self.root.rglob(pattern)):
-                if "mathjax" in path.parts or "vendor" in path.parts:
+                if "vendor" in path.parts:
                     continue
                 for url in rule.findall(path.read_text(encoding="utf-8", errors="replace")):
                     yield f"{path.relative_to(self.root).as_posix()}: loads {url}"
+
+
+@cache
+def _sent(file: Path) -> int:
+    """Bytes of a file over the wire."""
+    if not file.is_file():
+        return 0
+    return len(gzip.compress(file.read_bytes())) if file.suffix in TEXT else file.stat().st_size
+
+
+def _with_modules(files: set[Path]) -> set[Path]:
+    """Files, and those that the scripts among them load from the start."""
+    loaded, new = set(files), set(files)
+    while new:
+        texts = {
+            file: file.read_text(encoding="utf-8") for file in new if file.suffix in (".js", ".mjs") and file.is_file()
+        }
+        named = {
+            (file.parent / "".join(name)).resolve() for file, text in texts.items() for name in IMPORTED.findall(text)
+        }
+        new = named - loaded
+        loaded |= new
+    return loaded
 
 
 def _anchors(page: BeautifulSoup) -> Iterator[str]:

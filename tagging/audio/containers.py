@@ -47,9 +47,9 @@ BITRATES = {
 }
 RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+AC3_RATES = (48000, 44100, 32000)
 # Titles and pictures in front of the sound and behind it
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")
-AC3_RATES = (48000, 44100, 32000)
 
 
 class FileView(io.RawIOBase):

@@ -7,6 +7,7 @@ sentence in :attr:`Decoder.notes`. Book: ``book/what_goes_in``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -51,6 +52,8 @@ WITH_SIZES = {"wav", "aiff", "caf", "w64", "au", "avi", "iff"}
 LENGTH_TOLERANCE = 0.25
 # Timestamps of packets are rounded to milliseconds in some containers
 GAP_TOLERANCE = 0.02
+# In the list of an MP4: the first format of a track, behind the head of its box
+ENCRYPTED = re.compile(rb"stsd.{12}(?:enca|drms)", re.DOTALL)
 LONGEST = 3e5  # seconds, 3.5 days: a longer one is how encoders write that they do not know (all bits set)
 
 
@@ -154,7 +157,7 @@ class Decoder:
         self.file.seek(self.start)
         if self.file.read(8)[4:] == b"ftyp" and mp4_index(self.file, self.start, self.end) is None:
             raise AudioError(
-                f"{self.name}: its end, where this format lists its content, is missing; fetch or export it again"
+                f"{self.name}: an MP4 without a list of its content (moov): cut off, or no sound; fetch or export it again"
             )
         raise AudioError(
             f"{self.name}: cannot be decoded as sound (no sound in it that FFmpeg recognises); "
@@ -201,7 +204,7 @@ class Decoder:
         """Yield the sound of one container; returns an offset in its last packet, after which another file may begin."""
         stream = container.streams.audio[0]
         codec = stream.codec_context
-        if any(entry in (mp4_index(self.file, start, self.end) or b"") for entry in (b"enca", b"drms")):
+        if ENCRYPTED.search(mp4_index(self.file, start, self.end) or b""):
             raise AudioError(f"{self.name}: the sound is encrypted; only its owner's program can play it")
         codec.thread_count = 1  # more threads decode other files, not parts of this one
         if codec.name == "flac":

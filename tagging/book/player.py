@@ -1,4 +1,4 @@
-"""Audio players for notebooks and pages: a caption and a sound, stored inside the page."""
+"""Audio players for notebooks and pages: a caption and a sound, stored in the notebook; beside the page in the built book."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Player:
 def listen(waveform: np.ndarray, sample_rate: int, label: str) -> Player:
     """An audio player for a waveform.
 
-    The sound is encoded as mp3, a tenth of the size of raw samples, since the page contains it; every browser plays mp3.
+    The sound is encoded as mp3, a tenth of the size of raw samples, since the notebook contains it; every browser plays mp3.
     The level is unchanged, so that sounds can be compared; values outside [-1, 1] are clipped.
 
     Args:

@@ -10,8 +10,12 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import unknown_name
+
+if TYPE_CHECKING:
+    import pandas
 
 MODELS = ("gbt", "waveform", "spectrogram")
 
@@ -110,3 +114,39 @@ def published_gaps(version: str, first: str = "spectrogram", second: str = "wave
         }
         for count in sorted(count for model, count in scores if model == first and (second, count) in scores)
     }
+
+
+def version_changes() -> pandas.DataFrame:
+    """What changed from the first version of the paper to the last, in points of PR-AUC: one row a model and number of songs.
+
+    Rows are the networks that both versions have; their lead is the spectrogram minus the waveform.
+
+    Book: ``book/two_versions``.
+    """
+    import pandas
+
+    first, last = list_published()[0], list_published()[-1]
+    before, after = (
+        {(row.model, row.num_clips): row.pr_auc for row in published_results(version).rows} for version in (first, last)
+    )
+    leads = [published_gaps(version) for version in (first, last)]
+    rows = {
+        (model, songs): {
+            f"PR-AUC, {first[-4:]}": 100 * before[model, songs],
+            f"PR-AUC, {last[-4:]}": 100 * after[model, songs],
+            "PR-AUC moved by": round(100 * (after[model, songs] - before[model, songs]), 2),
+            f"lead, {first[-4:]}": round(100 * leads[0][songs]["pr_auc"], 2),
+            f"lead, {last[-4:]}": round(100 * leads[1][songs]["pr_auc"], 2),
+        }
+        for model, songs in before
+        if (model, songs) in after and songs in leads[0]
+    }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "songs"])
+
+
+def results_by_title() -> dict[str, tuple[PublishedResult, ...]]:
+    """Title of each version -> the rows of its table, as :func:`tagging.plots.versions` takes them.
+
+    Book: ``book/two_versions``.
+    """
+    return {table.title: table.rows for table in _tables().values()}

@@ -1,8 +1,9 @@
-"""Song cards: a song's sound and labels beside the top k of several models, as HTML."""
+"""Song cards: a song's sound and labels beside the top k of several models, and one model's taggram, as HTML."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.predictions import Predictions
-from ..tags import CLASSIFICATION, Tag
+from ..tags import CLASSIFICATION, Tag, TrackTags
 from .player import Player
 
 # Label of a listed tag -> mark and accessible name.
@@ -43,6 +44,7 @@ class SongCard:
         unknown: names of tags without a label.
         lists: name of a model -> its top k, highest score first.
         player: the sound; None for a card without.
+        taggram: scores of one model over time; None for a card without.
 
     Book: ``book/popular_tags``.
     """
@@ -53,6 +55,7 @@ class SongCard:
     unknown: tuple[str, ...]
     lists: dict[str, tuple[Listed, ...]]
     player: Player | None = None
+    taggram: TrackTags | None = None
 
     def hits(self, model: str) -> int:
         """Number of tags in a model's list that the song has."""
@@ -61,6 +64,7 @@ class SongCard:
     def _repr_html_(self) -> str:
         about = f"<p>{html.escape(self.about)}</p>" if self.about else ""
         sound = self.player._repr_html_() if self.player else ""
+        picture = _taggram(self.taggram, max(map(len, self.lists.values()))) if self.taggram else ""
         tags = [f"<li>{html.escape(tag.name)} <small>{html.escape(tag.source)}</small></li>" for tag in self.annotated]
         unknown = f"<p><small>unknown: {html.escape(', '.join(self.unknown))}</small></p>" if self.unknown else ""
         columns = [f"<div><p><strong>annotated</strong></p><ul>{''.join(tags)}</ul>{unknown}</div>"]
@@ -70,7 +74,9 @@ class SongCard:
         # inline style: a running notebook does not load the book's stylesheet
         lists = f'<div class="song-lists" style="display: flex; flex-wrap: wrap; gap: 1rem 1.25rem">{"".join(columns)}</div>'
         title = html.escape(self.title, quote=True)
-        return f'<section class="song-card" aria-label="{title}"><h3>{title}</h3>{about}{sound}{lists}</section>'
+        return (
+            f'<section class="song-card" aria-label="{title}"><h3>{title}</h3>{about}{sound}{picture}{lists}</section>'
+        )
 
 
 def _item(listed: Listed) -> str:
@@ -82,6 +88,38 @@ def _item(listed: Listed) -> str:
         # hidden from screen readers: the number after it says the same
         f'<meter min="0" max="1" value="{listed.score:.3f}" aria-hidden="true"></meter> {listed.score:.2f}</li>'
     )
+
+
+def _taggram(tags: TrackTags, top_k: int) -> str:
+    """The tags with the highest means, one a row, and the segments, one a column: darker is higher."""
+    rows = []
+    for name, mean in tags.top(top_k):
+        scores = tags.taggram[:, tags.tags.index(name)]
+        cells = "".join(
+            # the square root shows low scores, which most tags have
+            f'<i data-segment="{segment}" style="background: color-mix(in srgb, var(--pst-color-primary, #1259b8) '
+            f'{100 * float(score) ** 0.5:.0f}%, transparent)"></i>'
+            for segment, score in enumerate(scores)
+        )
+        rows.append(f"<span>{html.escape(name)}</span>{cells}<span>{mean:.2f}</span>")
+    ends = "".join(f"<span>{time:.0f}</span>" for time in tags.times)
+    best = ", ".join(f"{html.escape(name)} {mean:.2f}" for name, mean in tags.top(3))
+    times = ",".join(f"{time:.3f}" for time in tags.times)
+    columns = f"grid-template-columns: minmax(5rem, 8rem) repeat({len(tags.times)}, minmax(0, 1fr)) 2.2rem"
+    return (
+        f'<div class="song-taggram" role="img" data-times="{times}" aria-label="Taggram of {len(tags.times)} segments of '
+        f'{tags.segment_seconds:.0f} s. Highest means: {best}." style="display: grid; {columns}; gap: 2px 1px">'
+        f"{''.join(rows)}<span>from second</span>{ends}<span>mean</span></div>"
+    )
+
+
+def readable_title(name: str) -> str:
+    """A title for readers, from one that is the name of a file: ``bwv434.mxl`` -> ``BWV 434``."""
+    title = re.sub(r"\.(?:mxl|xml|musicxml|krn|abc|midi?)$", "", name, flags=re.IGNORECASE).replace("_", " ").strip()
+    title = re.sub(r"^(bwv|kv?|op|hob)[ .]?(?=\d)", lambda match: f"{match[1].upper()} ", title, flags=re.IGNORECASE)
+    if " " not in title:
+        return re.sub(r"\.(?=\d)", " ", title)
+    return title.capitalize() if title.isupper() and not re.search(r"\d", title) else title
 
 
 def top_list(predictions: Predictions, song: int, top_k: int = 10) -> tuple[Listed, ...]:
@@ -117,6 +155,7 @@ def song_card(
     title: str,
     about: str = "",
     player: Player | None = None,
+    taggram: TrackTags | None = None,
     top_k: int = 10,
 ) -> SongCard:
     """A card that shows a song's labels beside the lists of several models.
@@ -124,7 +163,7 @@ def song_card(
     Args:
         models: name to show -> predictions on the same songs and tags.
         song: row of the predictions.
-        title, about, player: as in :class:`SongCard`.
+        title, about, player, taggram: as in :class:`SongCard`.
         top_k: length of the lists.
 
     Raises:
@@ -152,6 +191,7 @@ def song_card(
         unknown=tuple(tag.name for tag, label in tags if np.isnan(label)),
         lists={name: top_list(predictions, song, top_k) for name, predictions in models.items()},
         player=player,
+        taggram=taggram,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.base import Corpus, open_corpus
+from ..data.base import Corpus, open_corpus, size_in_words
 from ..data.recordings import Recordings
 from ..data.store import list_shards
 from ..errors import ConfigError
@@ -72,17 +72,26 @@ def _add_corpus(parser: argparse.ArgumentParser) -> None:
     )
     _add_files(parser)
     parser.add_argument("--licence", help="for corpora with a choice, such as 'open' for sheet-music (default: all)")
+    add_option_argument(parser)
+
+
+def add_option_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``, for other options of the corpus of a command; see :func:`all_options_of`."""
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="other options of the corpus, such as root=music"
+        "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="other options of the corpus, such as group=album"
     )
+
+
+def all_options_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of the corpus on the command line, of ``--set`` too."""
+    return dict(parse_assignment(text) for text in options.set) | corpus_options_of(options)
 
 
 def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """Options for :func:`open_corpus` from the command line; those that are None are left to the corpus."""
     options.name = options.name or ("folder" if options.root else "sheet-music")
-    chosen = dict(parse_assignment(text) for text in options.set) | corpus_options_of(options)
-    chosen |= {"licence": options.licence} | more
-    return {name: value for name, value in chosen.items() if value is not None}
+    named = {name: value for name, value in ({"licence": options.licence} | more).items() if value is not None}
+    return {name: value for name, value in (all_options_of(options) | named).items() if value is not None}
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -92,15 +101,30 @@ def _info(options: argparse.Namespace) -> int:
     except DamagedError as error:  # of a store; all else is described without it
         chosen |= {"store": False}
         corpus, damage = open_corpus(options.name, **chosen), str(error)
-    corpora, lines = [corpus], [f"{corpus.name}, version {corpus.version}", *corpus.summary()]
+    corpora = [corpus]
     if corpus.splits:
         # of a dataset that is split in several ways, the one that was asked for
         way = corpus.split.rpartition("/")[0]
         splits = [split for split in corpus.splits if split.rpartition("/")[0] == way]
         corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in splits]
+    lines = [f"{corpus.name}, version {corpus.version}", *split_sizes(corpora, corpus.split), *corpus.summary()]
     show(*lines, *([f"store: damaged, {damage}"] if damage else store_state(corpora)), *shared_groups(corpora), "")
     show(*tag_table(corpora))
     return OK
+
+
+def split_sizes(corpora: list[Corpus], described: str) -> list[str]:
+    """Lines on how many tracks there are in all, and in the splits whose sizes are said nowhere else.
+
+    Args:
+        corpora: the splits of one corpus.
+        described: the split whose summary is shown, too.
+    """
+    if len(corpora) < 2:
+        return []
+    sizes = ", ".join(f"{len(corpus):,} {corpus.split}" for corpus in corpora)
+    others = [corpus for corpus in corpora if isinstance(corpus, Recordings) and corpus.split != described]
+    return [f"all splits: {sum(map(len, corpora)):,} tracks: {sizes}", *map(size_in_words, others)]
 
 
 def store_state(corpora: list[Corpus]) -> list[str]:

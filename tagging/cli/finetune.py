@@ -24,7 +24,9 @@ def finetune(parser: argparse.ArgumentParser) -> Run:
         "--body",
         choices=("whole", "gradual", "frozen"),
         help="what is trained besides the new head: all, nothing, or the back-end after a quarter of the run and the front-end "
-        "after half of it (default: whole, at a twentieth of the head's learning rate; see optimization.body_learning_rate)",
+        "after half of it (default: whole, at a twentieth of the head's learning rate; see optimization.body_learning_rate). A "
+        "frozen body computes its features once for each segment, of which it takes eight of each song "
+        "(data.segments_per_track)",
     )
     add_train_arguments(parser)
     add_run_arguments(parser)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..utils.text import parse_assignment
 from .base import OK, Run, command, number, whole_number
-from .corpus import add_corpus_arguments, corpus_name, corpus_options_of
+from .corpus import add_corpus_arguments, add_option_argument, all_options_of, corpus_name
 from .evaluate import print_means, print_undefined
 from .paths import check_output_folder
 from .terminal import show
@@ -51,9 +50,7 @@ def probe(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="(default: 0)")
     parser.add_argument("--max-unreadable", type=number(0, 1), default=0.05, metavar="SHARE", help="(default: 0.05)")
     parser.add_argument("--workers", type=whole_number(), metavar="N", help="processes (default: one for each core)")
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="other options of the corpus, such as group=album"
-    )
+    add_option_argument(parser)
     parser.add_argument(
         "--output", metavar="FOLDER", help="write record.json, predictions-test.npz and probe.npz there"
     )
@@ -78,7 +75,7 @@ def _probe(options: argparse.Namespace) -> int:
         max_unreadable=options.max_unreadable,
         workers=options.workers,
         progress=not options.quiet,
-        **dict(parse_assignment(text) for text in options.set) | corpus_options_of(options),
+        **all_options_of(options),
     )
     test = record["test"]
     show(

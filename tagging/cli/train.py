@@ -112,22 +112,31 @@ def settings_of(options: argparse.Namespace) -> Settings:
     given = {name: value for name, value in arguments.items() if value is not None}
     corpus_options = {f"data.corpus_options.{name}": value for name, value in corpus_options_of(options).items()}
     settings = parse_overrides(options.set, settings.override(given | corpus_options))
-    return follow_data(_with_store(settings, options), chosen | set(given))
-
-
-def _with_store(settings: Settings, options: argparse.Namespace) -> Settings:
-    """Settings whose corpus is read from a store, if --store asks for one; it is written or brought up to date here."""
     if options.store is None:
-        return settings
+        return follow_data(settings, chosen | set(given))
+    return _with_store(settings, chosen | set(given), options)
+
+
+def _with_store(settings: Settings, chosen: set[str], options: argparse.Namespace) -> Settings:
+    """Settings whose corpus is read from a store, which is written or brought up to date here, when all else is checked."""
+    from ..data import CORPORA
+    from ..data.store_writer import write_store
+    from ..training.defaults import follow_data
+    from ..training.loop import check_settings
+
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             "--store: several processes train here; write the store before, with `tagging prepare --store`"
         )
-    from ..data.store_writer import write_store
-
     opened = {name: value for name, value in settings.data.corpus_options.items() if name not in ("store", "split")}
+    if hasattr(CORPORA.get(settings.data.corpus), "use_store"):
+        # a store that is there may be damaged, which is mended below
+        settings = follow_data(settings.override({"data.corpus_options.store": False}), chosen)
+        check_settings(settings, cpu_only=options.cpu, minutes=options.minutes)
+        opened = {name: value for name, value in settings.data.corpus_options.items() if name not in ("store", "split")}
     store = write_store(settings.data.corpus, options.store or None, progress=not options.quiet, **opened)
-    return settings.override({"data.corpus_options.store": str(store.folder)} if options.store else {})
+    stored = {"store": str(store.folder)} if options.store else {}
+    return settings.override({"data.corpus_options": {}}).override({"data.corpus_options": opened | stored})
 
 
 def run_training(options: argparse.Namespace) -> int:

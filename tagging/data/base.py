@@ -20,6 +20,7 @@ from ..audio.waveform import as_waveform
 from ..errors import ConfigError, unknown_name
 from ..tags import Vocabulary
 from ..utils.registry import Registry
+from .options import StoreOption, check_option, check_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -234,9 +235,8 @@ class Corpus(Sequence[Track], abc.ABC):
         return []
 
     def summary(self) -> list[str]:
-        """Lines for ``tagging corpus info``."""
-        groups = len(np.unique(self.groups())) if len(self) else 0
-        return [f"{len(self):,} tracks in {groups:,} groups, {self.sample_rate} Hz, {len(self.vocabulary)} tags"]
+        """Lines for ``tagging corpus info``, which adds the sizes of the other splits."""
+        return [f"{size_in_words(self)}, {self.sample_rate} Hz, {len(self.vocabulary)} tags"]
 
     def tag_counts(self) -> dict[str, int]:
         """Number of tracks of this split with each classification tag."""
@@ -254,6 +254,12 @@ class Corpus(Sequence[Track], abc.ABC):
         if self.splits is not None and split not in self.splits:
             raise unknown_name("split", split, self.splits)
         return split
+
+
+def size_in_words(corpus: Corpus) -> str:
+    """``"split train: 26 tracks in 9 groups"``."""
+    groups = len(np.unique(corpus.groups())) if len(corpus) else 0
+    return f"split {corpus.split}: {len(corpus):,} tracks in {groups:,} groups"
 
 
 def as_int16(audio: np.ndarray, name: str) -> np.ndarray:
@@ -301,9 +307,11 @@ def open_corpus(name: str, **options: Any) -> Corpus:
     """
     if options.get("root") == "":  # the path of no name is that of the current folder
         raise ConfigError("root='': give the folder of the sound files; the current one is .")
-    if not hasattr(CORPORA.get(name), "use_store"):
+    check_options(name, factory := CORPORA.get(name), options)
+    if not hasattr(factory, "use_store"):
         return CORPORA.build(name, **options)
     store = options.pop("store", None)
+    check_option(name, "store", store, StoreOption)
     corpus = CORPORA.build(name, **options)
     corpus.use_store(store, options.get("root"))
     return corpus
@@ -329,6 +337,8 @@ def prepare_corpus(name: str, *, progress: bool = True, **options: Any) -> None:
         DownloadError: no connection, no room, or a file that differs from the published one.
     """
     prepare = CORPORA.get(name).prepare
+    for factory in (CORPORA.get(name), prepare):
+        check_options(name, factory, {option: value for option, value in options.items() if value != ""})
     try:
         inspect.signature(prepare).bind(progress=progress, **options)
     except TypeError as error:

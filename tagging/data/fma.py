@@ -16,7 +16,8 @@ from ..errors import CorpusError, unknown_name
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
-from .published import Published, parsed_once, rows_of
+from .options import FilePath, SampleRate, Switch, Text, TextOrNone
+from .published import Published, multi_hot, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
 NUM_TRACKS, NUM_GENRES, NUM_ROOTS = 106_574, 161, 16
@@ -122,12 +123,12 @@ class FMA(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "training",
-        subset: str = "small",
-        genres: str | None = None,
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "training",
+        subset: Text = "small",
+        genres: TextOrNone = None,
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         if subset not in COUNTS:
             raise unknown_name("subset", subset, COUNTS)
@@ -158,13 +159,13 @@ class FMA(Published):
             names = [titles[genre] for genre in used]
             chosen = [[titles[genre] for genre in row.genres] for row in inside]
         group = "genre" if genres == "top" else None
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(name, exclusive_group=group, source="artist") for name in names),
             [row.id for row in inside],
             [folder / f"fma_{subset}" / name[:3] / f"{name}.mp3" for name in (row.id.zfill(6) for row in inside)],
             [f"artist {row.artist}" for row in inside],
-            _labels(chosen, names),
+            multi_hot(chosen, names),
             durations=np.array([np.nan if subset == "full" or row.id in SHORT else SECONDS for row in inside]),
             sample_rate=sample_rate,
             notes=notes,
@@ -179,17 +180,6 @@ class FMA(Published):
         if subset not in COUNTS:
             raise unknown_name("subset", subset, COUNTS)
         return [_archive(f"fma_{subset}.zip")]
-
-
-def _labels(chosen: list[list[str]], names: list[str]) -> np.ndarray:
-    """float32 [tracks, genres]; a track for which nobody chose a genre is unknown in all."""
-    column = {name: position for position, name in enumerate(names)}
-    labels = np.zeros((len(chosen), len(names)), np.float32)
-    for row, genres in zip(labels, chosen, strict=True):
-        row[[column[name] for name in genres]] = 1
-        if not genres:
-            row[:] = np.nan
-    return labels
 
 
 def _archive(name: str) -> RemoteFile:

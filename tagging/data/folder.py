@@ -15,6 +15,7 @@ from ..utils.text import some
 from .annotations import SPLIT_NAMES, Annotations, annotate, check_classes
 from .base import CORPORA
 from .matching import match_files
+from .options import FilePath, FilePathOrNone, SampleRate, Seed, Shares, Text, TextOrNone, Texts, TextsOrNone
 from .recordings import SAMPLE_RATE, Recordings
 from .scan import AUDIO_SUFFIXES, Facts, list_sound_files, same_content, scan
 from .splits import SHARES, assign_splits
@@ -55,19 +56,19 @@ class Folder(Recordings):
     def __init__(
         self,
         *,
-        root: str,
-        labels: str | None = None,
-        split: str = "train",
-        ids: str | None = None,
-        tags: str | Sequence[str] | None = None,
-        separator: str | None = None,
-        group: str | None = None,
-        split_column: str | None = None,
-        regression: Sequence[str] | None = None,
-        ignore: Sequence[str] = (),
-        shares: Sequence[float] = SHARES,
-        seed: int = 0,
-        sample_rate: int = SAMPLE_RATE,
+        root: FilePath,
+        labels: FilePathOrNone = None,
+        split: Text = "train",
+        ids: TextOrNone = None,
+        tags: TextsOrNone = None,
+        separator: TextOrNone = None,
+        group: TextOrNone = None,
+        split_column: TextOrNone = None,
+        regression: TextsOrNone = None,
+        ignore: Texts = (),
+        shares: Shares = SHARES,
+        seed: Seed = 0,
+        sample_rate: SampleRate = SAMPLE_RATE,
     ) -> None:
         split, folder = self._check_split(split), Path(root).expanduser()
         files = _list_files(folder)

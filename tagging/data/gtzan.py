@@ -16,6 +16,7 @@ from ..errors import AudioError, CorpusError
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, SampleRate, Switch, Text
 from .published import Published
 from .recordings import SAMPLE_RATE
 
@@ -67,7 +68,12 @@ class GTZAN(Published):
     description = "30-second excerpts of GTZAN"
 
     def __init__(
-        self, *, root: str | Path, split: str = "filtered/train", sample_rate: int = SAMPLE_RATE, strict: bool = True
+        self,
+        *,
+        root: FilePath,
+        split: Text = "filtered/train",
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         split, folder = self.split_name(split), Path(root).expanduser()
         part = split.rpartition("/")[2]
@@ -95,7 +101,7 @@ class GTZAN(Published):
             raise CorpusError(
                 f"gtzan: the list of {split} has names of other genres than {', '.join(GENRES)}; fetch it again"
             )
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(genre, exclusive_group="genre", source="collector") for genre in GENRES),
             list(paths),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..utils.files import atomic_write, cache_dir
 from .annotations import SPLIT_NAMES, annotate
 from .base import CORPORA
 from .folder import Folder
+from .options import SampleRate, Seed, Shares, Text, TextOrNone, Texts, TextsOrNone
 from .recordings import SAMPLE_RATE
 from .splits import SHARES
 from .tables import Table
@@ -46,18 +46,18 @@ class HuggingFace(Folder):
         self,
         *,
         dataset: Any,
-        config: str | None = None,
-        split: str = "train",
-        audio: str | None = None,
-        ids: str | None = None,
-        tags: str | Sequence[str] | None = None,
-        separator: str | None = None,
-        group: str | None = None,
-        regression: Sequence[str] | None = None,
-        ignore: Sequence[str] = (),
-        shares: Sequence[float] = SHARES,
-        seed: int = 0,
-        sample_rate: int = SAMPLE_RATE,
+        config: TextOrNone = None,
+        split: Text = "train",
+        audio: TextOrNone = None,
+        ids: TextOrNone = None,
+        tags: TextsOrNone = None,
+        separator: TextOrNone = None,
+        group: TextOrNone = None,
+        regression: TextsOrNone = None,
+        ignore: Texts = (),
+        shares: Shares = SHARES,
+        seed: Seed = 0,
+        sample_rate: SampleRate = SAMPLE_RATE,
     ) -> None:
         split, parts = self._check_split(split), _load(dataset, config)
         column = _audio_column(next(iter(parts.values())), audio)

@@ -15,7 +15,8 @@ from ..errors import CorpusError, unknown_name
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
-from .published import Published, parsed_once, rows_of
+from .options import FilePath, SampleRate, Switch, Text
+from .published import Published, multi_hot, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
 PARTS = ("train", "validation", "test")
@@ -99,12 +100,12 @@ class Jamendo(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "0/train",
-        subset: str = "top50tags",
-        audio: str = "audio",
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "0/train",
+        subset: Text = "top50tags",
+        audio: Text = "audio",
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         name, num_tags, counts = _subset(subset)
         folder = _audio_folder(Path(root).expanduser(), audio)
@@ -117,18 +118,14 @@ class Jamendo(Published):
         notes = self.check_count(f"tags of {subset}", len(tags), num_tags, strict=strict)
         published = counts[int(number)][PARTS.index(part)]
         notes += self.check_count(f"tracks of {subset}, split {split}", len(rows), published, strict=strict)
-        labels = np.zeros((len(rows), len(tags)), np.float32)
-        column = {tag: position for position, tag in enumerate(tags)}
-        for index, row in enumerate(rows):
-            labels[index, [column[tag] for tag in row.tags]] = 1
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(tag, source="uploader") for tag in tags),
             [row.id for row in rows],
             # in the archives of low quality, and only there, names have a second ending
             [folder / (row.path.replace(".mp3", ".low.mp3") if audio == "audio-low" else row.path) for row in rows],
             [row.artist for row in rows],
-            labels,
+            multi_hot([row.tags for row in rows], tags),
             durations=np.array([row.seconds for row in rows]),
             sample_rate=sample_rate,
             notes=notes,

@@ -16,6 +16,7 @@ from ..errors import CorpusError, unknown_name
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, SampleRate, Switch, Text
 from .published import Published, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
@@ -120,11 +121,11 @@ class MagnaTagATune(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "lee/train",
-        tags: str = "top50",
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "lee/train",
+        tags: Text = "top50",
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         if tags not in ("top50", "all"):
             raise unknown_name("choice of tags", tags, ("top50", "all"))
@@ -158,7 +159,7 @@ class MagnaTagATune(Published):
         chosen = np.flatnonzero(inside & alive)
         paths = [table.paths[index] for index in chosen]
         sound = folder / "mp3" if (folder / "mp3").is_dir() else folder
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(tag, source="game") for tag in (TOP50 if tags == "top50" else table.tags)),
             [table.ids[index] for index in chosen],

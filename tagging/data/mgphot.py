@@ -18,6 +18,7 @@ from ..errors import CorpusError, unknown_name
 from ..tags import REGRESSION, Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, SampleRate, Switch, Text
 from .published import Published, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
@@ -112,11 +113,11 @@ class MGPHot(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "train",
-        labels: str = "attributes",
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "train",
+        labels: Text = "attributes",
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         split, folder = self.split_name(split), Path(root).expanduser()
         vocabulary = vocabulary_of(labels)
@@ -129,7 +130,7 @@ class MGPHot(Published):
         if not strict and not songs:
             raise CorpusError(f"{folder}: the index has no songs of the split {split}; fetch it again")
         sound = {path.stem: path for path in sorted((folder / "audio").rglob("*")) if path.suffix.lower() in _ENDINGS}
-        self._set_tracks(
+        super().__init__(
             split,
             vocabulary,
             list(songs),

@@ -15,6 +15,7 @@ from ..errors import CorpusError
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, SampleRate, Switch, Text
 from .plain_pickles import read_plain
 from .published import Published, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
@@ -94,7 +95,7 @@ class MSD(Published):
     description = "30-second previews of the Million Song Dataset"
 
     def __init__(
-        self, *, root: str | Path, split: str = "lee/train", sample_rate: int = SAMPLE_RATE, strict: bool = True
+        self, *, root: FilePath, split: Text = "lee/train", sample_rate: SampleRate = SAMPLE_RATE, strict: Switch = True
     ) -> None:
         split, folder = self.split_name(split), Path(root).expanduser()
         protocol, part = split.split("/")
@@ -106,7 +107,7 @@ class MSD(Published):
         notes = self.check_count(f"songs of {split}", len(labels), COUNTS[protocol][part], strict=strict)
         songs = list(labels)
         names = self._file_names(folder, part)
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(name, source="listeners") for name in TAGS),
             songs,

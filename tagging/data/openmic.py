@@ -16,6 +16,7 @@ from ..errors import ConfigError, CorpusError
 from ..tags import Tag, Vocabulary
 from .base import CORPORA
 from .download import RemoteFile
+from .options import FilePath, Fraction, SampleRate, Share, Switch, Text
 from .published import Published, parsed_once, rows_of
 from .recordings import SAMPLE_RATE
 
@@ -96,12 +97,12 @@ class OpenMIC(Published):
     def __init__(
         self,
         *,
-        root: str | Path,
-        split: str = "01/train",
-        threshold: float = 0.5,
-        validation_share: float = 0.0,
-        sample_rate: int = SAMPLE_RATE,
-        strict: bool = True,
+        root: FilePath,
+        split: Text = "01/train",
+        threshold: Fraction = 0.5,
+        validation_share: Share = 0.0,
+        sample_rate: SampleRate = SAMPLE_RATE,
+        strict: Switch = True,
     ) -> None:
         if validation_share:
             self.splits = ("01/train", "01/validation", "01/test")  # type: ignore[misc]
@@ -132,7 +133,7 @@ class OpenMIC(Published):
         for row, key in zip(unknown, keys, strict=True):
             for instrument, value in relevance[key].items():
                 row[INSTRUMENTS.index(instrument)] = value >= threshold
-        self._set_tracks(
+        super().__init__(
             split,
             Vocabulary(Tag(name, source="listeners") for name in INSTRUMENTS),
             keys,

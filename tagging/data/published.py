@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
-import hashlib
 import inspect
 import sys
 from abc import abstractmethod
@@ -20,7 +19,8 @@ from ..tags import Vocabulary
 from ..utils.tables import cells_up_to
 from .archives import unpack
 from .download import Receipts, RemoteFile, check_space, fetch, part_of, size_of
-from .recordings import SAMPLE_RATE, Recordings
+from .options import Switch, TextOrNone
+from .recordings import Recordings
 
 T = TypeVar("T")
 # What recent papers call the three parts
@@ -30,8 +30,8 @@ _PARTS = {"training": "train", "valid": "validation", "val": "validation", "test
 class Published(Recordings):
     """A dataset that others published, read from its own files.
 
-    A subclass holds facts in class attributes, reads the annotations of one split, and hands the tracks to
-    :meth:`_set_tracks`. Tracks stand in a fixed shuffled order, so that the first N are a fair sample of the split.
+    A subclass holds facts in class attributes, reads the annotations of one split, and calls ``super().__init__`` with the
+    tracks. They stand in a fixed shuffled order, so that the first N are a fair sample of the split.
 
     Attributes:
         splits: all names, ``"<protocol>/<part>"`` where several ways to split are in use. A part alone, such as ``"train"``,
@@ -39,7 +39,6 @@ class Published(Recordings):
         citation: what to cite.
         homepage: of the owners.
         artists_known: whether the groups of tracks are artists. If not, every track is a group of its own.
-        notes: what was left out, or differs from what is published; one sentence each.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
@@ -47,34 +46,12 @@ class Published(Recordings):
     homepage: ClassVar[str] = ""
     artists_known: ClassVar[bool] = True
     description = "published recordings"
+    _shuffles = True
 
-    def _set_tracks(
-        self,
-        split: str,
-        vocabulary: Vocabulary,
-        ids: Sequence[str],
-        paths: Sequence[Path],
-        groups: Sequence[str],
-        labels: np.ndarray,
-        *,
-        durations: np.ndarray | None = None,
-        sample_rate: int = SAMPLE_RATE,
-        notes: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, split: str, vocabulary: Vocabulary, ids: Sequence[str], *tracks: Any, **facts: Any) -> None:
         if len(set(ids)) < len(ids):
             raise CorpusError(f"{self.name}, split {split}: {len(ids) - len(set(ids))} ids stand in it twice")
-        order = sorted(range(len(ids)), key=lambda index: hashlib.sha1(ids[index].encode()).digest())
-        super().__init__(
-            split,
-            vocabulary,
-            [ids[index] for index in order],
-            [paths[index] for index in order],
-            [groups[index] for index in order],
-            np.asarray(labels, np.float32).reshape(len(ids), len(vocabulary))[order],
-            durations=None if durations is None else np.asarray(durations, np.float64)[order],
-            sample_rate=sample_rate,
-        )
-        self.notes = tuple(notes)
+        super().__init__(split, vocabulary, ids, *tracks, **facts)
 
     @classmethod
     def split_name(cls, split: str, splits: Sequence[str] | None = None) -> str:
@@ -184,7 +161,8 @@ class Published(Recordings):
 
     @classmethod
     def prepare(  # type: ignore[override]
-        cls, *, root: str | Path = "", annotations_only: bool = False, mirror: str | None = None, remove_archives: bool = False,
+        cls, *, root: str | Path = "", annotations_only: Switch = False, mirror: TextOrNone = None,
+        remove_archives: Switch = False,
         progress: bool = True, **options: Any,
     ) -> None:  # fmt: skip
         """Download what the owners publish, check it, and unpack it. What is there already is kept; a break costs nothing.
@@ -274,6 +252,22 @@ def _archives(files: Sequence[RemoteFile]) -> Iterator[list[RemoteFile]]:
         group.append(file)
     if group:
         yield group
+
+
+def multi_hot(chosen: Sequence[Sequence[str]], names: Sequence[str]) -> np.ndarray:
+    """float32 [tracks, tags]: 1 for the tags that were chosen for a track; one without any is unknown (nan) in all.
+
+    Args:
+        chosen: the tags of each track.
+        names: all tags, in the order of the columns.
+    """
+    column = {name: position for position, name in enumerate(names)}
+    labels = np.zeros((len(chosen), len(names)), np.float32)
+    for row, tags in zip(labels, chosen, strict=True):
+        row[[column[tag] for tag in tags]] = 1
+        if not tags:
+            row[:] = np.nan
+    return labels
 
 
 def parsed_once(parse: Callable[[Path], T]) -> Callable[[Path], T]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -111,6 +111,7 @@ class Recordings(Corpus):
         labels: float [tracks, tags], nan where unknown.
         durations: float [tracks] in seconds, where the annotations have them; nan where not. None: read from the headers.
         sample_rate: at which files are read, Hz.
+        notes: what was left out, or differs from what is published; one sentence each.
 
     Attributes:
         store: from which tracks are read; None: from their files. :func:`tagging.open_corpus` takes ``store=FOLDER``, finds the
@@ -118,6 +119,8 @@ class Recordings(Corpus):
     """
 
     store: Store | None = None
+    # Whether tracks are put into a fixed shuffled order, so that the first N are a fair sample of the split.
+    _shuffles: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -130,19 +133,23 @@ class Recordings(Corpus):
         *,
         durations: np.ndarray | None = None,
         sample_rate: int = SAMPLE_RATE,
+        notes: Sequence[str] = (),
     ) -> None:
-        if sample_rate < 1:
-            raise ConfigError(f"sample_rate={sample_rate}: it must be at least 1, e.g. 16000")
         if not len(ids) == len(paths) == len(groups) == len(labels):
             raise ConfigError(
                 f"{len(ids)} ids, {len(paths)} paths, {len(groups)} groups and {len(labels)} rows of labels"
             )
-        self.split, self.vocabulary, self.sample_rate = split, vocabulary, sample_rate
-        self.ids, self.paths, self._groups = tuple(ids), tuple(paths), tuple(groups)
-        self._labels = np.asarray(labels, np.float32).reshape(len(self.ids), len(vocabulary))
+        order = list(range(len(ids)))
+        if self._shuffles:
+            order.sort(key=lambda index: hashlib.sha1(ids[index].encode()).digest())
+        self.split, self.vocabulary, self.sample_rate, self.notes = split, vocabulary, sample_rate, tuple(notes)
+        self.ids = tuple(ids[index] for index in order)
+        self.paths = tuple(paths[index] for index in order)
+        self._groups = tuple(groups[index] for index in order)
+        self._labels = np.asarray(labels, np.float32).reshape(len(ids), len(vocabulary))[order]
         self._labels.flags.writeable = False
-        known = np.full(len(self.ids), np.nan) if durations is None else durations
-        self._durations = np.array(known, np.float64)
+        known = np.full(len(ids), np.nan) if durations is None else np.asarray(durations, np.float64)
+        self._durations = known[order]
 
     def __len__(self) -> int:
         return len(self.ids)

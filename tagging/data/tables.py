@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, CorpusError, unknown_name
 from ..utils.extras import MissingPackageError
-from ..utils.tables import cells_up_to
+from ..utils.tables import read_cells, read_text
 from .scan import AUDIO_SUFFIXES
 
 NONE = "none"  # as the name of a column: there is none
@@ -65,8 +65,8 @@ def read_table(path: Path) -> Table:
     readers = {".parquet": _read_parquet, ".pq": _read_parquet, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}
     try:
         table = readers.get(path.suffix.lower(), _read_csv)(path)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{path}: cannot be read as a table in UTF-8 ({error})") from error
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error})") from error
     if not table.rows:
         raise CorpusError(
             f"{path}: no songs; expected a header with the names of the columns, then a row for each song"
@@ -77,14 +77,9 @@ def read_table(path: Path) -> Table:
 
 
 def _read_csv(path: Path) -> Table:
+    marks = ["\t"] if path.suffix.lower() in (".tsv", ".tab") else ["\t", ";", ","]
     # lyrics and notes are longer than the default
-    with cells_up_to(2**24), open(path, newline="", encoding="utf-8-sig") as file:
-        header = file.readline()
-        file.seek(0)
-        counts = {mark: header.count(mark) for mark in ("\t", ",", ";")}
-        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(counts, key=lambda mark: counts[mark])
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    delimiter, numbered = read_cells(path, marks, max_cell=2**24, strict=True, error=CorpusError)
     if not numbered:
         return Table(str(path), (), [], [])
     columns = tuple(name.strip() for name in numbered[0][1])
@@ -108,22 +103,17 @@ def _read_csv(path: Path) -> Table:
 
 def _read_json_lines(path: Path) -> Table:
     rows, lines = [], []
-    with open(path, encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise CorpusError(
-                    f"{path}, line {line}: not JSON ({error}); expected one object on each line"
-                ) from error
-            if not isinstance(row, dict):
-                raise CorpusError(
-                    f'{path}, line {line}: expected an object such as {{"path": "a.mp3", "tags": ["rock"]}}'
-                )
-            rows.append(row)
-            lines.append(line)
+    for line, text in enumerate(io.StringIO(read_text(path, CorpusError), newline=None), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except ValueError as error:
+            raise CorpusError(f"{path}, line {line}: not JSON ({error}); expected one object on each line") from error
+        if not isinstance(row, dict):
+            raise CorpusError(f'{path}, line {line}: expected an object such as {{"path": "a.mp3", "tags": ["rock"]}}')
+        rows.append(row)
+        lines.append(line)
     return Table(str(path), tuple(dict.fromkeys(name for row in rows for name in row)), rows, lines)
 
 

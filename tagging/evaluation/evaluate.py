@@ -237,6 +237,11 @@ def evaluate(
             values["roc_auc"][rows, tag], values["pr_auc"][rows, tag] = ranking.areas(counts)
         values["sqrt_mse"][rows, regression] = mean_squares(squares, known, counts)
 
+    hashed = np.where(np.isnan(labels), -1, labels)
+    if strata is not None:
+        # of the bundled predictions, whose labels are in half precision, as of the run that made them
+        with np.errstate(over="ignore"):
+            hashed = hashed.astype(np.float16)
     means = {part: _means(values, mask) for part, mask in masks.items()}
     intervals = {
         part: {metric: interval_of(series, METRICS[metric].limits) for metric, series in series_of.items()}
@@ -260,7 +265,7 @@ def evaluate(
         undefined=[tag.name for tag in results if all(getattr(tag, metric) is None for metric in METRICS)],
         resampled={metric: series[1:] for metric, series in means["all"].items()},
         fingerprint=resampling.fingerprint(
-            np.where(np.isnan(labels), -1, labels).astype("<f4").tobytes(),
+            hashed.astype("<f4").tobytes(),
             # kinds by their first names, so that new evaluations can be compared with records that exist
             repr([(tag.name, legacy_kind(tag.kind), tag.source) for tag in vocabulary]).encode(),
             *stratified,

@@ -64,9 +64,22 @@ def over_seeds(
     Raises:
         ConfigError: no runs, an interval without resamples, or different numbers of resamples.
     """
-    if not runs:
+    return combined([(1, runs), (-1, others)] if others else [(1, runs)], limits)
+
+
+def combined(terms: Sequence[tuple[int, Sequence[Interval]]], limits: tuple[float, float] = UNBOUNDED) -> SeedInterval:
+    """The sum of means over runs, each with its sign, e.g. a difference of differences; see :func:`over_seeds`.
+
+    Args:
+        terms: (1 or -1, one measurement in each run), all on the same songs with the same resamples.
+        limits: the smallest and the largest possible value.
+
+    Raises:
+        ConfigError: as :func:`over_seeds`.
+    """
+    if not terms or not all(len(runs) for _, runs in terms):
         raise ConfigError("a mean over seeds needs at least one run")
-    sides = [side for side in (runs, others) if side]
+    signs, sides = [sign for sign, _ in terms], [runs for _, runs in terms]
     resamples = [[run.resampled for run in side if run.resampled is not None] for side in sides]
     if sum(map(len, resamples)) < sum(map(len, sides)) or len({len(one) for side in resamples for one in side}) > 1:
         raise ConfigError(
@@ -76,11 +89,11 @@ def over_seeds(
     songs = [np.mean(side, axis=0) for side in resamples]
     has_spread = all(len(side) > 1 for side in sides)
     deviations = _deviations(values, len(songs[0])) if has_spread else 0.0
-    sign = (1, -1)
-    value = sum(s * float(side.mean()) for s, side in zip(sign, values, strict=False))
-    resampled = sum(s * side for s, side in zip(sign, songs, strict=False)) + deviations
+    value = sum(sign * float(side.mean()) for sign, side in zip(signs, values, strict=True))
+    resampled = sum(sign * side for sign, side in zip(signs, songs, strict=True)) + deviations
     # of one run there is the interval itself, of resamples that no record has rounded
-    ends = runs[0] if len(runs) == 1 and not others else interval(value, np.asarray(resampled), limits)
+    is_one = len(sides) == 1 and len(sides[0]) == 1 and signs[0] == 1
+    ends = sides[0][0] if is_one else interval(value, np.asarray(resampled), limits)
     fewest = min(len(side) for side in sides)
     return SeedInterval(ends.value, ends.low, ends.high, ends.resampled, num_seeds=fewest, over_seeds=has_spread)
 

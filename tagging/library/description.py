@@ -171,9 +171,9 @@ def _model(facts: Any) -> ModelFacts:
         raise ValueError("the name, the digest or the tags of a model in its description are damaged")
     thresholds = model.thresholds
     if not isinstance(thresholds, dict) or not all(map(_is_number, thresholds.values())):
-        raise ValueError(f"the thresholds of {model.name} in its description are no numbers")
+        raise ValueError(f"the thresholds of {model.name} in its description must be numbers")
     if not isinstance(model.features, int) or isinstance(model.features, bool) or model.features < 0:
-        raise ValueError(f"the features of {model.name} in its description are no number")
+        raise ValueError(f"the features of {model.name} in its description must be a number")
     return model
 
 

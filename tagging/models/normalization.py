@@ -19,6 +19,11 @@ def _norms(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     return [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
+def has_statistics(model: nn.Module) -> bool:
+    """Whether a model has batch normalisation."""
+    return bool(_norms(model))
+
+
 def set_momentum(model: nn.Module, momentum: float) -> None:
     """Set the momentum of the running statistics of every batch normalisation of a model."""
     for norm in _norms(model):

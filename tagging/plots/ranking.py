@@ -1,8 +1,8 @@
-"""Figures of rankings: ROC and precision-recall curves of every tag, and their mean."""
+"""Figures of rankings: ROC and precision-recall curves of every tag and their mean, and a metric of every tag."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError
-from .style import CYCLE, FAINT, INK, figure_for
+from ..evaluation import METRICS, Evaluation
+from .style import CYCLE, FAINT, INK, drawable, figure_for
 
 _GRID = np.linspace(0, 1, 201)
 # So many tags have a colour and a place in the legend; more are grey.
@@ -56,6 +57,68 @@ def curves(labels: np.ndarray, scores: np.ndarray, tags: Sequence[str], axes: Se
     right.set(xlabel="recall", ylabel="precision", title="precision and recall", ylim=(0, 1.02))
     left.legend(loc="lower right")
     return cast(Figure, left.figure)
+
+
+def by_tag(
+    evaluation: Evaluation, groups: Mapping[str, np.ndarray], metric: str = "roc_auc", *, title: str = ""
+) -> Figure:
+    """Draw a metric of every tag as a dot, one row for each group of tags, and the mean over all tags as a line.
+
+    Args:
+        evaluation: of a model.
+        groups: name -> bool [tags]; a group without results is left out.
+        metric: one of :data:`tagging.evaluation.METRICS`.
+        title: of the figure.
+
+    Book: ``book/how_measured``.
+    """
+    results = {name: [evaluation.tags[tag] for tag in np.flatnonzero(mask)] for name, mask in groups.items()}
+    rows = {
+        name: [(getattr(tag, metric).value, tag.name) for tag in tags if getattr(tag, metric)]
+        for name, tags in results.items()
+    }
+    rows = {name: sorted(row) for name, row in rows.items() if row}
+    ends = min(row[0][0] for row in rows.values()), max(row[-1][0] for row in rows.values())
+    figure, (ax,) = figure_for(1, 1.2 + 0.75 * len(rows))
+    for position, (row, colour) in enumerate(zip(rows.values(), CYCLE, strict=False)):
+        ax.plot([value for value, _ in row], [position] * len(row), "o", color=colour, alpha=0.6)
+        lowest, highest = row[0], row[-1]
+        far = highest[0] - lowest[0] > 0.08 * (ends[1] - ends[0])
+        for value, name in (lowest, highest) if far else (lowest,):
+            left = (value, name) == lowest and far
+            ax.annotate(
+                drawable(name), (value, position), xytext=(0, 9), textcoords="offset points", fontsize=9,
+                ha="left" if left else "right",
+            )  # fmt: skip
+    mean = evaluation.means[metric].value
+    ax.axvline(mean, color=INK, ls=":", label=f"mean of all tags, {mean:.3f}")
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_ylim(len(rows) - 0.5, -0.7)
+    ax.set(xlabel=METRICS[metric].title, title=title)
+    figure.legend(loc="outside lower center")
+    return figure
+
+
+def bars(values: Mapping[str, float], label: str, *, title: str = "", chance: float | None = None) -> Figure:
+    """Draw one bar for each name, highest at the top.
+
+    Args:
+        values: name -> value.
+        label: of the values.
+        title: of the figure.
+        chance: where a dotted line marks what guessing gives; None for no line.
+
+    Book: ``book/training_loop``.
+    """
+    figure, (ax,) = figure_for(1, 0.8 + 0.27 * len(values))
+    names = sorted(values, key=lambda name: values[name])
+    drawn = ax.barh([drawable(name) for name in names], [values[name] for name in names], color=CYCLE[0], height=0.65)
+    ax.bar_label(drawn, fmt="%.2f", padding=3, fontsize="small")
+    if chance is not None:
+        ax.axvline(chance, color=INK, ls=":")
+    ax.set(xlabel=label, title=title)
+    ax.set_xlim(right=1.12 * max(values.values()))
+    return figure
 
 
 def ranking_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

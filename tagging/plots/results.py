@@ -93,6 +93,30 @@ def by_scale(
     return figure
 
 
+def versions(tables: Mapping[str, Iterable[Result]], metric: str = "pr_auc", *, title: str = "") -> Figure:
+    """Draw :func:`by_scale` of several tables side by side, with one y axis and one legend.
+
+    Args:
+        tables: title of a panel -> its results.
+        metric: as in :func:`by_scale`.
+        title: of the figure.
+
+    Raises:
+        ConfigError: an unknown metric.
+
+    Book: ``book/welcome``.
+    """
+    figure, axes = figure_for(len(tables), 3.2)
+    for position, (ax, (name, rows)) in enumerate(zip(axes, tables.items(), strict=True)):
+        by_scale(rows, metric, title=name, legend=position == 0, ax=ax)
+        if position:
+            ax.sharey(axes[0])
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
 def differences(named: Mapping[str, Interval], *, xlabel: str = "", title: str = "", ax: Axes | None = None) -> Figure:
     """Draw differences with their 95 % intervals, one per row, beside a line at zero.
 

@@ -21,6 +21,7 @@ from ..evaluation.segments import song_scores
 from ..models.base import modes_restored
 from .distributed import on_device
 from .failures import Failures
+from .frozen import FeatureBatch, SegmentFeatures
 from .settings import Settings, flat
 
 # The setting that says how many tracks of a split a run uses.
@@ -40,6 +41,7 @@ class Split:
 
     Attributes:
         corpus: the split, opened.
+        features: where all models of the run are heads of one frozen body: what it makes of segments, in place of their sound.
         indices: int64 [tracks]: indices of the tracks within the corpus.
         max_unreadable: share of the tracks that may be unreadable.
 
@@ -66,6 +68,7 @@ class Split:
                 "it out, or give labels of nan where they are unknown"
             )
         self.indices = np.arange(len(self.corpus) if count is None else count)
+        self.features: SegmentFeatures | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -92,7 +95,7 @@ class Split:
 
 
 class SegmentOrder:
-    """Pass after pass over the training tracks, each shuffled, each with other segments of them.
+    """Pass after pass over the training tracks, each shuffled, each with other segments of them, or with those of a few passes.
 
     It depends on the seed alone, so that a run that is resumed continues where it was.
 
@@ -103,6 +106,7 @@ class SegmentOrder:
 
     def __init__(self, split: Split, settings: Settings) -> None:
         self._split, self._seed, self._seconds = split, settings.seed, settings.model.segment_seconds
+        self._num_draws = settings.data.segments_per_track
 
     def between(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Segments ``first`` up to ``last``: int64 track indices, and float64 starts in seconds."""
@@ -111,7 +115,7 @@ class SegmentOrder:
         for number in range(first // size, -(-last // size)):
             shuffled = np.random.default_rng([self._seed, number]).permutation(self._split.indices)
             chosen = shuffled[max(0, first - number * size) : last - number * size]
-            seed = self._seed * 10_007 + number
+            seed = self._seed * 10_007 + (number if self._num_draws is None else number % self._num_draws)
             indices.append(chosen)
             starts.append(random_starts(chosen, self._seconds, corpus.durations(chosen), corpus.sample_rate, seed))
         return np.concatenate(indices), np.concatenate(starts)
@@ -119,7 +123,7 @@ class SegmentOrder:
 
 def training_batches(
     split: Split, settings: Settings, first_step: int, accelerator: Accelerator
-) -> Generator[Batch, None, None]:
+) -> Generator[Batch | FeatureBatch, None, None]:
     """Batches from a step on; each process makes its own part of every batch.
 
     Args:
@@ -132,14 +136,27 @@ def training_batches(
     share = batch_size // processes
     order = SegmentOrder(split, settings).between(first_step * batch_size, settings.num_steps * batch_size)
     indices, starts = (array.reshape(-1, processes, share)[:, accelerator.process_index].ravel() for array in order)
-    return stream(
-        split.corpus,
-        indices,
-        batch_size=share,
-        seconds=settings.model.segment_seconds,
-        starts=starts,
-        workers=settings.runtime.num_workers,
-    )
+    return _batches(split, indices, starts, share, settings)
+
+
+def _batches(
+    split: Split, indices: np.ndarray, starts: np.ndarray, batch_size: int, settings: Settings
+) -> Generator[Batch | FeatureBatch, None, None]:
+    """Segments of a split, in this order; the last batch may be smaller."""
+
+    def read(indices: np.ndarray, starts: np.ndarray) -> Generator[Batch, None, None]:
+        return stream(
+            split.corpus,
+            indices,
+            batch_size=batch_size,
+            seconds=settings.model.segment_seconds,
+            starts=starts,
+            workers=settings.runtime.num_workers,
+        )
+
+    if split.features is None:
+        return read(indices, starts)
+    return split.features.batches(indices, starts, batch_size, read)
 
 
 class Augment:
@@ -155,6 +172,18 @@ class Augment:
             return self._augment(
                 on_device(batch.audio, self._device), on_device(batch.augmentation_params, self._device)
             )
+
+
+class Inputs:
+    """What the models of a run are given, of a batch of a split, on the training device: waveforms, or features for heads."""
+
+    def __init__(self, split: Split, device: torch.device) -> None:
+        self._augment, self._device = Augment(split.corpus, device), device
+
+    def __call__(self, batch: Batch | FeatureBatch) -> torch.Tensor:
+        if isinstance(batch, FeatureBatch):
+            return on_device(batch.features, self._device)
+        return self._augment(batch)
 
 
 def even_starts(split: Split, indices: np.ndarray, settings: Settings) -> np.ndarray:
@@ -178,7 +207,7 @@ def predict(
     Each process takes a part of the tracks.
 
     Args:
-        models: name -> network.
+        models: name -> network; heads where the split has features.
         split: the tracks.
         settings: segments of each track, batch size, workers.
         accelerator: of the run.
@@ -195,28 +224,22 @@ def predict(
     tags, device = len(split.corpus.vocabulary), accelerator.device
     scores = {name: torch.zeros(len(split), tags, device=device) for name in models}
     part_size = settings.optimization.batch_size // settings.optimization.gradient_accumulation_steps
-    batches = stream(
-        split.corpus,
-        np.repeat(indices, count),
-        batch_size=count * max(1, part_size // count),
-        seconds=settings.model.segment_seconds,
-        starts=even_starts(split, indices, settings).ravel(),
-        workers=settings.runtime.num_workers,
-    )
-    augment = Augment(split.corpus, device)
+    starts = even_starts(split, indices, settings).ravel()
+    batches = _batches(split, np.repeat(indices, count), starts, count * max(1, part_size // count), settings)
+    inputs = Inputs(split, device)
     first = 0
     with modes_restored(*models.values()), failures.listed(), torch.inference_mode(), accelerator.autocast():
         for model in models.values():
             model.eval()
         for batch in batches:
-            waveform = augment(batch)
+            x = inputs(batch)
             songs = np.arange(len(batch)) // count
             rows = rows_here[first : first + songs[-1] + 1]
             first += len(rows)
             failures.add(batch.failed)
             unreadable = np.isin(split.indices[rows], list(batch.failed))
             for name, model in models.items():
-                song = song_scores(model(waveform).float().sigmoid().cpu().numpy(), songs)
+                song = song_scores(model(x).float().sigmoid().cpu().numpy(), songs)
                 song[unreadable] = np.nan
                 scores[name][rows] = torch.from_numpy(song).to(device)
     failures.check(len(split))

@@ -10,11 +10,13 @@ import numpy as np
 
 from ..data import Corpus, open_corpus
 from . import settings as _settings
-from .finetuned import following_pretrained
+from .finetuned import following_pretrained, trains_heads_alone
 from .settings import DataSettings, EditionName, Settings, flat
 
 # Passes over the songs; at least so many segments, with which small models learn what there is to learn from few songs.
 _PASSES, _MIN_SEGMENTS = 32, 6_400
+# Different segments of each song that the head of a frozen body trains on: their features are computed once.
+_FROZEN_SEGMENTS = 8
 _VALIDATIONS = 10
 _MAX_VALIDATION_CLIPS = 500
 # Whose duration gives the length of the segments.
@@ -33,7 +35,8 @@ def settings_for(
     """Settings of a run on a corpus, with defaults that follow its size.
 
     All training clips are used, up to 500 validation clips and all test clips. Training lasts 32 passes, at least 6,400 segments
-    and at most as many as the edition has, with ten validations. Segments are shortened where most clips are shorter.
+    and at most as many as the edition has, with ten validations. Segments are shortened where most clips are shorter. The head of
+    a frozen body trains on eight segments of each clip, whose features are computed once.
 
     Args:
         corpus: one of :func:`tagging.list_corpora`.
@@ -83,6 +86,9 @@ def follow_data(settings: Settings, chosen: Iterable[str] = ()) -> Settings:
         budget = settings.optimization.num_training_segments
     following = {
         "data.num_clips": None,
+        "data.segments_per_track": _FROZEN_SEGMENTS
+        if trains_heads_alone(settings)
+        else settings.data.segments_per_track,
         "model.segment_seconds": _segment_seconds(train, settings.model.segment_seconds),
         "optimization.num_training_segments": max(1, budget // batch_size) * batch_size,
         "evaluation.validation_interval": max(1, budget // batch_size // _VALIDATIONS) * batch_size,

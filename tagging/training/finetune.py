@@ -40,7 +40,9 @@ def finetune(
         folder: where the run lives.
         body: ``"whole"`` trains front-end and back-end with the head, by default at a twentieth of its learning rate;
             ``"frozen"`` trains the head alone; ``"gradual"`` the head, after a quarter of the run the back-end too, after half
-            of it the front-end. None leaves it to the settings; their default is ``"whole"``.
+            of it the front-end. None leaves it to the settings; their default is ``"whole"``. A frozen body computes its
+            features once for each segment, of which eight of each song are taken (``data.segments_per_track``); with
+            augmentation, or beside further models, it computes them again in each step.
         head: one of :func:`tagging.list_heads`; ``"exclusive"`` for tags that exclude each other.
         models: further models that train on the same segments, for comparison, such as ``["spectrogram"]``.
         settings: settings by their dotted names, such as ``{"optimization.body_learning_rate": 1e-4}``.

@@ -17,7 +17,7 @@ from ..models.heads import HEADS
 from ..models.tagger import Tagger
 from ..pretrained import load_tagger
 from ..tags import Vocabulary
-from .settings import ModelSettings, OptimizationSettings, Settings
+from .settings import AugmentationSettings, ModelSettings, OptimizationSettings, Settings
 
 FINETUNED = "finetuned"
 # Of the learning rate of the new head: the body knows already, and moves less.
@@ -86,6 +86,15 @@ def parts_to_train(name: str, module: nn.Module, optimization: OptimizationSetti
         if part.start >= 1:
             part.module.requires_grad_(False)
     return parts
+
+
+def trains_heads_alone(settings: Settings) -> bool:
+    """Whether all models of a run are heads of one frozen body whose segments stay as they are: its features can be kept."""
+    return (
+        all(model.partition(":")[0] == FINETUNED for model in settings.models)
+        and _STARTS[settings.optimization.body] == _STARTS["frozen"]
+        and settings.augmentation == AugmentationSettings()
+    )
 
 
 def check_pretrained(settings: Settings) -> None:

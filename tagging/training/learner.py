@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -15,10 +14,10 @@ from torch import Tensor, nn
 from ..data import Corpus
 from ..errors import ConfigError
 from ..models.acceleration import accelerate_cpu_training
-from ..models.normalization import renormalise
+from ..models.normalization import has_statistics
 from .checkpoint import learner_tensors, restore_learner
 from .distributed import synchronise_batch_norms
-from .finetuned import parts_to_train
+from .finetuned import parts_to_train, trains_heads_alone
 from .losses import tag_loss
 from .models import build_model
 from .settings import Settings
@@ -36,6 +35,7 @@ class Learner:
 
     Attributes:
         module: the model itself, without what the accelerator wraps it in.
+        network: what is given the inputs of the run: the model, or its head where the features of a frozen body are kept.
         best_score: mean validation score of the best weights so far, reached at ``best_step``.
 
     Raises:
@@ -57,8 +57,11 @@ class Learner:
         self.module = cast(Any, build_model(name, settings.model, corpus.vocabulary, corpus.sample_rate))
         if settings.model.init_bias_from_prior:
             self.module.init_output_bias(tag_prior)
+        self.network: nn.Module = self.module
+        if trains_heads_alone(settings):
+            self.network = self.module.to(accelerator.device).head
         if accelerator.num_processes > 1:
-            synchronise_batch_norms(self.module)
+            synchronise_batch_norms(self.network)
         elif settings.runtime.cpu_acceleration and on_cpu:
             accelerate_cpu_training(self.module)
         optimization = settings.optimization
@@ -69,18 +72,18 @@ class Learner:
             weight_decay=optimization.weight_decay,
             fused=True,
         )
-        model = torch.compile(self.module) if settings.runtime.compile else self.module
+        model = torch.compile(self.network) if settings.runtime.compile else self.network
         self._model: Any
         self._model, self.optimizer = accelerator.prepare(model, optimizer)
         self._tag_prior = torch.from_numpy(tag_prior).float()
         self.best_score, self.best_step = -math.inf, 0
         self.best_weights = self.weights()
 
-    def step(self, waveform: Tensor, labels: Tensor, num_labelled: Tensor, step: int) -> Tensor:
+    def step(self, inputs: Tensor, labels: Tensor, num_labelled: Tensor, step: int) -> Tensor:
         """One optimizer step.
 
         Args:
-            waveform: float [batch, samples] in [-1, 1], this process's part of the batch.
+            inputs: float [batch, samples] in [-1, 1], or [batch, features]: this process's part of the batch.
             labels: float [batch, tags] in [0, 1], NaN where unknown.
             num_labelled: float [2], known labels of classification and of regression tags in the batch of all processes.
             step: its number, from 1, which seeds dropout.
@@ -99,10 +102,12 @@ class Learner:
         # Dropout is seeded by the step: no random state has to be saved for a run to resume exactly.
         torch.manual_seed(hash((self._settings.seed, step, accelerator.process_index)) & 0x7FFFFFFF)
         total = torch.zeros((), device=accelerator.device)
-        for number, (wave, target) in enumerate(zip(waveform.chunk(parts), labels.chunk(parts), strict=True), start=1):
+        for number, (part_of_batch, target) in enumerate(
+            zip(inputs.chunk(parts), labels.chunk(parts), strict=True), start=1
+        ):
             with contextlib.nullcontext() if number == parts else accelerator.no_sync(self._model):
                 loss = tag_loss(
-                    self._model(wave),
+                    self._model(part_of_batch),
                     target,
                     self.module.vocabulary,
                     num_labelled,
@@ -116,14 +121,14 @@ class Learner:
         self.optimizer.zero_grad()
         return total
 
-    def retake_statistics(self, waveforms: Iterable[Tensor], step: int) -> None:
-        """Recompute the statistics of batch normalisation in the parts of a fine-tuned tagger that train at a step.
+    def parts_with_statistics(self, step: int) -> list[nn.Module]:
+        """The parts that train at a step and have batch normalisation.
 
-        They begin as those of other weights and other songs, and a short run ends before they have followed.
+        In a fine-tuned tagger its statistics begin as those of other weights and other songs, and a short run ends before they
+        have followed.
         """
         done = step / self._settings.num_steps
-        if parts := [part.module for part in self._parts if part.factor_at(done)]:
-            renormalise(self.module, waveforms, parts=parts)
+        return [part.module for part in self._parts if part.factor_at(done) and has_statistics(part.module)]
 
     def keep_if_best(self, score: float, step: int) -> None:
         """Keep the weights of now if this validation score is the best so far."""

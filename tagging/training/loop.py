@@ -18,7 +18,7 @@ from ..errors import ConfigError
 from ..evaluation.evaluate import evaluate
 from .augmentation import Augmentations
 from .baselines import WHOLE_TRACK_BASELINES
-from .data import Augment, predict
+from .data import Inputs, predict
 from .distributed import on_device
 from .failures import Failures
 from .learner import learning_rate
@@ -28,6 +28,7 @@ from .results import write_results
 from .run import Event, Run, TrainingError
 from .run_directory import check_same_run
 from .settings import Settings
+from .tree_run import trees_and_splits
 
 
 def train(
@@ -80,10 +81,24 @@ def train(
         return write_results(run)
 
 
+def check_settings(settings: Settings, *, cpu_only: bool = False, minutes: float | None = None) -> None:
+    """Refuse what :func:`train` would refuse, before anything is written.
+
+    Raises:
+        ConfigError: a setting is impossible.
+        CorpusError: the corpus cannot be opened, or too many of its files are known to be unreadable.
+    """
+    if _whole_track_baseline(settings, minutes):
+        trees_and_splits(settings)
+        return
+    LOSSES.resolve(settings.optimization.loss)
+    Run(settings, Path(), cpu_only=cpu_only, progress=False)
+
+
 def _train(run: Run) -> bool:
     """Train until the run is over; False if its minutes ran out first."""
     settings, accelerator = run.settings, run.accelerator
-    corpus, augment = run.train.corpus, Augment(run.train.corpus, accelerator.device)
+    corpus, inputs_of = run.train.corpus, Inputs(run.train, accelerator.device)
     augmentations = Augmentations(settings.augmentation, corpus.sample_rate, settings.seed)
     losses: list[torch.Tensor] = []
     with run.bar() as bar, contextlib.closing(run.batches()) as batches:
@@ -91,7 +106,7 @@ def _train(run: Run) -> bool:
             run.step += 1
 
             # The batch, on the device, as the models get it
-            waveform = augment(batch)  # float32 [batch, samples]
+            inputs = inputs_of(batch)  # float32 [batch, samples], or features [batch, features]
             labels = on_device(
                 run.train.masked(batch.labels, batch.indices), accelerator.device
             )  # float32 [batch, tags]
@@ -99,11 +114,11 @@ def _train(run: Run) -> bool:
                 order = np.random.default_rng([settings.seed, run.step]).permutation(len(labels))
                 labels = labels[torch.from_numpy(order)]
             if augmentations.any_on:
-                waveform, labels = augmentations(waveform, labels, run.positions())
+                inputs, labels = augmentations(inputs, labels, run.positions())
             num_labelled = accelerator.reduce(count_labelled(labels, corpus.vocabulary), "sum")
 
             # One step of each model
-            steps = [learner.step(waveform, labels, num_labelled, run.step) for learner in run.learners]
+            steps = [learner.step(inputs, labels, num_labelled, run.step) for learner in run.learners]
             losses.append(torch.stack(steps))
             bar.update(settings.optimization.batch_size)
 
@@ -158,7 +173,7 @@ def _validate(run: Run) -> dict[str, dict[str, float]]:
     run.retake_statistics()
     split, vocabulary = run.validation, run.validation.corpus.vocabulary
     failures = Failures(split.corpus, len(split), run.folder, run.accelerator, split.max_unreadable)
-    models = {learner.name: learner.module for learner in run.learners}
+    models = {learner.name: learner.network for learner in run.learners}
     predictions = predict(models, split, run.settings, run.accelerator, failures)
     readable = failures.readable(split.indices)
     labels = split.masked(split.labels, split.indices)[readable]

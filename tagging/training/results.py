@@ -36,7 +36,7 @@ def write_results(run: Run) -> list[dict[str, Any]]:
         run.print(remark)
     for learner in run.learners:
         learner.module.load_state_dict(learner.best_weights)
-    models = {learner.name: learner.module for learner in run.learners}
+    models = {learner.name: learner.network for learner in run.learners}
     positives = train_positives(run.tag_prior, len(run.train))
     predictions, failed = {}, {"train": len(run.failures.messages)}
     for split in (run.validation, run.test):

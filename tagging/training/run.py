@@ -14,14 +14,16 @@ from tqdm import tqdm
 
 from ..data import Batch
 from ..errors import ConfigError, TaggingError
+from ..models.normalization import renormalise
 from ..utils.files import locked
 from ..utils.provenance import environment_info
 from ..utils.text import printable, some
 from .checkpoint import newest_checkpoint, save_checkpoint
-from .data import Augment, SegmentOrder, Split, store_remarks, training_batches
+from .data import Augment, Inputs, SegmentOrder, Split, store_remarks, training_batches
 from .distributed import build_accelerator
 from .failures import Failures
-from .finetuned import FINETUNED
+from .finetuned import FINETUNED, trains_heads_alone
+from .frozen import FeatureBatch, SegmentFeatures
 from .learner import Learner
 from .models import check_options
 from .records import model_folder
@@ -92,12 +94,16 @@ class Run:
             Learner(name, settings, self.train.corpus, prior, self.accelerator) for name in settings.models
         ]
         self._check_segment_length()
+        if trains_heads_alone(settings):
+            for split in (self.train, self.validation, self.test):
+                waveforms = Augment(split.corpus, self.accelerator.device)
+                split.features = SegmentFeatures(self.learners[0].module, waveforms, self.accelerator.autocast)
         num_tracks = min(len(self.train), settings.num_steps * settings.optimization.batch_size)
         self.failures = Failures(self.train.corpus, num_tracks, folder, self.accelerator, settings.data.max_unreadable)
         self.step = 0
         self.history: list[Event] = []
         self.resumes: list[dict[str, Any]] = []
-        self._statistics_batches: list[Batch] | None = None
+        self._statistics_batches: list[Batch | FeatureBatch] | None = None
         self._show_progress, self._on_event, self._minutes = progress, on_event, minutes
         self._seconds_before, self.seconds_waited, self._started = 0.0, 0.0, time.perf_counter()
 
@@ -166,7 +172,7 @@ class Run:
         tensors = {name: tensor for learner in self.learners for name, tensor in learner.tensors().items()}
         save_checkpoint(self.folder, self.step, tensors, progress)
 
-    def batches(self) -> Generator[Batch, None, None]:
+    def batches(self) -> Generator[Batch | FeatureBatch, None, None]:
         """What is left of the training segments, in batches; counts the time spent waiting for them."""
         self._started = time.perf_counter()
         if self.is_over():
@@ -188,17 +194,19 @@ class Run:
     def retake_statistics(self) -> None:
         """Recompute the statistics of batch normalisation of fine-tuned taggers, from the first training segments."""
         finetuned = [learner for learner in self.learners if learner.name.partition(":")[0] == FINETUNED]
-        if finetuned and self._statistics_batches is None:
+        retaken = [(learner, parts) for learner in finetuned if (parts := learner.parts_with_statistics(self.step))]
+        if not retaken:
+            return
+        if self._statistics_batches is None:
             batch_size = self.settings.optimization.batch_size
             count = min(self.settings.num_steps, max(1, -(-_NUM_STATISTICS_SEGMENTS // batch_size))) * batch_size
             few = self.settings.override({"optimization.num_training_segments": count})
             batches = training_batches(self.train, few, 0, self.accelerator)
             with contextlib.closing(batches):
                 self._statistics_batches = [batch for batch in batches if len(batch) > 1]
-        augment = Augment(self.train.corpus, self.accelerator.device) if finetuned else None
-        for learner in finetuned:
-            assert augment is not None and self._statistics_batches is not None
-            learner.retake_statistics(map(augment, self._statistics_batches), self.step)
+        inputs = Inputs(self.train, self.accelerator.device)
+        for learner, parts in retaken:
+            renormalise(learner.network, map(inputs, self._statistics_batches), parts=parts)
 
     def positions(self) -> np.ndarray:
         """int64 [batch]: which segments of the whole run this process has in the batch of this step."""

@@ -54,6 +54,8 @@ class DataSettings:
     train_options: Options = Field(default_factory=dict)
     # The first so many clips of the training split; None takes all.
     num_clips: PositiveInt | None = 10_000
+    # Different segments of each track; None takes other ones in each pass. Few of them suit a frozen body: see finetune.
+    segments_per_track: PositiveInt | None = None
     # With a larger share of unreadable files a run would be about another corpus than its record says.
     max_unreadable: Share = 0.05
     # A control: labels are shuffled among the segments of each batch, so that there is nothing to learn.

@@ -60,14 +60,19 @@ def train_trees(settings: Settings, folder: str | Path, *, progress: bool = True
         TaggingError: another process works in this folder.
     """
     folder = Path(folder)
-    tree_settings = _tree_settings(settings)
-    splits = {name: Split(settings, name) for name in ("train", "validation", "test")}
+    tree_settings, splits = trees_and_splits(settings)
     with locked(folder / "run", wait=False):
         create_run_dir(folder, settings)
         record = _train_trees(settings, tree_settings, splits, folder, progress)
         for finished in model_folder(folder, TREES).glob("tags-*"):
             shutil.rmtree(finished, ignore_errors=True)
     return record
+
+
+def trees_and_splits(settings: Settings) -> tuple[TreeSettings, dict[str, Split]]:
+    """Which trees a run grows, and the tracks of each split. What can be refused is refused here, before anything is written."""
+    trees = _tree_settings(settings)
+    return trees, {name: Split(settings, name) for name in ("train", "validation", "test")}
 
 
 def _tree_settings(settings: Settings) -> TreeSettings:

@@ -47,6 +47,10 @@ def cpu() -> str:
     return f"{cpu_name()}, {os.cpu_count()} cores{load}"
 
 
+# `python -m tagging.cli` is the command `tagging`
+COMMAND = ("tagging.cli", "tagging.cli.__main__")
+
+
 def command_line(function: str) -> str:
     """The command that runs this process, as a user would type it, without the path of the interpreter or of the script.
 
@@ -60,7 +64,9 @@ def command_line(function: str) -> str:
     if hasattr(sys, "ps1") or script.name in ("", "-c", "-"):
         return f"{function} in Python"
     module = getattr(getattr(main, "__spec__", None), "name", None)
-    if module:
+    if module in COMMAND:
+        command = ["tagging"]
+    elif module:
         command = ["python", "-m", module.removesuffix(".__main__")]
     elif script.suffix == ".py":
         command = ["python", str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else script.name]

@@ -1,6 +1,6 @@
-"""One reader for all tables of numbers in text files: a row for each song, a column for each tag.
+"""Tables in text files: their cells, for all readers of them; and tables of numbers, a row for each song, a column for each tag.
 
-It reads what spreadsheets, pandas and R write, or says what is wrong with it; it never guesses between two readings.
+What spreadsheets, pandas and R write is read, or it is said what is wrong with it; there is no guess between two readings.
 """
 
 from __future__ import annotations
@@ -88,8 +88,10 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     Book: ``book/popular_tags``.
     """
     path = Path(path)
-    text = _read_text(path)
-    lines = _without_empty_columns(_split(path, text))
+    lines = [(line, [_name(cell) for cell in row]) for line, row in read_cells(path)[1]]
+    if not lines:
+        raise TaggingError(f"{path}: empty; expected a header of tags and a row for each song")
+    lines = _without_empty_columns(lines)
     _, header = lines[0]
     if len(lines) == 1:
         raise TaggingError(f"{path}: a header without songs")
@@ -114,10 +116,55 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     return Table(tuple(row[0] for _, row in lines[1:]), tuple(header[1:]), values)
 
 
-_Lines = list[tuple[int, list[str]]]  # number of the line in the file, cells
+Lines = list[tuple[int, list[str]]]  # number of the line in the file, cells
 
 
-def _read_text(path: Path) -> str:
+def read_cells(
+    path: Path,
+    delimiters: Sequence[str] = _DELIMITERS,
+    *,
+    max_cell: int = 2**17,
+    strict: bool = False,
+    error: type[TaggingError] = TaggingError,
+) -> tuple[str, Lines]:
+    """The separator of a table, and the cells of all its lines that are not empty; no line where all are.
+
+    Args:
+        path: of the file.
+        delimiters: those it may have. Of several in the first line it is the one that cuts every line into as many cells as the
+            header; if none does, the one that cuts the header into most. ``sep=;`` in a first line, as Excel writes it, names it.
+        max_cell: characters in a cell at most.
+        strict: refuse quotation marks that do not close.
+        error: what is raised where the file cannot be read.
+    """
+    text, offset = read_text(path, error), 0
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if (declaration := first.strip().lower()).startswith("sep=") and len(declaration) == 5:
+        delimiters, offset = [declaration[4]], 1
+        text = text.partition("\n")[2]
+    else:
+        delimiters = [mark for mark in delimiters if mark in first] or [delimiters[-1]]
+    tables: dict[str, Lines] = {}
+    for mark in delimiters:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=strict)
+        try:
+            with cells_up_to(max_cell):
+                tables[mark] = [(reader.line_num + offset, row) for row in reader if any(map(str.strip, row))]
+        except csv.Error as wrong:
+            if mark == delimiters[-1] and not tables:
+                raise error(f"{path}: cannot be read as a table ({wrong}); save it as CSV in UTF-8") from wrong
+    if not all(tables.values()):
+        return delimiters[0], []
+    fitting = [mark for mark, lines in tables.items() if {len(row) for _, row in lines} == {len(lines[0][1])} != {1}]
+    if len(fitting) > 1:
+        fitting = [mark for mark in fitting if _is_numeric(tables[mark])] or fitting
+    # where none fits, the errors are about the rows of the one that cuts most
+    chosen = fitting[0] if fitting else max(tables, key=lambda mark: len(tables[mark][0][1]))
+    return chosen, tables[chosen]
+
+
+def read_text(path: Path, error: type[TaggingError] = TaggingError) -> str:
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark."""
     try:
         data = path.read_bytes()
         encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
@@ -125,52 +172,21 @@ def _read_text(path: Path) -> str:
         if "\0" in text:
             raise ValueError("it contains null characters")
         return text
-    except OSError as error:
-        raise TaggingError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise TaggingError(
-            f"{path}: cannot be read as a CSV file in UTF-8 ({error}); save it as CSV in UTF-8"
-        ) from error
+    except OSError as wrong:
+        raise error(f"{path}: cannot be read ({wrong.strerror or wrong})") from wrong
+    except ValueError as wrong:
+        raise error(f"{path}: cannot be read as a table in UTF-8 ({wrong}); save it as CSV in UTF-8") from wrong
 
 
-def _split(path: Path, text: str) -> _Lines:
-    """The cells of all lines that are not empty, with the separator that cuts every line into as many cells as the header."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    offset = 0
-    if (declaration := first.strip().lower()).startswith("sep=") and len(declaration) == 5:  # as Excel writes it
-        delimiters, offset = [declaration[4]], 1
-        text = text.partition("\n")[2]
-    else:
-        delimiters = [delimiter for delimiter in _DELIMITERS if delimiter in first] or [","]
-    tables = [_cells(path, text, delimiter, offset) for delimiter in delimiters]
-    if not tables[0]:
-        raise TaggingError(f"{path}: empty; expected a header of tags and a row for each song")
-    fitting = [table for table in tables if {len(row) for _, row in table} == {len(table[0][1])} != {1}]
-    if len(fitting) > 1:
-        fitting = [table for table in fitting if _is_numeric(table)] or fitting
-    # where none fits, the one that cuts most: the errors are about its rows
-    return fitting[0] if fitting else max(tables, key=lambda table: len(table[0][1]))
-
-
-def _is_numeric(lines: _Lines) -> bool:
-    return all(not cell or _is_number(cell) for _, row in lines[1:] for cell in row[1:])
-
-
-def _cells(path: Path, text: str, delimiter: str, offset: int) -> _Lines:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        with cells_up_to(2**17):
-            rows = [(reader.line_num + offset, [_name(cell) for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise TaggingError(f"{path}: cannot be read as a CSV file ({error}); save it as CSV in UTF-8") from error
-    return [(line, row) for line, row in rows if any(row)]
+def _is_numeric(lines: Lines) -> bool:
+    return all(not cell.strip() or _is_number(cell.strip()) for _, row in lines[1:] for cell in row[1:])
 
 
 def _name(cell: str) -> str:
     return unicodedata.normalize("NFC", cell.strip())
 
 
-def _without_empty_columns(lines: _Lines) -> _Lines:
+def _without_empty_columns(lines: Lines) -> Lines:
     """Lines of equal length without the columns at their end that have neither a name nor a value, as spreadsheets write."""
     width = len(lines[0][1])
     if all(len(row) == width for _, row in lines):
@@ -180,7 +196,7 @@ def _without_empty_columns(lines: _Lines) -> _Lines:
     return lines
 
 
-def _without_index(lines: _Lines) -> _Lines:
+def _without_index(lines: Lines) -> Lines:
     """Lines without a first column that only counts them, where the ids stand in the second."""
     (_, header), rows = lines[0], [row for _, row in lines[1:]]
     if len(header) < 3 or header[0].lower() not in ("", "index", "unnamed: 0"):
@@ -201,7 +217,7 @@ def cells_up_to(characters: int) -> Iterator[None]:
         csv.field_size_limit(limit)
 
 
-def _check_ids(path: Path, lines: _Lines) -> None:
+def _check_ids(path: Path, lines: Lines) -> None:
     """Raise an error where the first column does not name the songs: where it is empty, or looks like scores of a tag."""
     name, ids = lines[0][1][0], [row[0] for _, row in lines[1:]]
     if not all(ids):

@@ -14,7 +14,7 @@ GOOD = """
 <body><main><h1 id="top">A page</h1>
 <a href="b.html#part">there</a> <a href="#top">up</a> <a href="#">top</a> <a href="https://example.org">out</a>
 <div class="cell_output"><img src="a.png" alt="A line that rises from left to right"></div>
-<figure><audio controls aria-label="a fiddle" src="data:audio/mpeg;base64,AAAA"></audio></figure>
+<figure><audio controls aria-label="a fiddle" src="a.mp3"></audio></figure>
 <p>The word import "https://..." in prose loads nothing.</p></main></body></html>
 """
 
@@ -24,6 +24,10 @@ def check(tmp_path):
     (tmp_path / "_static").mkdir()
     (tmp_path / "_static" / "a.css").write_text("body { background: url(a.png) }")
     (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "a.mp3").write_bytes(bytes(2_000_000))
+    (tmp_path / "heavy.png").write_bytes(bytes(650_000))
+    (tmp_path / "_static" / "m.mjs").write_text('import { b } from "./n.js"')
+    (tmp_path / "_static" / "n.js").write_text("".join(map(str, range(200_000))))
     (tmp_path / "b.html").write_text('<main><p id="part">here</p></main>')
 
     def run(extra="", css="", js=""):
@@ -59,7 +63,13 @@ def test_a_good_book_passes(check):
         ('<div class="cell_output"><img src="a.png" alt=""></div>', "empty alt text"),
         ('<div class="cell_output"><img src="a.png" alt="../_images/40de.png"></div>', "a file name"),
         ('<div class="cell_output"><img src="a.png" alt="a figure"></div>', "says little"),
-        ('<audio controls src="data:audio/mpeg;base64,AA"></audio>', "player without a name"),
+        ('<audio controls src="a.mp3"></audio>', "player without a name"),
+        ('<audio controls aria-label="a" src="data:audio/mpeg;base64,AA"></audio>', "1 sounds are stored in the page"),
+        # more than 700 kB: a figure, and a script that the page's module loads; no sound counts
+        (
+            '<script type="module" src="_static/m.mjs"></script><img alt="a b c d" src="heavy.png">',
+            "kB without its sounds",
+        ),
         ('<div class="cell_output">Traceback (most recent call last)\nValueError: no</div>', "a cell failed"),
         ('<div class="cell_output"><div class="output stderr">careful</div></div>', "wrote to stderr"),
         ('<div class="cell_output">Not right yet. Count again.</div>', "solution is wrong"),

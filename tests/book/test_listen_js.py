@@ -20,16 +20,17 @@ from hypothesis import strategies as st
 from tagging.models.inference import cut_segments, taggram
 from tagging.tags import TrackTags
 
-MODULES = Path(__file__).parents[2] / "book" / "_static" / "listen"
+STATIC = Path(__file__).parents[2] / "book" / "_static"
+MODULES = STATIC / "listen"
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(not NODE or not MODULES.exists(), reason="needs Node.js and the sources of the book")
 
 RUN = """
 import fs from "node:fs";
-const names = ["headers", "resample", "save", "segments", "sound", "taggram"];
-const modules = await Promise.all(names.map((name) => import(`./${name}.js`)));
-const { declaredRate, Resampler, partOf, resample, segmentStarts, meanScores, ranking, Taggram, colour, ticks, clock, csv, json,
-  mixed, wav, resultName } = Object.assign({}, ...modules);
+const names = ["headers", "resample", "save", "segments", "sound", "taggram", "../shared/ticks"];
+const modules = await Promise.all(names.map((name) => import(`./listen/${name}.js`)));
+const { declaredRate, isMp3, Mixer, Resampler, partOf, resample, segmentStarts, meanScores, ranking, Taggram, colour, ticks,
+  clock, csv, json, mixed, wav, resultName } = Object.assign({}, ...modules);
 const given = JSON.parse(fs.readFileSync("given.json"));
 const floats = (name) => new Float32Array(new Uint8Array(fs.readFileSync(name)).buffer);
 """
@@ -38,8 +39,8 @@ const floats = (name) => new Float32Array(new Uint8Array(fs.readFileSync(name)).
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("modules")
-    for path in MODULES.glob("*.js"):
-        shutil.copy(path, folder)
+    for name in ("listen", "shared"):
+        shutil.copytree(STATIC / name, folder / name)
     (folder / "package.json").write_text('{"type": "module"}')
     return folder
 
@@ -242,6 +243,7 @@ def test_rates_in_headers(folder, name, rate, subtype, channels):
     )
     wanted = {"a.opus": 48000, "a.w64": None}.get(name, rate)
     assert declared(folder, name) == wanted
+    assert are_mp3(folder, name) == [name == "a.mp3"]
 
 
 def declared(folder, *names):
@@ -250,6 +252,11 @@ def declared(folder, *names):
     )
     rates = node(folder, code, names=names)
     return rates[0] if len(rates) == 1 else rates
+
+
+def are_mp3(folder, *names):
+    code = "console.log(JSON.stringify(given.names.map((name) => isMp3(new Uint8Array(fs.readFileSync(name))))));"
+    return node(folder, code, names=names)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +280,7 @@ def test_rates_in_containers(folder, name, codec, rate, wanted):
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
     assert declared(folder, name) == wanted
+    assert are_mp3(folder, name) == [False]
 
 
 def test_no_rate_is_read_from_what_is_no_sound(folder):
@@ -288,11 +296,13 @@ def test_no_rate_is_read_from_what_is_no_sound(folder):
     for name, content in zip(names, contents, strict=True):
         (folder / name).write_bytes(content)
     assert declared(folder, *names) == [None] * len(names)
+    assert are_mp3(folder, *names) == [False] * len(names)
     # an mp3 behind a tag with a picture, whose bytes look like frames
     soundfile.write(folder / "plain.mp3", random.standard_normal(20000) / 9, 22050)
     tag = b"ID3\x03\0\0\0\0\x10\x00" + b"\xff\xfb\x90\x64" * 512
     (folder / "tagged.mp3").write_bytes(tag + (folder / "plain.mp3").read_bytes())
     assert declared(folder, "tagged.mp3") == 22050
+    assert are_mp3(folder, "tagged.mp3") == [True]
 
 
 def test_channels_are_averaged_and_doubtful_levels_noted(folder):
@@ -306,12 +316,16 @@ def test_channels_are_averaged_and_doubtful_levels_noted(folder):
         results[name] = { samples: [...samples], notes: notes.join() };
       } catch (error) { results[name] = error.message; }
     }
+    const mixer = new Mixer(); // in pieces, as a decoder gives them
+    for (const piece of [[[0.5], [0.25]], [[-0.5, 1], [0, 0]]]) mixer.add(piece.map((channel) => Float32Array.from(channel)));
+    results.pieces = [...mixer.finish().samples];
     const file = wav(Float32Array.from([0, 0.5, -1, 2]), 22050);
     fs.writeFileSync("written.wav", new Uint8Array(await file.arrayBuffer()));
     console.log(JSON.stringify(results));
     """
     results = node(folder, code)
     assert results["plain"] == {"samples": [0.375, -0.25], "notes": ""}
+    assert results["pieces"] == [0.375, -0.25, 0.5]
     for name, word in {
         "quiet": "Nearly silent",
         "silent": "Silent",

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagging.book.player import listen
-from tagging.book.song_cards import picker_html, sample_by_group, song_card, top_list
+from tagging.book.song_cards import picker_html, readable_title, sample_by_group, song_card, top_list
 from tagging.errors import ConfigError
 from tagging.evaluation.predictions import Predictions
-from tagging.tags import Vocabulary
+from tagging.tags import TrackTags, Vocabulary
 
 # fast, energy (an attribute), major, rock, minor, age (an attribute)
 LABELS = np.array([[1, 0.5, np.nan, 0, 1, 0.5], [0, 0.1, 1, 1, 0, 0.2]])
@@ -132,7 +132,7 @@ NODE = shutil.which("node")
 
 # As much of a page as the picker touches: elements with properties, children and listeners.
 RUN = """
-import { SongPicker, another } from "./song_picker.mjs";
+import { SongPicker, another, segmentAt } from "./song_picker.mjs";
 class Element {
   constructor(tag) { Object.assign(this, { tag, children: [], attributes: {}, listeners: {} }); }
   append(...more) { this.children.push(...more); }
@@ -141,6 +141,7 @@ class Element {
   getAttribute(name) { return this.attributes[name]; }
   addEventListener(name, listener) { this.listeners[name] = listener; }
   querySelectorAll(tag) { return this.children.filter((child) => child.tag === tag); }
+  querySelector(name) { return this.querySelectorAll(name.replace(".", ""))[0] ?? null; }
 }
 globalThis.document = { createElement: (tag) => new Element(tag), querySelectorAll: () => [] };
 const root = new Element("div");
@@ -153,6 +154,14 @@ for (const title of ["a", "b", "c"]) {
   song.append(sound);
   root.append(song);
 }
+// the first song has a taggram of three segments
+const taggram = Object.assign(new Element("song-taggram"), { dataset: { times: "0,3,6" } });
+const heard = new Set();
+for (const segment of ["0", "1", "2"]) {
+  const classList = { toggle: (name, on) => (on ? heard.add(segment) : heard.delete(segment)) };
+  taggram.append(Object.assign(new Element("i"), { dataset: { segment }, classList }));
+}
+root.children[0].append(taggram);
 const picker = new SongPicker(root, "picker");
 const seen = [];
 const note = (event) => seen.push({
@@ -178,6 +187,13 @@ console.log(JSON.stringify({
   options: picker.select.children.map((option) => option.textContent),
   lots: [0, 0.24, 0.25, 0.5, 0.75, 0.999].map((lot) => another(3, 5, lot)),
   alone: another(0, 1, 0.9),
+  heard: [0, 0.5, 3, 5.9, 20, 0].map((seconds) => {
+    const sound = picker.songs[0].querySelector("audio");
+    sound.currentTime = seconds;
+    sound.listeners.timeupdate();
+    return [...heard].join();
+  }),
+  segments: [-1, 0, 2.9995, 7].map((seconds) => segmentAt([0, 3, 6], seconds)),
 }));
 """
 
@@ -190,6 +206,8 @@ def test_the_page_shows_one_song_at_a_time_and_silences_the_others(tmp_path):
     assert result.returncode == 0, result.stderr
     results = json.loads(result.stdout)
     assert results["labelled"]
+    assert results["heard"] == ["", "0", "1", "1", "2", ""]
+    assert results["segments"] == [0, 0, 1, 2]
     assert results["options"] == ["1: a", "2: b", "3: c"]
     *steps, last = results["seen"]
     assert [(step["event"], step["shown"], step["chosen"], step["status"]) for step in steps] == [
@@ -205,3 +223,35 @@ def test_the_page_shows_one_song_at_a_time_and_silences_the_others(tmp_path):
     assert last["shown"] != ["c"]
     assert results["lots"] == [4, 4, 0, 1, 2, 2]  # every other place of five, never the third again
     assert results["alone"] == 0
+
+
+def test_a_taggram_has_a_row_for_each_tag_and_a_cell_for_each_segment():
+    scores = np.float32([[0.04, 0.5, 0.2, 1.0, 0.0, 0.1], [0.25, 0.7, 0.2, 0.5, 0.0, 0.3]])
+    tags = TrackTags(MIXED, scores.mean(axis=0), np.float32([0, 3]), scores, 3.0)
+    card = song_card({"one": PREDICTIONS}, 0, title="A song", taggram=tags, top_k=3)
+    picture = BeautifulSoup(card._repr_html_(), "html.parser").select_one(".song-taggram")
+    assert picture["data-times"] == "0.000,3.000"
+    assert picture["role"] == "img"
+    assert picture["aria-label"] == "Taggram of 2 segments of 3 s. Highest means: rock 0.75, major 0.20, fast 0.14."
+    cells = picture.select("i")
+    assert [cell["data-segment"] for cell in cells] == ["0", "1"] * 3
+    shares = [int(cell["style"].split("%")[0].split()[-1]) for cell in cells]
+    assert shares == [100, 71, 45, 45, 20, 50]  # square roots of the scores, in percent
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("bwv434.mxl", "BWV 434"),
+        ("PMFC_06_Giovanni-02-Apress_un_fiume_a.xml", "PMFC 06 Giovanni-02-Apress un fiume a"),
+        ("WER HAT DIE SCHOENSTEN SCHAEFCHEN", "Wer hat die schoensten schaefchen"),
+        ("madrigal.3.4.mxl", "madrigal 3 4"),
+        ("Jack's The Lad", "Jack's The Lad"),
+        ("St. Anne's Reel", "St. Anne's Reel"),
+        ("KV 331", "KV 331"),
+        ("Op. 9", "Op. 9"),
+        ("", ""),
+    ],
+)
+def test_titles_for_readers(name, title):
+    assert readable_title(name) == title

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tagging.book.runs import BUNDLED_RUNS, list_predictions
-from tagging.cli import _parser
+from tagging.cli import _parser, load_commands
 from tagging.errors import ConfigError, TaggingError
 from tagging.evaluation.predictions import Predictions, write_predictions
 from tagging.tags import Tag, Vocabulary
@@ -22,6 +22,7 @@ NAMES = ("slow", "fast", "rock", "pop")
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    load_commands("bias")
 
     def run(*arguments):
         options = _parser().parse_args(["bias", *map(str, arguments)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+from songs import make_songs
 
 from tagging.cli import main
 from tagging.data import CORPORA, Corpus, Track
@@ -23,6 +25,23 @@ def test_info_shows_sizes_and_sources(cache: Path, capsys: pytest.CaptureFixture
     row = next(line for line in shown.splitlines() if line.startswith("Scottish"))
     counts = [int(word) for word in row.split()[-3:]]
     assert counts[0] > 5 * counts[1] > 0
+
+
+def test_info_of_a_folder_says_how_many_songs_are_in_which_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A newcomer with 40 songs sees 40."""
+    make_songs(tmp_path, 40, seconds=0.5)
+    arguments = ["corpus", "info", "--root", str(tmp_path / "music"), "--labels", str(tmp_path / "tags.csv")]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    sizes = {name: int(size) for name, size in re.findall(r"^split (\w+): (\d+) tracks in \d+ groups", shown, re.M)}
+    assert list(sizes) == ["validation", "test", "train"] and sum(sizes.values()) == 40
+    counts = f"{sizes['train']} train, {sizes['validation']} validation, {sizes['test']} test"
+    assert shown.splitlines()[1] == f"all splits: 40 tracks: {counts}"
+    for name in sizes:
+        assert main([*arguments, "--set", f"split={name}"]) == 0
+        assert f"all splits: 40 tracks: {counts}" in capsys.readouterr().out
+    assert main([*arguments, "--set", "sample_rate=nan"]) == 2
+    assert "sample_rate=nan: give a whole number of Hz from 1,000" in capsys.readouterr().err
 
 
 def test_info_of_an_own_corpus_needs_the_five_members(
@@ -49,7 +68,7 @@ def test_info_of_an_own_corpus_needs_the_five_members(
 
     assert main(["corpus", "info", "own", "--set", "size=5", "split=mine"]) == 0
     shown = capsys.readouterr().out
-    assert "5 tracks in 1 groups" in shown
+    assert "split mine: 5 tracks in 1 groups" in shown
     rows = {line.split()[0]: line.split() for line in shown.splitlines() if line}
     assert rows["tag"][-1] == "mine"
     assert rows["fast"] == ["fast", "classification", "human", "2"]

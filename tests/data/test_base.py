@@ -54,7 +54,7 @@ def test_labels_groups_and_durations():
     assert corpus.groups().tolist() == np.repeat([0, 1, 2], 4).tolist()
     assert corpus.durations(np.array([0, 1])).tolist() == [1.0, 2.0]
     assert corpus.tag_counts() == {"even": 6, "third": 4}
-    assert corpus.summary() == ["12 tracks in 3 groups, 8000 Hz, 3 tags"]
+    assert corpus.summary() == ["split train: 12 tracks in 3 groups, 8000 Hz, 3 tags"]
     assert (corpus.name, corpus.description) == ("Tones", "tracks of Tones")
     assert (corpus.parts(), corpus.provenance()) == ({}, {})
     assert corpus.strata(np.arange(2)) is corpus.annotated(np.arange(2)) is None

@@ -115,6 +115,7 @@ TABLES = {
     "words": "song,rock,slow\na.mp3,True,False\nb.mp3,no,yes\nc.mp3,TRUE,NA\nd.mp3,false,false\n",
     "windows": "path,rock,slow\n.\\x\\a.wav,1,0\n.\\x\\b.wav,0,1\n.\\x\\c.wav,1,\n.\\x\\d.wav,0,0\n",
     "numbers": "path,rock,slow\na,1.0,0.0\nb,0.0,1.0\nc,1.0,\nd,0.0,0.0\n",
+    "excel": "sep=;\npath;rock;slow\na;1;0\nb;0;1\nc;1;\nd;0;0\n",
     "bom": "\ufeffpath,rock,slow\na,1,0\nb,0,1\nc,1,\nd,0,0\n",
 }
 EXPECTED = np.array([[1, 0], [0, 1], [1, np.nan], [0, 0]])
@@ -275,7 +276,7 @@ PLAIN = "path,x\na,1\nb,0\nc,1\nd,0\n"
         (PLAIN, {"group": "band"}, "unknown column 'band'"),
         (PLAIN, {"split": "tests"}, "unknown split 'tests'"),
         (PLAIN, {"shares": (1, 1)}, "give three"),
-        (PLAIN, {"shares": (1, 1, 0)}, "each must be positive"),
+        (PLAIN, {"shares": (1, 1, 0)}, "give three positive numbers"),
         (PLAIN, {"sample_rate": 0}, "sample_rate=0"),
         ("path,x,artist\na,1,P\nb,0,P\nc,1,P\nd,0,P\n", {}, "1 groups cannot be split into train, validation, test"),
         ("path,x\na,1\nb,0\nc,0.5\nd,0\n", {"regression": []}, "has values between 0 and 1"),
@@ -289,6 +290,16 @@ def test_mistakes_in_a_table_say_what_to_do(text, options, message, tmp_path):
         folder(root, table_of(tmp_path / "t.csv", text), **options)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_byte_order_mark_tells_the_encoding(encoding, suffix, tmp_path):
+    root, table = tiny(tmp_path / "music", ["ä.wav", "b.wav", "c.wav"]), tmp_path / f"t.{suffix}"
+    csv = "path,x\nä,1\nb,0\nc,1\n"
+    lines = '{"path": "ä", "x": 1}\n{"path": "b", "x": 0}\n{"path": "c", "x": 1}\n'
+    table.write_bytes((csv if suffix == "csv" else lines).encode(encoding))
+    assert "matched: 3 songs" in "\n".join(folder(root, table).findings)
+
+
 def test_mistakes_in_folders_and_files_say_what_to_do(tmp_path):
     music = tiny(tmp_path / "music", ["x/a.wav", "y/a.wav", "c.wav"])
     table = table_of(tmp_path / "t.csv", PLAIN)
@@ -300,7 +311,7 @@ def test_mistakes_in_folders_and_files_say_what_to_do(tmp_path):
         (tmp_path / "nowhere", table, "no such folder"),
         (table, table, "not a folder"),
         (tmp_path / "empty", table, r"no sound files below this folder; they end in .*\.wav"),
-        (music, tmp_path / "missing.csv", "cannot be read as a table"),
+        (music, tmp_path / "missing.csv", "cannot be read .No such file"),
         (music, tmp_path / "latin.csv", "cannot be read as a table in UTF-8"),
         (music, tmp_path / "t.jsonl", "line 2: expected an object"),
         (music, tmp_path / "t.parquet", "not a Parquet file|needs pandas and pyarrow"),

@@ -65,7 +65,7 @@ class Named(Published):
 
     def __init__(self, ids, split="a/train"):
         count = len(ids)
-        self._set_tracks(split, Vocabulary(["x"]), ids, [Path(i) for i in ids], ids, np.arange(count)[:, None])
+        super().__init__(split, Vocabulary(["x"]), ids, [Path(i) for i in ids], ids, np.arange(count)[:, None])
 
     @classmethod
     def annotation_files(cls):

@@ -23,11 +23,11 @@ from songs import make_songs
 import tagging
 from tagging import ConfigError, CorpusError, TaggingError
 from tagging.baselines.features.extraction import extract
-from tagging.cli import _parser, main
+from tagging.cli import _parser, load_commands, main
 from tagging.cli.train import settings_of
 from tagging.data import open_corpus, store_writer
 from tagging.data.folder import Folder
-from tagging.data.store import DIGEST, FOOTER, HASH, MARK, list_shards, sum_of
+from tagging.data.store import DIGEST, FOOTER, HASH, MARK, Store, list_shards, sum_of
 from tagging.data.store_writer import write_store
 from tagging.errors import AudioError
 from tagging.training.data import Split, store_remarks, training_batches
@@ -41,6 +41,7 @@ TOLERANCE = 1
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    load_commands("train")
 
 
 @pytest.fixture(scope="module")
@@ -293,15 +294,48 @@ def test_the_sum_of_a_block_finds_every_changed_byte(sound, data):
 
 def test_the_command_that_trains_writes_and_uses_a_store(songs, tmp_path, capsys, monkeypatch):
     source = ["--root", str(songs / "music"), "--labels", str(songs / "tags.csv")]
-    options = _parser().parse_args(["train", "mel-statistics", *source, "--store", str(tmp_path / "store"), "--quiet"])
+    options = _parser().parse_args(["train", "mel-statistics", *source, "--store", str(tmp_path / "store"), "--quiet",
+                                    "--set", "data.max_unreadable=0.1"])  # fmt: skip
     settings = settings_of(options)
     assert settings.data.corpus_options["store"] == str(tmp_path / "store")
     assert len(list_shards(tmp_path / "store")) == 1
-    assert settings_of(_parser().parse_args(["train", "mel-statistics", *source, "--store", "--quiet"])).data
+    options = _parser().parse_args(["train", "mel-statistics", *source, "--store", "--quiet",
+                                    "--set", "data.max_unreadable=0.1"])  # fmt: skip
+    assert "store" not in settings_of(options).data.corpus_options
     assert opened(songs).store is not None  # in the cache
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="write the store before"):
         settings_of(options)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--set", "optimization.loss=plane"],
+        ["--set", "data.num_clips=1000000"],
+        ["--set", "data.corpus_options.seed=nan"],
+        ["--set", "model.head_options={units = 3}"],
+        ["--set", "evaluation.num_test_clips=0"],
+        ["--head", "wrong"],
+    ],
+    ids=lambda wrong: wrong[1],
+)
+def test_settings_are_checked_before_a_store_is_written(songs, tmp_path, wrong):
+    source = ["--root", str(songs / "music"), "--labels", str(songs / "tags.csv"), "--store", str(tmp_path / "store")]
+    model = ["finetune", "laptop-spectrogram-1M"] if wrong[0] == "--head" else ["train", "spectrogram"]
+    assert main([*model, *source, "--output", str(tmp_path / "run"), "--quiet", "--cpu", *wrong]) == 2
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_has_the_sample_rate_of_the_tagger_that_is_fine_tuned(songs, tmp_path):
+    path = tagging.build_tagger("spectrogram", "temporal-pooling", ["a"], 0.5, sample_rate=12000, width=0.1).save(
+        tmp_path / "old.safetensors"
+    )
+    arguments = ["train", "finetuned", "--root", str(songs / "music"), "--labels", str(songs / "tags.csv"), "--quiet"]
+    store = ["--store", str(tmp_path / "store"), "--set", "data.max_unreadable=0.1", f'model.pretrained="{path}"']
+    settings = settings_of(_parser().parse_args([*arguments, *store]))
+    assert settings.data.corpus_options["sample_rate"] == 12000
+    assert Store(tmp_path / "store", songs / "music").sample_rate == 12000
 
 
 def test_info_shows_the_state_of_a_store(songs, small_shards, capsys):

@@ -130,6 +130,16 @@ def test_without_strata_or_with_one_it_is_the_evaluation_over_all_songs():
     assert within.means["sqrt_mse"] == over_all.means["sqrt_mse"]  # errors are not ranked
 
 
+def test_predictions_may_be_compared_with_the_same_in_half_precision():
+    labels, strata, _ = corpus(200)
+    scores = np.random.default_rng(1).random(labels.shape)
+    exact, stored = (
+        evaluate(array, scores, VOCABULARY, strata=strata, resamples=40)
+        for array in (labels, labels.astype(np.float16).astype(np.float64))
+    )
+    assert abs(difference(exact, stored, "sqrt_mse").value) < 1e-3
+
+
 def test_small_strata_are_left_out_for_every_model():
     """Four families have the dance in the second source: whatever a model does there, it does not count."""
     groups = np.arange(40)

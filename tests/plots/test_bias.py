@@ -1,14 +1,8 @@
 """What the figures of bias show: data, labels and order, not pixels."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tagging import plots
 from tagging.errors import ConfigError
 from tagging.evaluation.bias import bias_report
 from tagging.plots import bias as bias_plots
@@ -31,14 +25,6 @@ def make(labels=True, seed=0):
 @pytest.fixture(scope="module")
 def report():
     return make()
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with matplotlib.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
 
 
 def texts(labels):

@@ -4,9 +4,6 @@ import doctest
 from dataclasses import dataclass
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -24,14 +21,6 @@ from tagging.plots import style as style_module
 from tagging.plots.style import drawable
 from tagging.tags import TrackTags, Vocabulary
 from tagging.training.results_table import rows_of
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with matplotlib.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
 
 
 @pytest.fixture

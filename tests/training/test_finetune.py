@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from songs import make_songs
 
 import tagging
-from tagging.cli import _parser, main
+from tagging.cli import _parser, load_commands, main
 from tagging.cli.train import settings_of
+from tagging.evaluation.predictions import read_predictions
 from tagging.training import train
 from tagging.training.finetuned import Part
+from tagging.training.frozen import SegmentFeatures
 
 TINY = [
     "optimization.num_training_segments=160", "optimization.batch_size=16", "evaluation.validation_interval=80",
@@ -99,6 +102,66 @@ def test_a_frozen_body_keeps_its_weights_and_its_statistics(songs, old, tmp_path
     assert (frozen.embed(song) == original.embed(song)).all()
 
 
+def test_features_of_a_frozen_body_are_computed_once_and_change_nothing(songs, old, tmp_path, monkeypatch):
+    """Against the same run that computes them in each step: beside a second model, which changes nothing for the first."""
+    changes = ["data.segments_per_track=2", "optimization.num_training_segments=480"]
+    once, again = (
+        command(songs, old, tmp_path / name, "--body", "frozen", settings=changes) for name in ("once", "again")
+    )
+    computed = []
+    plain = SegmentFeatures._add
+    monkeypatch.setattr(
+        SegmentFeatures, "_add", lambda self, batch: (computed.append(len(batch)), plain(self, batch))[1]
+    )
+    assert main(once) == 0
+    records = [json.loads((tmp_path / "once" / "finetuned" / "record.json").read_text())]
+    songs_of = [records[0]["num_clips"], records[0]["test"]["num_songs"]]
+    # 480 segments, and 60 songs in all, of which training songs have two segments, the others two each time
+    assert songs_of[0] < 60 and sum(computed) == 2 * 60
+    assert main([*again[:2], "mel-statistics", *again[2:]]) == 0
+    records.append(json.loads((tmp_path / "again" / "finetuned" / "record.json").read_text()))
+    for first, second in zip(*(record["history"] for record in records), strict=True):
+        assert first["loss"] == pytest.approx(second["loss"], abs=1e-4)
+    names = ("predictions-validation.npz", "predictions-test.npz")
+    for name in names:
+        one, other = (read_predictions(tmp_path / run / "finetuned" / name) for run in ("once", "again"))
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+    one, other = weights(tmp_path / "once"), weights(tmp_path / "again")
+    assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ([], 8),
+        (["data.segments_per_track=none"], None),
+        (["augmentation.gain_db=3.0"], None),
+        (["optimization.body=whole"], None),
+    ],
+)
+def test_few_segments_of_each_song_are_taken_where_their_features_are_kept(songs, old, tmp_path, settings, expected):
+    load_commands("train")
+    options = _parser().parse_args(["train", "finetuned", *command(songs, old, tmp_path)[2:6], "--set",
+                                    f'model.pretrained="{old}"', "optimization.body=frozen", *settings])  # fmt: skip
+    assert settings_of(options).data.segments_per_track == expected
+
+
+def test_unreadable_segments_are_counted_and_learn_nothing(tones, tmp_path):
+    torch.manual_seed(0)
+    body = tagging.build_tagger("spectrogram", "temporal-pooling", ["a"], 0.5, width=0.1)
+    path, losses = body.eval().save(tmp_path / "body.safetensors"), []
+    for models in (["finetuned"], ["finetuned", "mel-statistics"]):  # features kept, and computed again
+        settings = tones(
+            models=models, pretrained=str(path), segment_seconds=0.5, body="frozen", segments_per_track=2,
+            num_training_segments=80, num_resamples=20, max_unreadable=0.2,
+            corpus_options={"damaged": 0.05, "damaged_splits": ["train", "validation", "test"]},
+        )  # fmt: skip
+        record = train(settings, tmp_path / f"{len(models)}", cpu_only=True, progress=False)[0]
+        assert record["failed_tracks"] == {"train": 3, "validation": 3, "test": 3}
+        losses.append([event["loss"] for event in record["history"]])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
 def test_statistics_are_those_of_the_kept_weights(whole, songs):
     """Retaken from the same segments by hand, they are what the file holds, whatever the momentum had left behind."""
     settings = tagging.Settings.from_dict(json.loads((whole / "settings.json").read_text()))
@@ -116,12 +179,18 @@ def test_statistics_are_those_of_the_kept_weights(whole, songs):
         torch.testing.assert_close(tensor, before[name], rtol=1e-4, atol=1e-5)
 
 
-def test_a_gradual_run_resumes_to_the_bit(songs, old, tmp_path):
-    straight, resumed = (command(songs, old, tmp_path / name, "--body", "gradual") for name in ("straight", "resumed"))
-    assert main(straight) == 0
-    options = _parser().parse_args(["train", "finetuned", *resumed[2:6], "--set", *TINY, "optimization.body=gradual",
+def stop(arguments, old, folder, body):
+    """The run of a command, stopped as soon as it can be."""
+    options = _parser().parse_args(["train", "finetuned", *arguments[2:6], "--set", *TINY, f"optimization.body={body}",
                                     f'model.pretrained="{old}"'])  # fmt: skip
-    assert train(settings_of(options), tmp_path / "resumed", cpu_only=True, progress=False, minutes=1e-6) == []
+    assert train(settings_of(options), folder, cpu_only=True, progress=False, minutes=1e-6) == []
+
+
+@pytest.mark.parametrize("body", ["gradual", "frozen"])
+def test_a_run_resumes_to_the_bit(songs, old, tmp_path, body):
+    straight, resumed = (command(songs, old, tmp_path / name, "--body", body) for name in ("straight", "resumed"))
+    assert main(straight) == 0
+    stop(resumed, old, tmp_path / "resumed", body)
     assert main(resumed) == 0
     one, other = weights(tmp_path / "straight"), weights(tmp_path / "resumed")
     assert all(torch.equal(one[name], other[name]) for name in one)

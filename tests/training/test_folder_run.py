@@ -124,14 +124,21 @@ def test_bias_and_report_read_the_run(trained, tmp_path, capsys):
     assert "laptop edition, folder" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_trees_are_fitted_to_the_same_songs(songs, trained, tmp_path):
-    settings = ["model.tree_options={iterations = 5}"]
-    assert main(command(songs, tmp_path / "run", ["gbt"], settings)) == 0
-    trees = json.loads((tmp_path / "run" / "gbt" / "record.json").read_text())
-    network = json.loads((trained / "spectrogram" / "record.json").read_text())
-    assert trees["test"]["fingerprint"] == network["test"]["fingerprint"]
-    assert trees["corpus"] == network["corpus"]
+def test_trees_are_fitted_to_the_same_songs(tmp_path, monkeypatch):
+    """Few songs, few trees: the same test songs as a network, and the files of any other run."""
+    monkeypatch.setenv("TAGGING_CACHE", str(tmp_path / "cache"))
+    make_songs(tmp_path, 16, seconds=0.5)
+    trees = command(tmp_path, tmp_path / "trees", ["gbt"], ["model.tree_options={iterations = 2}"])
+    assert main([text for text in trees if not text.startswith("augmentation.")]) == 0
+    network = ["optimization.num_training_segments=16", "evaluation.validation_interval=16"]
+    assert main(command(tmp_path, tmp_path / "network", ["mel-statistics"], network)) == 0
+    one, other = (json.loads((tmp_path / path / "record.json").read_text()) for path in
+                  ("trees/gbt", "network/mel-statistics"))  # fmt: skip
+    assert one["test"]["fingerprint"] == other["test"]["fingerprint"]
+    assert one["corpus"] == other["corpus"]
+    assert max(one["trees"]) <= 2 and len(one["trees"]) == 4
+    predictions = read_predictions(tmp_path / "trees" / "gbt" / "predictions-test.npz")
+    assert predictions.scores.shape == (one["test"]["num_songs"], 4) and np.isfinite(predictions.scores).all()
 
 
 def test_the_same_from_python(songs, tmp_path):

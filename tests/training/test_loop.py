@@ -382,6 +382,23 @@ def test_two_processes_have_the_losses_of_one(tones, tmp_path):
             assert (states[1][name] - gradient).norm() < 0.01 * gradient.norm() + 1e-7, name
 
 
+@pytest.mark.slow
+def test_two_processes_train_the_head_of_a_frozen_body_as_one_does(tones, tmp_path):
+    body = tagging.build_tagger("spectrogram", "temporal-pooling", ["a"], 0.5, width=0.1).eval()
+    path = str(body.save(tmp_path / "body.safetensors"))
+    settings = tones(
+        models=["finetuned"], pretrained=path, body="frozen", segments_per_track=2, dropout=0.0, num_training_segments=160,
+        batch_size=16, log_interval=1, validation_interval=80, learning_rate=1e-3,
+    )  # fmt: skip
+    (whole,) = run(settings, tmp_path / "one")
+    run_by_two(settings, tmp_path / "two")
+    shared = read_record(tmp_path / "two" / "finetuned" / "record.json")
+    losses = [[entry["loss"] for entry in record["history"]] for record in (whole, shared)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-4)
+    for metric, mean in whole["test"]["means"].items():
+        assert mean["value"] == pytest.approx(shared["test"]["means"][metric]["value"], abs=0.01)
+
+
 def test_shuffled_labels_teach_nothing(tones, tmp_path):
     (record,) = run(tones(shuffle_labels=True, num_training_segments=960, num_clips=60, num_test_clips=60), tmp_path)
     (learnt,) = run(tones(num_training_segments=960, num_clips=60, num_test_clips=60), tmp_path / "true")

@@ -322,10 +322,11 @@ def test_what_is_no_file_is_not_replaced(tmp_path, obstacle):
 
 
 WRITER = """
-    import os, sys, time
+    import os, signal, sys, time
     from pathlib import Path
     from tagging.utils.files import atomic_write, locked
     from tagging.utils.temporary import temporary
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
     folder = Path(sys.argv[1])
     with locked(folder / "a"), atomic_write(folder / "a") as part, temporary(folder, is_folder=True) as scratch:
         (scratch / "large").write_bytes(bytes(1000))

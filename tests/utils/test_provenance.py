@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +116,14 @@ def test_a_script_elsewhere_is_named_without_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "mine.py"), "--seed", "2"])
     assert command_line("tagging.train") == "python mine.py --seed 2"
+
+
+def test_the_package_run_as_a_module_is_the_command_tagging(monkeypatch):
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__spec__", SimpleNamespace(name="tagging.cli.__main__"), raising=False
+    )
+    monkeypatch.setattr(sys, "argv", ["/somewhere/tagging/cli/__main__.py", "train", "waveform"])
+    assert command_line("tagging.train") == "tagging train waveform"
 
 
 def test_a_prompt_is_no_command(monkeypatch):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tagging.errors import ConfigError, TaggingError
 from tagging.utils import tables
-from tagging.utils.tables import read_table
+from tagging.utils.tables import read_cells, read_table
 
 NAN = float("nan")
 PLAIN = (("a", "b"), ("rock", "slow"), [[0.5, 1], [0, 0.25]])
@@ -164,3 +164,26 @@ def test_no_limit_that_another_library_set_counts(write):
         assert csv.field_size_limit() == 2**30
     finally:
         csv.field_size_limit(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "rows"),
+    [
+        ('song,"rock; hard"\n"a;b",1\n', ",", [["song", "rock; hard"], ["a;b", "1"]]),
+        ('song;"rock, hard"\n"a,b";1\n', ";", [["song", "rock, hard"], ["a,b", "1"]]),
+        ("song\tlyrics; verse\na\tla, la; la\n", "\t", [["song", "lyrics; verse"], ["a", "la, la; la"]]),
+        ("sep=|\nsong|x\na|1\n", "|", [["song", "x"], ["a", "1"]]),
+        ("song\na\n", ",", [["song"], ["a"]]),
+        ("\n , \n", ",", []),
+        ('song,x\na,"1\n', None, "cannot be read as a table"),
+    ],
+)
+def test_the_separator_is_the_one_that_fits(text, delimiter, rows, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    if delimiter is None:
+        with pytest.raises(TaggingError, match=rows):
+            read_cells(path, strict=True)
+        return
+    mark, lines = read_cells(path, strict=True)
+    assert (mark, [row for _, row in lines]) == (delimiter, rows)

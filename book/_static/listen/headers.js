@@ -27,6 +27,13 @@ export function declaredRate(bytes) {
   }
 }
 
+/** Whether a file is an mp3, by its first frame and one that follows it. */
+export function isMp3(bytes) {
+  const kind = String.fromCharCode(...bytes.subarray(0, 8));
+  if (/^(RIFF|RF64|BW64|FORM|fLaC|OggS|....ftyp|\x1a\x45\xdf\xa3)/s.test(kind)) return false;
+  return firstFrame(bytes)?.mpeg === true;
+}
+
 function read(bytes, view, text) {
   const kind = text(0, 4);
   if (["RIFF", "RF64", "BW64"].includes(kind)) return chunk(view, text, "fmt ", true, (at) => view.getUint32(at + 4, true));
@@ -35,7 +42,7 @@ function read(bytes, view, text) {
   if (kind === "OggS") return ogg(view, text);
   if (text(4, 4) === "ftyp") return mp4(bytes, view, text);
   if (view.getUint32(0) === 0x1a45dfa3) return find(bytes, "A_OPUS") < 0 ? null : 48000; // webm
-  return frames(bytes, kind.startsWith("ID3") ? 10 + ((bytes[6] << 21) | (bytes[7] << 14) | (bytes[8] << 7) | bytes[9]) : 0);
+  return firstFrame(bytes)?.decoded ?? null;
 }
 
 function chunk(view, text, name, little, value) {
@@ -83,13 +90,15 @@ function mp4(bytes, view, text) {
   return null;
 }
 
-/** mp3 or AAC: the first frame that another one follows where it ends. */
-function frames(bytes, start) {
+/** mp3 or AAC: the first frame that another one follows where it ends; null where there is none. */
+function firstFrame(bytes) {
+  const tagged = bytes[0] === 0x49 && bytes[1] === 0x44 && bytes[2] === 0x33; // ID3
+  const start = tagged ? 10 + ((bytes[6] << 21) | (bytes[7] << 14) | (bytes[8] << 7) | bytes[9]) : 0;
   for (let at = start; at < Math.min(bytes.length - 7, start + SEARCHED); at++) {
     const frame = header(bytes, at);
     if (!frame) continue;
     const next = header(bytes, at + frame.length);
-    if (at + frame.length >= bytes.length - 7 || (next && next.rate === frame.rate)) return frame.decoded;
+    if (at + frame.length >= bytes.length - 7 || (next && next.rate === frame.rate)) return frame;
   }
   return null;
 }
@@ -102,7 +111,7 @@ function header(bytes, at) {
     if ((bytes[at + 1] & 0xf6) !== 0xf0) return null;
     const rate = AAC_RATES[(bytes[at + 2] >> 2) & 15];
     const length = ((bytes[at + 3] & 3) << 11) | (bytes[at + 4] << 3) | (bytes[at + 5] >> 5);
-    return rate && length > 6 ? { rate, decoded: decodedAac(rate), length } : null;
+    return rate && length > 6 ? { rate, decoded: decodedAac(rate), length, mpeg: false } : null;
   }
   const rate = MP3_RATES[version]?.[(bytes[at + 2] >> 2) & 3];
   const table = MP3_BITRATES[`${version === 3 ? 3 : 2}-${version === 3 ? layer : Math.min(layer, 2)}`];
@@ -112,5 +121,5 @@ function header(bytes, at) {
   const samples = layer === 1 ? 384 : layer === 3 && version !== 3 ? 576 : 1152;
   const slots = Math.floor(((samples / 8) * bitrate) / rate);
   const length = layer === 1 ? 4 * (Math.floor((12 * bitrate) / rate) + padding) : slots + padding;
-  return { rate, decoded: rate, length };
+  return { rate, decoded: rate, length, mpeg: true };
 }

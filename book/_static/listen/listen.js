@@ -1,12 +1,14 @@
 // Tags of the reader's own music. Mounts on <div class="listen-live" data-examples="name:title,...">; what the div contains is the
 // fallback without scripts. Nothing leaves the machine: the song is decoded and scored by this page.
 
+import { look, make } from "../shared/elements.js";
+import { clock } from "../shared/ticks.js";
 import { MAX_MINUTES, UnreadableFile, decode } from "./decode.js";
 import { Engine, workersFor } from "./engine.js";
 import { record } from "./microphone.js";
-import { Panel, SHOWN, look, make } from "./panel.js";
+import { Panel, SHOWN } from "./panel.js";
 import { csv, json, offer, picture, resultName } from "./save.js";
-import { Taggram, clock } from "./taggram.js";
+import { Taggram } from "./taggram.js";
 
 const RECORDED = 60; // seconds
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
@@ -184,7 +186,7 @@ class Listen {
     this.clear();
     this.say(`Decoding ${name}`);
     this.progress(0);
-    const sound = await decode(file);
+    const sound = await decode(file, signal);
     signal.throwIfAborted();
     this.sound = { ...sound, name };
     this.audio.src = URL.createObjectURL(file);

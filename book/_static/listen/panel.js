@@ -1,24 +1,10 @@
 // The result of one model on the page: its tags by rank, each a button beside its row of the taggram.
 
-import { ROW, clock, draw } from "./taggram.js";
+import { look, make } from "../shared/elements.js";
+import { clock } from "../shared/ticks.js";
+import { ROW, draw } from "./taggram.js";
 
 export const SHOWN = 12; // tags
-
-/** An element with properties and children. */
-export function make(tag, properties = {}, ...children) {
-  const { label, ...others } = properties;
-  const element = Object.assign(document.createElement(tag), others);
-  if (label) element.setAttribute("aria-label", label);
-  element.append(...children);
-  return element;
-}
-
-/** Colours of the page as it is now, light or dark. */
-export function look() {
-  const theme = document.documentElement.dataset.theme === "dark" ? "dark" : "light";
-  const style = getComputedStyle(document.body);
-  return { theme, ink: style.color, paper: style.backgroundColor };
-}
 
 export class Panel {
   /**

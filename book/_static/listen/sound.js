@@ -4,37 +4,63 @@ const CANCELLED = 0.01;
 const LOUDEST = 32;
 const BLOCK = 2 ** 20; // samples between two pauses, in which the page can answer
 
-/**
- * Average channels, and note what makes scores doubtful (tagging/audio/waveform.py).
- * @param {Float32Array[]} channels
- * @returns {Promise<{samples: Float32Array, notes: string[]}>}
- */
-export async function mixed(channels) {
-  const samples = new Float32Array(channels[0].length);
-  let peak = 0;
-  let loudest = 0;
-  let power = 0;
-  let channelPower = 0;
-  for (let begin = 0; begin < samples.length; begin += BLOCK) {
-    const end = Math.min(samples.length, begin + BLOCK);
-    for (let i = begin; i < end; i++) {
+/** Averages the channels of a sound that comes in pieces, and notes what makes scores doubtful (tagging/audio/waveform.py). */
+export class Mixer {
+  constructor() {
+    this.pieces = [];
+    this.channels = 1;
+    this.length = this.peak = this.loudest = this.power = this.channelPower = 0;
+  }
+
+  /** @param {Float32Array[]} channels the next samples of each */
+  add(channels) {
+    const samples = new Float32Array(channels[0].length);
+    let { peak, loudest, power, channelPower } = this;
+    for (let i = 0; i < samples.length; i++) {
       let sum = 0;
       for (const channel of channels) {
         const value = channel[i];
         sum += value;
         channelPower += (value * value) / channels.length;
-        loudest = Math.max(loudest, Math.abs(value));
+        if (value > loudest) loudest = value;
+        else if (-value > loudest) loudest = -value;
       }
       const value = Math.fround(sum / channels.length);
       samples[i] = value;
       power += value * value;
       peak = Math.max(peak, Math.abs(value));
     }
+    Object.assign(this, { peak, loudest, power, channelPower, channels: channels.length });
+    this.length += samples.length;
+    this.pieces.push(samples);
+  }
+
+  /** One channel of the whole: {samples, notes}. */
+  finish() {
+    if (!Number.isFinite(this.channelPower)) throw new Error("the sound contains samples that are not numbers");
+    if (this.loudest > LOUDEST) throw new Error(`samples as large as ${this.loudest.toPrecision(3)}, where full scale is 1`);
+    const samples = new Float32Array(this.length);
+    let at = 0;
+    for (const piece of this.pieces.splice(0)) {
+      samples.set(piece, at);
+      at += piece.length;
+    }
+    return { samples, notes: levelNotes(this.peak, this.power, this.channelPower, this.channels) };
+  }
+}
+
+/**
+ * One channel of a whole sound, computed with pauses in which the page can answer.
+ * @param {Float32Array[]} channels
+ * @returns {Promise<{samples: Float32Array, notes: string[]}>}
+ */
+export async function mixed(channels) {
+  const mixer = new Mixer();
+  for (let begin = 0; begin < channels[0].length; begin += BLOCK) {
+    mixer.add(channels.map((channel) => channel.subarray(begin, begin + BLOCK)));
     await new Promise((resume) => setTimeout(resume));
   }
-  if (!Number.isFinite(channelPower)) throw new Error("the sound contains samples that are not numbers");
-  if (loudest > LOUDEST) throw new Error(`samples as large as ${loudest.toPrecision(3)}, where full scale is 1`);
-  return { samples, notes: levelNotes(peak, power, channelPower, channels.length) };
+  return mixer.finish();
 }
 
 function levelNotes(peak, power, channelPower, channels) {

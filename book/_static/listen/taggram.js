@@ -1,5 +1,6 @@
 // A taggram: tags by time, drawn on a canvas. What is drawn is computed by functions that need no page.
 
+import { clock, ticks } from "../shared/ticks.js";
 import { meanScores, ranking } from "./segments.js";
 
 // from no score to the highest, in light and in dark; straight lines between
@@ -17,15 +18,6 @@ export function colour(score, theme) {
   const k = Math.min(Math.floor(x), ramp.length - 2);
   return ramp[k].map((value, i) => Math.round(value + (x - k) * (ramp[k + 1][i] - value)));
 }
-
-/** Times for the ticks of an axis, in seconds: at most `most` of them, at round values. */
-export function ticks(seconds, most) {
-  const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((size) => seconds / size <= most) ?? 1200;
-  return Array.from({ length: Math.floor(seconds / step) + 1 }, (_, i) => i * step);
-}
-
-/** Seconds as minutes and seconds: 83 -> "1:23". */
-export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 /** The result of one model on one song, filled as its segments are scored, in any order. */
 export class Taggram {

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConfigError, TaggingError, unknown_name
+from ...errors import TaggingError, unknown_name
 from ...tags import Tag, Vocabulary
 from ...utils.arrays import read_array, write_array
 from ...utils.files import DamagedError, cache_dir
 from ..base import CORPORA, Corpus, Segment, Track, check_stretch
+from ..options import Count, Seed, Switch, Text
 from . import attributes, library, sources
 from .annotations import COMPOSITION_TAGS, UNKNOWN
 from .arranger import Arrangement, arrange
@@ -132,13 +133,13 @@ class SheetMusic(Corpus):
     def __init__(
         self,
         *,
-        split: str = "train",
-        clips: int | None = None,
-        seed: int = 0,
-        compositions: int | None = None,
-        licence: str = "all",
-        degraded: bool = True,
-        build: bool = False,
+        split: Text = "train",
+        clips: Count = None,
+        seed: Seed = 0,
+        compositions: Count = None,
+        licence: Text = "all",
+        degraded: Switch = True,
+        build: Switch = False,
     ) -> None:
         self.split = self._check_split(split)
         if licence not in LICENCES:
@@ -147,8 +148,6 @@ class SheetMusic(Corpus):
         self.seed = int(seed)
         self.degraded = degraded
         self._clips = CLIPS[split] if clips is None else clips
-        if self._clips < 1:
-            raise ConfigError(f"clips={clips}: ask for at least one")
         self.library = library.ready_library(build=build)
         self.pool = first_compositions(self.library, np.flatnonzero(self._in_split()), compositions)
         self._tables: dict[int, list[np.ndarray]] = {}

@@ -148,7 +148,7 @@ def agreement(
 def _correlations(scores: np.ndarray, first: np.ndarray, second: np.ndarray, resampling: Resampling) -> np.ndarray:
     """Spearman's correlation of pairs of tags: float64 [1 + resamples, pairs]; nan where a tag is constant.
 
-    Each tag is sorted once; a resample then needs weighted ranks only. SciPy would sort every resample anew.
+    Each tag is sorted once; a resample then needs weighted ranks only. SciPy would sort every resample again.
     """
     tags, columns = np.unique([first, second], return_inverse=True)
     first, second = columns.reshape(2, -1)

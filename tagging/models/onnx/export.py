@@ -100,7 +100,21 @@ def _exported(network: ExportNetwork, samples: int) -> Any:
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
         del value.metadata_props[:]
     del model.graph.metadata_props[:]
+    _name_types(model)
     return model
+
+
+def _name_types(model: Any) -> None:
+    """Make each CastLike a Cast: onnxruntime computes one of constants when it loads the file, the other in each call."""
+    from onnx import helper, shape_inference
+
+    values = shape_inference.infer_shapes(model).graph.value_info
+    types = {value.name: value.type.tensor_type.elem_type for value in values}
+    types |= {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "CastLike":
+            node.attribute.append(helper.make_attribute("to", types[node.input.pop()]))
+            node.op_type = "Cast"
 
 
 def _halve(model: Any) -> None:

@@ -196,7 +196,7 @@ def test_seed_licence_and_compositions(cache: Path):
     [
         ({"split": "trainn"}, "did you mean 'train'"),
         ({"licence": "free"}, "licence"),
-        ({"clips": 0}, "at least one"),
+        ({"clips": 0}, "clips=0: give a whole number from 1 to"),
         ({"compositions": 10**6}, "compositions=1000000"),
         ({"colour": "red"}, "colour"),
     ],

@@ -1,0 +1,122 @@
+"""What the poster, the paper and this book claim, and what the runs of this book say about it. Book: ``book/results``.
+
+The claims are data, in ``claims.json``; every number of the table is computed from the records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from ..evaluation.seeds import SeedInterval, combined
+from ..training.endpoint_table import EndpointRow, endpoint_rows
+from ..training.settings import Settings, flat
+from .runs import training_records
+
+if TYPE_CHECKING:
+    import pandas
+
+PATH = Path(__file__).with_name("claims.json")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that runs can support or contradict.
+
+    Attributes:
+        source: who says it.
+        sentence: the claim.
+        added, subtracted: runs whose means are added and subtracted: ``model``, ``clips``, ``segments``, ``changes`` of settings.
+        expected: the verdict that supports it, ``"higher"`` or ``"lower"``.
+        part: of the vocabulary; metric within sources.
+        metric: one of ``METRICS``.
+        confounded: what else differs between the two sides.
+    """
+
+    source: str
+    sentence: str
+    added: tuple[Mapping[str, Any], ...]
+    subtracted: tuple[Mapping[str, Any], ...]
+    expected: str
+    part: str = "all"
+    metric: str = "roc_auc"
+    confounded: str = ""
+
+    def effect(self, rows: Iterable[EndpointRow]) -> SeedInterval:
+        """The difference, with its interval over songs and, where every side has several runs, over seeds.
+
+        Raises:
+            ConfigError: no run of one side.
+        """
+        rows = list(rows)
+        terms = [
+            (sign, find(rows, **side)) for sign, sides in ((1, self.added), (-1, self.subtracted)) for side in sides
+        ]
+        return combined([(sign, [run.parts[self.part][self.metric] for run in row.evaluations]) for sign, row in terms])
+
+    def verdict(self, effect: SeedInterval) -> str:
+        """``"supported"``, ``"contradicted"``, ``"undecided"``, or of too few runs only the direction."""
+        if effect.verdict in ("higher", "lower"):
+            return "supported" if effect.verdict == self.expected else "contradicted"
+        if effect.verdict == "undecided":
+            return effect.verdict
+        agrees = (effect.value > 0) == (self.expected == "higher")
+        return f"too few runs; {'agrees' if agrees else 'disagrees'}"
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """All claims, in the order of the table."""
+    return tuple(Claim(**entry) for entry in json.loads(PATH.read_text(encoding="utf-8")))
+
+
+def find(
+    rows: Sequence[EndpointRow], model: str, clips: int, segments: int, changes: Mapping[str, Any] | None = None
+) -> EndpointRow:
+    """The row of a model at a scale, with the usual settings but for the changes.
+
+    Raises:
+        ConfigError: no such row.
+    """
+    usual = flat(Settings())
+    for row in rows:
+        if (row.row.model, row.row.num_clips, row.row.num_training_segments) != (model, clips, segments):
+            continue
+        varied = {name: row.row.recipe.get(name) for name in _VARIED}
+        if varied == {name: (changes or {}).get(name, usual.get(name)) for name in _VARIED}:
+            return row
+    raise ConfigError(f"no run of {model} with {clips:,} clips, {segments:,} segments and {dict(changes or {})}")
+
+
+# Settings that runs of one model and scale differ in
+_VARIED = ("data.mask_unannotated", "data.shuffle_labels", "data.train_options.compositions", "optimization.loss")
+
+
+def verdict_table() -> pandas.DataFrame:
+    """One row a claim: source, claim, effect with its 95 % interval, runs on the side with fewer, verdict, what else differs.
+
+    Book: ``book/results``.
+    """
+    import pandas
+
+    rows = endpoint_rows(training_records(), models=None)
+    cells = []
+    for one in claims():
+        effect = one.effect(rows)
+        cells.append(
+            {
+                "source": one.source,
+                "claim": one.sentence,
+                "tags": one.part,
+                "difference in ROC-AUC": f"{effect:+.3f}",
+                "runs": effect.num_seeds,
+                "verdict": one.verdict(effect),
+                "what else differs": one.confounded,
+            }
+        )
+    return pandas.DataFrame(cells)

@@ -1,0 +1,30 @@
+"""The README: its numbers are those of cards and records, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tagging.book.choosing import readme_table
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+
+@pytest.mark.skipif(not (ROOT / "book").exists(), reason="the book is not part of this distribution")
+def test_the_table_of_taggers_is_that_of_the_records():
+    assert readme_table() in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not (ROOT / "book").exists(), reason="the book is not part of this distribution")
+def test_links_lead_somewhere():
+    text = README.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in re.findall("^#+ (.*)$", text, re.M)
+    }
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)", text):
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).exists(), target
+        assert path or anchor in headings, target
