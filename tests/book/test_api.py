@@ -46,7 +46,7 @@ def test_examples_run_and_give_what_they_say(name, tmp_path, monkeypatch):
     for statement in ast.parse(EXAMPLES[name]).body:
         if isinstance(statement, ast.Expr):
             value = eval(compile(ast.Expression(statement.value), name, "eval"), names)
-            _, _, said = lines[statement.end_lineno - 1].partition("  # ")
-            assert said in ("", repr(value))
+            _, _, expected = lines[statement.end_lineno - 1].partition("  # ")
+            assert expected in ("", repr(value))
         else:
             exec(compile(ast.Module([statement], []), name, "exec"), names)
