@@ -9,11 +9,14 @@ import numpy as np
 import torch
 
 from ..audio.mel import MelSpec
+from ..data.base import open_corpus
 from ..evaluation.metrics import Ranking, pr_auc, roc_auc
 from ..evaluation.stratified import mask_unannotated
 from ..models.frontends import build_frontend
 from ..training.settings import Settings
 from .backend_study import BACKENDS, backend_macs, finder, test_clips
+from .datasets import magnatagatune_positives
+from .emotify import genre_table
 from .field import probes
 from .input_study import dead_bands
 from .measuring import labels_of
@@ -179,3 +182,21 @@ def time_matters() -> int:
     with torch.inference_mode():
         changes = [float((finder(name)(features.flip(-1)) - finder(name)(features)).abs().max()) for name in BACKENDS]
     return sum(change > 0.001 for change in changes)
+
+
+def shares_apart() -> float:
+    """*Public datasets*, 1."""
+    shares = magnatagatune_positives()
+    return shares["lee"] - shares["pons"]
+
+
+def songs_in_major() -> int:
+    """*Your own folder*, 1; in the folder that the page has made."""
+    corpus = open_corpus("folder", root="music", labels="music/tags.csv", split="test")
+    labels = corpus.labels_of(np.arange(len(corpus)))
+    return int((labels[:, corpus.vocabulary.names.index("major")] == 1).sum())
+
+
+def most_random() -> str:
+    """*Fine-tuning and probing*, 1."""
+    return str(genre_table()["random - artist"].idxmax())

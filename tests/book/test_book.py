@@ -1,7 +1,5 @@
 """The form of pages: ids, tags, links, the table of contents, and what the API page lists."""
 
-import ast
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-import tagging
 from tagging.cli import _parser
 from tagging.cli.train import settings_of
 
@@ -71,22 +68,11 @@ def test_relative_links_lead_somewhere(path):
 
 def test_every_entry_of_the_contents_is_a_page_and_comes_once():
     toc = yaml.safe_load(BOOK.with_name("_toc.yml").read_text(encoding="utf-8"))
-    listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    chapters += [section for chapter in chapters for section in chapter.get("sections", [])]
+    listed = [toc["root"], *(chapter["file"] for chapter in chapters)]
     assert len(set(listed)) == len(listed)
-    assert set(listed) <= {f"book/{path.stem}" for path in BOOK.iterdir() if path.suffix in (".ipynb", ".md")}
-
-
-def test_the_api_page_lists_every_public_name_and_its_module():
-    page = (BOOK / "api.md").read_text(encoding="utf-8")
-    table = page.split("```")[0]
-    listed = re.findall(r"`(\w+) <tagging\.\1>`", table)
-    assert sorted(listed) == sorted(tagging.__all__)
-    documented = re.findall(r"^\.\. automodule:: (.*)$", page, re.MULTILINE)
-    assert [name for name in documented if importlib.util.find_spec(name) is None] == []
-    assert len(set(documented)) == len(documented)
-    stub = ast.parse(Path(tagging.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
-    modules = {f"tagging.{node.module}" for node in stub.body if isinstance(node, ast.ImportFrom)}
-    assert modules - set(documented) == set()
+    assert set(listed) == {f"book/{path.stem}" for path in BOOK.iterdir() if path.suffix in (".ipynb", ".md")}
 
 
 @pytest.mark.parametrize(
@@ -103,9 +89,8 @@ def test_training_commands_on_a_page_can_be_given(path):
 
 # Pages from before this rule. One that keeps it leaves the list.
 LONG_CELLS = {
-    "baseline", "exclusive_tags", "finetune_and_probe", "how_made", "leaks", "million_clips",
-    "parts", "popular_tags", "public_datasets", "putting_together", "remedies", "results", "scales",
-    "serve_it", "spectrogram_frontends", "tag_a_song", "tag_library", "transfers", "your_own_folder",
+    "baseline", "exclusive_tags", "how_made", "leaks", "million_clips", "parts",
+    "popular_tags", "putting_together", "remedies", "results", "scales", "spectrogram_frontends", "tag_a_song", "transfers",
 }  # fmt: skip
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,12 @@ def test_links_lead_somewhere():
         path, _, anchor = target.partition("#")
         assert (ROOT / path).exists(), target
         assert path or anchor in headings, target
+
+
+def test_commands_print_what_the_readme_shows():
+    commands = re.findall(r"^\$ (tagging .*)\n((?:(?!```|\$).*\n)*)", README.read_text(encoding="utf-8"), re.M)
+    assert commands
+    for command, shown in commands:
+        arguments = [sys.executable, "-m", "tagging.cli", *shlex.split(command)[1:]]
+        run = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)
+        assert run.stdout == shown
