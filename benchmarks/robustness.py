@@ -33,7 +33,7 @@ from tagging.pretrained.bundled import list_bundled
 from tagging.training import Settings
 from tagging.training.data import Augment, Split
 from tagging.training.endpoints import endpoints, sources_of
-from tagging.utils.files import atomic_write
+from tagging.utils.arrays import read_arrays, write_arrays
 
 RATE = 16_000
 SEGMENTS = 5  # per clip, from evenly spread starts
@@ -143,10 +143,8 @@ def stored(state: Path, key: str, make: Callable[[], dict[str, np.ndarray]]) -> 
     """The arrays under a key of the state folder, made and kept there if they are missing."""
     path = state / f"{key}.npz"
     if not path.exists():
-        with atomic_write(path) as part:
-            np.savez(part, **make())
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+        write_arrays(path, make())
+    return read_arrays(path)
 
 
 def clips_of(split: Split) -> Any:
@@ -186,7 +184,7 @@ def measure_clips(options: argparse.Namespace) -> dict[str, Any]:
     taggers = {name: tagging.load_tagger(name).eval() for name in options.taggers}
     models: dict[str, dict[str, Any]] = {name: {} for name in taggers}
     references: dict[str, Evaluation] = {}
-    for condition in CONDITIONS:
+    for condition in options.conditions:
         key = f"{options.clips}-{'-'.join(taggers)}-{list(CONDITIONS).index(condition):02d}"
         scores = stored(
             options.state,
@@ -211,7 +209,7 @@ def measure_recordings(options: argparse.Namespace) -> dict[str, Any]:
             yield tagging.load_audio(path, sample_rate=RATE)[0][: 15 * RATE]
 
     answer: dict[str, Any] = {name: {} for name in taggers}
-    for condition in CONDITIONS:
+    for condition in options.conditions:
         key = f"recordings-{options.songs}-{list(CONDITIONS).index(condition):02d}"
         scores = stored(options.state, key, lambda: changed_scores(taggers, sounds, condition, 3))  # noqa: B023
         for name in taggers:
@@ -236,10 +234,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=1000, help="of the test split (default: %(default)s)")
     parser.add_argument("--taggers", nargs="+", default=list_bundled(), help="default: all of this book")
+    parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS), help="default: all")
     parser.add_argument("--recordings", type=Path, help="a folder of songs for musicnn")
     parser.add_argument("--songs", type=int, default=60, help="of that folder (default: %(default)s)")
     parser.add_argument("--state", type=Path, default=Path("_build/robustness"), help="default: %(default)s")
     options = parser.parse_args()
+    options.conditions = list(dict.fromkeys(["unchanged", *options.conditions]))
     options.state.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     result = measure_clips(options)
