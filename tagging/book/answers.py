@@ -264,5 +264,5 @@ def fallen_instruments() -> int:
 
 def kept_share() -> float:
     """*What transfers*, 2."""
-    trained, other = (font_value("spectrogram-1M", "instrument", font) for font in ("own", "other"))
-    return (other - 0.5) / (trained - 0.5)
+    same, other = (font_value("spectrogram-1M", "instrument", font) for font in ("own", "other"))
+    return (other - 0.5) / (same - 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tagging.book import comparisons, leak_study
+from tagging.book import comparisons, leak_study, parts_study, run_lists, transfer_study
 from tagging.book.runs import bundled_record, training_records
 
 RUN = "laptop-spectrogram-1M-seen-1024k-s0"
@@ -46,3 +46,24 @@ def test_random_splits_are_averaged():
     random = [row["look_up_roc_auc"] for name, row in splits.items() if name != "family"]
     assert table.iloc[1, 1] == pytest.approx(np.mean(random))
     assert table.iloc[0, 0] == 0
+
+
+def test_every_run_is_in_the_list_once():
+    sizes, runs = run_lists.sizes_table(), run_lists.runs_table()
+    assert sizes["runs"].sum() == len(runs) == len(training_records())
+    assert sizes["with predictions"].sum() == (runs["predictions"] == "yes").sum()
+    assert {"recipe", "soundfont-transfer"} <= set(run_lists.measurements_table().index)
+
+
+def test_changes_of_the_soundfont_are_differences_of_its_scores():
+    for part in transfer_study.PARTS:
+        trained, other = (transfer_study.font_value("waveform-1M", part, font) for font in ("own", "other"))
+        assert transfer_study.font_change("waveform-1M", part).value == pytest.approx(other - trained)
+
+
+def test_the_mean_of_five_segments_is_what_other_lengths_are_compared_with():
+    for ways in parts_study.lengths().values():
+        assert {part["change"].value for part in ways["5 segments, mean"].values()} == {0}
+        once = ways["1 segments, mean"]["all"]
+        difference = once["roc_auc"].value - ways["5 segments, mean"]["all"]["roc_auc"].value
+        assert once["change"].value == pytest.approx(difference)
