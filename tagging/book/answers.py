@@ -15,13 +15,19 @@ from ..evaluation.stratified import mask_unannotated
 from ..models.frontends import build_frontend
 from ..training.settings import Settings
 from .backend_study import BACKENDS, backend_macs, finder, test_clips
+from .comparisons import changes, runs_of
 from .datasets import magnatagatune_positives
 from .emotify import genre_table
 from .field import probes
 from .input_study import dead_bands
+from .leak_study import key_alone, library
 from .measuring import labels_of
+from .parts_study import BACKENDS as PARTS_BACKENDS
 from .published import list_published, published_gaps, version_changes
+from .run_lists import trained
 from .runs import bundled_record, load_predictions
+from .transfer_study import font_value, instruments
+from .tree_study import TAGS, blocks, features_table, fitted
 from .waveform_study import phase_share
 
 LARGEST = "laptop-spectrogram-1M-seen-1024k-s0"
@@ -200,3 +206,63 @@ def songs_in_major() -> int:
 def most_random() -> str:
     """*Fine-tuning and probing*, 1."""
     return str(genre_table()["random - artist"].idxmax())
+
+
+def largest_family() -> int:
+    """*Leaks and shortcuts*, 1."""
+    return int(np.bincount(library().facts["family"]).max())
+
+
+def small_shift() -> float:
+    """*Leaks and shortcuts*, 2."""
+    shift = np.random.default_rng(0).integers(-2, 3, len(library()))
+    return key_alone((library().facts["tonic"] + shift) % 12, "Irish")
+
+
+def expensive_features() -> str:
+    """*Two baselines*, 1."""
+    table = features_table()
+    return str((table["ms a clip"] / table["numbers"]).idxmax())
+
+
+def needs_more_than_timbre() -> str:
+    """*Two baselines*, 2."""
+    model = fitted()
+    values, others = model.test.values.copy(), blocks() != "timbre"
+    values[:, others] = values[np.random.default_rng(0).permutation(len(values))][:, others]
+    return TAGS[int(np.argmax(model.roc_auc - roc_auc(model.test.labels, model.trees.predict(values))))]
+
+
+def trained_together() -> int:
+    """*How these results were made*, 1."""
+    return sum(len(record["settings"]["models"]) > 1 for record in trained().values())
+
+
+def quiet_hours() -> float:
+    """*How these results were made*, 2."""
+    speeds = bundled_record("training-speed")["speeds"]["no"].values()
+    return 1_024_000 / min(model["segments_per_second"] for model in speeds) / 3600
+
+
+def backend_sizes() -> float:
+    """*Back-ends, heads, length*, 1."""
+    sizes = [runs_of(model)[0]["parameters"] for model in PARTS_BACKENDS]
+    return max(sizes) / min(sizes)
+
+
+def sample_level_verdict() -> str:
+    """*Back-ends, heads, length*, 2."""
+    (change,) = changes({"waveform": "sample level"}, "waveform-frame-level-many-shapes", "pr_auc").values()
+    return change.verdict
+
+
+def fallen_instruments() -> int:
+    """*What transfers*, 1."""
+    areas = instruments()
+    return int((areas["waveform", "own"] - areas["waveform", "other"] > 0.1).sum())
+
+
+def kept_share() -> float:
+    """*What transfers*, 2."""
+    same, other = (font_value("spectrogram-1M", "instrument", font) for font in ("own", "other"))
+    return (other - 0.5) / (same - 0.5)
