@@ -206,10 +206,8 @@ def draw_price() -> Figure:
     """How often lists are right, over how popular they are, for strengths of the adjustment. Book: ``book/remedies``."""
     figure, (ax,) = figure_for(1, 3.6)
     ax.plot(*np.transpose(list(price().values())), "o-", color=MODEL_COLOURS["spectrogram"])
-    for strength, offset in ((0.0, 8), (0.5, -16), (1.0, -16)):
-        ax.annotate(
-            f"strength {strength:g}", price()[strength], xytext=(0, offset), textcoords="offset points", ha="center"
-        )
+    for strength, offset in ((0.0, (-24, 8)), (0.5, (-24, -16)), (1.0, (10, -6))):
+        ax.annotate(f"strength {strength:g}", price()[strength], xytext=offset, textcoords="offset points")
     ax.axvline(list_popularity(models()[PERFECT]).value, color=FAINT, lw=3, label="as popular as the annotations")
     ax.axhline(list_precision(models()[POPULARITY]).value, color=INK, lw=1, ls=":", label="popularity only")
     ax.set(xlabel="popularity of the top 5", ylabel="precision of the top 10")
@@ -256,7 +254,7 @@ def thresholds_table() -> pandas.DataFrame:
                     "tags a clip": float(given.sum(axis=1).mean()),
                     "precision": float(hits / given.sum()),
                     "recall": float(hits / positive.sum()),
-                    "clips with an exclusive pair, %": float(100 * np.any(two, axis=0).mean()),
+                    "exclusive pair, % of clips": float(100 * np.any(two, axis=0).mean()),
                 }
             )
     return pandas.DataFrame(rows).set_index("thresholds")
