@@ -41,7 +41,7 @@ def datasets() -> Drawing:
     """
     sizes = sizes_table().sort_values("tracks", ascending=False)
     drawing = Drawing(
-        "Many tracks have few tags, or no sound.",
+        "The largest dataset comes without sound.",
         "A bar for each dataset, as long as the logarithm of its tracks; filled where the owners publish the sound.",
     )
     smallest, largest = math.log(sizes["tracks"].min() / 2), math.log(sizes["tracks"].max())

@@ -79,7 +79,7 @@ def sizes_table() -> pandas.DataFrame:
     rows = {
         "magnatagatune": (magnatagatune.NUM_CLIPS, magnatagatune.NUM_TAGS, magnatagatune.SECONDS, True),
         "mtg-jamendo": (sum(jamendo.SUBSETS["all"][2][0]), jamendo.SUBSETS["all"][1], nan, True),
-        "fma": (sum(fma.COUNTS["large"][:3]), fma.COUNTS["large"][3], fma.SECONDS, True),
+        "fma, large": (sum(fma.COUNTS["large"][:3]), fma.COUNTS["large"][3], fma.SECONDS, True),
         "gtzan": (gtzan.COUNTS["all"], len(gtzan.GENRES), gtzan.SECONDS, True),
         "openmic": (sum(openmic.COUNTS.values()), len(openmic.INSTRUMENTS), openmic.SECONDS, True),
         "msd": (sum(msd.COUNTS["lee"].values()), len(msd.TAGS), 30.0, False),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tagging.book import architecture_study, data_drawings, spectrogram_study, timbre_study
+from tagging.book import architecture_study, data_drawings, datasets, spectrogram_study, timbre_study
 from tagging.book.backend_study import RATE, musicnn, tune
 from tagging.book.filter_explorer import FilterExplorer
 from tagging.models.frontends import build_frontend
@@ -84,3 +84,10 @@ def test_the_way_of_a_clip_ends_with_its_labels(corpus):
     html = data_drawings.way_of_a_clip(corpus, corpus[0])._repr_html_()
     assert f"labels of {len(corpus.vocabulary)} tags" in html
     assert f"{len(corpus.library):,} compositions" in html
+
+
+def test_the_drawing_of_datasets_says_what_the_table_holds():
+    sizes = datasets.sizes_table()
+    assert not sizes["sound"][sizes["tracks"].idxmax()]  # its title
+    html = data_drawings.datasets()._repr_html_()
+    assert all(f"{tracks:,}" in html for tracks in sizes["tracks"])
