@@ -13,9 +13,12 @@ from ..data.base import open_corpus
 from ..evaluation.bias.remedies import adjusted_scores
 from ..evaluation.metrics import Ranking, pr_auc, roc_auc
 from ..evaluation.stratified import mask_unannotated
+from ..models.build import build_tagger
 from ..models.frontends import build_frontend
 from ..training.settings import Settings
-from .backend_study import BACKENDS, backend_macs, finder, test_clips
+from .architecture_study import TAGS, grid
+from .backend_study import BACKENDS, backend_macs, finder, musicnn, test_clips
+from .clip_study import training_clips
 from .comparisons import changes, runs_of
 from .datasets import magnatagatune_positives
 from .emotify import genre_table
@@ -31,6 +34,8 @@ from .published import list_published, published_gaps, version_changes
 from .remedies_study import AS_IT_IS, after_training
 from .run_lists import trained
 from .runs import bundled_record, load_predictions
+from .song_study import results
+from .timbre_study import TIMBRES, pitch_shares
 from .transfer_study import font_value, instruments
 from .tree_study import TAGS, blocks, features_table, fitted
 from .waveform_study import phase_share
@@ -325,3 +330,77 @@ def unmoved_remedies() -> int:
     labels = labels_of(classes(SPECTROGRAM))
     means = {name: float(np.nanmean(roc_auc(labels, scores))) for name, scores in after_training().items()}
     return sum(abs(mean - means[AS_IT_IS]) < 1e-6 for name, mean in means.items() if name != AS_IT_IS)
+
+
+def longest_filter() -> float:
+    """*Spectrogram front-ends*, 1."""
+    frontend = build_frontend("spectrogram")
+    return frontend.receptive_fields()["temporal.0"].size / frontend.sample_rate
+
+
+def without_vowel() -> str:
+    """*Spectrogram front-ends*, 2."""
+    stage = "timbral 38 x 7, maximum"
+    every, five = (pitch_shares(musicnn(), timbres)[stage] for timbres in (TIMBRES, TIMBRES[:-1]))
+    return "up" if five > every else "down"
+
+
+def positions_of_128() -> int:
+    """*Spectrogram front-ends*, 3."""
+    return 128 - int(0.9 * 128) + 1
+
+
+def fewest_parameters() -> tuple[str, str]:
+    """*Putting a tagger together*, 1."""
+    pairs = grid()
+    return min(pairs, key=lambda pair: pairs[pair][0])
+
+
+def slow_frames() -> int:
+    """*Putting a tagger together*, 2."""
+    return build_frontend("spectrogram", mel={"hop_length": 2187, "n_fft": 4096}).num_frames(15 * 16_000)
+
+
+def per_tag_head() -> int:
+    """*Putting a tagger together*, 3."""
+    head = build_tagger("waveform", "temporal-pooling", TAGS, head="per-tag").head
+    return sum(weight.numel() for weight in head.parameters())
+
+
+def segments_in_a_clip() -> int:
+    """*Tag a song*, 1."""
+    tagger = musicnn()
+    silence = np.zeros(round(29.1 * tagger.sample_rate), dtype=np.float32)
+    return len(tagger.tag_waveform(silence, tagger.sample_rate).times)
+
+
+def calmest() -> str:
+    """*Tag a song*, 2."""
+    songs = results("msd-vgg")
+    return max(songs, key=lambda name: songs[name]["Mellow"])
+
+
+def short_list() -> list[str]:
+    """*Tag a song*, 3."""
+    result = results()["drowsy-maggie"]
+    order = np.argsort(-result.scores, kind="stable")
+    return [result.tags[tag] for tag in order if result.scores[tag] >= result.scores.max() / 3]
+
+
+def tunes_of_oneills() -> int:
+    """*A million clips*, 1."""
+    corpus = training_clips()
+    return sum(corpus[index].source.startswith("oneills") for index in range(100))
+
+
+def clips_per_composition() -> float:
+    """*A million clips*, 2."""
+    corpus = training_clips()
+    return len(corpus) / len(corpus.pool)
+
+
+def unknown_reels() -> float:
+    """*A million clips*, 3."""
+    corpus = training_clips()
+    column = corpus.vocabulary.position("reel")
+    return float(np.mean([np.isnan(corpus[index].labels[column]) for index in range(300)]))
