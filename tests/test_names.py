@@ -88,7 +88,7 @@ WORDS = {
     r"\bare no numbers\b": "NaN or infinite values in ...",
 }
 # Pages of results that wait for experiments, and are rewritten with them. A page without such words leaves this list.
-WAITING = {"results", "scales"}
+WAITING: set[str] = set()
 # Where a term of the poster is explained, and where names in old files are read.
 EXPLAINED = {"what_is_tagging": r"bi-modal", "glossary": r"bi-modal tag", "legacy": r".*"}
 

@@ -30,12 +30,15 @@ from .leak_study import key_alone, library
 from .measuring import labels_of
 from .parts_study import BACKENDS as PARTS_BACKENDS
 from .popularity_study import SPECTROGRAM, classes, list_popularity, list_precision, training_share
-from .published import list_published, published_gaps, version_changes
+from .published import list_published, published_gaps, published_results, version_changes
 from .remedies_study import AS_IT_IS, after_training
+from .results_study import find_row, leads
 from .run_lists import trained
 from .runs import bundled_record, load_predictions
+from .scales_study import SHORT, first_runs
 from .song_study import results
 from .timbre_study import TIMBRES, pitch_shares
+from .time_study import FRONTENDS, spans, tag_leads
 from .transfer_study import font_value, instruments
 from .tree_study import TAGS, blocks, features_table, fitted
 from .waveform_study import phase_share
@@ -130,6 +133,51 @@ def moved_most() -> tuple[str, int]:
     """*Two versions*, 2."""
     moved = version_changes()["PR-AUC moved by"].abs()
     return moved.idxmax()
+
+
+def gained_in_2017() -> float:
+    """*The poster's table*, 1."""
+    pr = {(row.model, row.num_clips): row.pr_auc for row in published_results(list_published()[0]).rows}
+    return round(100 * (pr["spectrogram", 1_000_000] - pr["spectrogram", 100_000]), 2)
+
+
+def paired_width() -> float:
+    """*The poster's table*, 2."""
+    scale = (1_000_000, 1_024_000)
+    both = [find_row(model, *scale).endpoints["all"]["roc_auc"] for model in ("spectrogram", "waveform")]
+    lead = leads()[scale]
+    return (lead.high - lead.low) / float(np.linalg.norm([one.high - one.low for one in both]))
+
+
+def early_best() -> list[int]:
+    """*Data or training*, 1."""
+    runs = {clips: run for (model, clips), run in first_runs(SHORT).items() if model == "spectrogram"}
+    return [clips for clips, run in runs.items() if run["best"]["step"] < run["num_steps"]]
+
+
+def gains_most_at_instruments() -> str:
+    """*Data or training*, 2."""
+    gained = {
+        model: find_row(model, 100_000, 512_000).endpoints["instrument"]["roc_auc"].value
+        - find_row(model, 100_000, SHORT).endpoints["instrument"]["roc_auc"].value
+        for model in ("waveform", "spectrogram")
+    }
+    return max(gained, key=lambda model: gained[model])
+
+
+def ahead_at_metre() -> list[tuple[int, int]]:
+    """*Time against pitch*, 1."""
+    return [scale for scale, lead in leads("meter").items() if lead.high < 0]
+
+
+def longest_lead() -> str:
+    """*Time against pitch*, 2."""
+    return next(iter(tag_leads()))
+
+
+def longest_filter() -> str:
+    """*Time against pitch*, 3."""
+    return max(FRONTENDS, key=lambda model: spans(model)["filter"])
 
 
 def frame_step() -> float:

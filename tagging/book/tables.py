@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..evaluation.bootstrap import Interval
+from ..training.results_table import cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ class BookTable:
         if value is None or value != value:
             return ""
         if isinstance(value, Interval):
-            return f"{value:.{self.decimals}f}"
+            return cell(value, f".{self.decimals}f")
         if isinstance(value, float):
             return f"{value:,.{self.decimals}f}"
         return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

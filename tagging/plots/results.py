@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ..errors import unknown_name
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import METRICS
+from ..evaluation.seeds import VERDICTS, SeedInterval
 from ..utils.text import short_count
 from .style import CYCLE, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES, PAPER, axes_for, figure_for
 
@@ -127,7 +128,8 @@ def differences(
 ) -> Figure:
     """Draw differences with their 95 % intervals, one per row, beside a line at zero.
 
-    A difference whose interval includes zero has a hollow marker.
+    A difference whose interval includes zero has a hollow marker, and so has one of too few seeds for a verdict
+    (:class:`~tagging.evaluation.seeds.SeedInterval`).
 
     Args:
         named: what differs -> the difference; the first at the top.
@@ -143,7 +145,8 @@ def differences(
     for row, (name, difference) in enumerate(named.items()):
         colour = (colours or {}).get(name, CYCLE[0])
         ax.hlines(row, difference.low, difference.high, color=colour, lw=1.2)
-        ax.plot(difference.value, row, "o", color=colour, markerfacecolor=colour if difference.sign else PAPER)
+        is_sure = difference.verdict in VERDICTS[:2] if isinstance(difference, SeedInterval) else bool(difference.sign)
+        ax.plot(difference.value, row, "o", color=colour, markerfacecolor=colour if is_sure else PAPER)
     ax.set_yticks(range(len(named)), list(named))
     ax.set_ylim(max(len(named), 1) - 0.5, -0.5)
     ax.grid(axis="x")

@@ -78,7 +78,7 @@ def test_a_table_has_equal_decimals_and_one_row_of_headings():
     html = table(frame, 2, title="the message")._repr_html_()
     assert re.findall("<th .*?>(.*?)</th>", html) == ["model", "clips", "score", "interval"]
     cells = re.findall("<td.*?>(.*?)</td>", html)
-    assert cells == ["a", "1,000", "0.50", "0.50 [0.40, 0.61]", "b", "20", "", ""]
+    assert cells == ["a", "1,000", "0.50", "0.50 [0.40,\N{NO-BREAK SPACE}0.61]", "b", "20", "", ""]
 
 
 def test_tables_of_tags_and_labels():
