@@ -114,3 +114,12 @@ def verdict_table() -> pandas.DataFrame:
             }
         )
     return pandas.DataFrame(cells)
+
+
+def readme_claims() -> str:
+    """The table of the README, in Markdown. Book: ``book/results``."""
+    lines = ["| claim | made by | difference in ROC-AUC | runs | verdict |", "|---|---|---|---|---|"]
+    for row in verdict_table().to_dict("records"):
+        effect = row["difference in ROC-AUC"].replace("\xa0", " ")
+        lines.append(f"| {row['claim']} | {row['source']} | {effect} | {row['runs']} | {row['verdict']} |")
+    return "\n".join(lines)
