@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 import tagging
-from tagging.book import answers, drawings, field, measuring
+from tagging.book import answers, data_drawings, drawings, field, measuring
 from tagging.book.svg import WIDTH, Drawing, SideBySide
 from tagging.book.tables import label_counts, table, top_tags_table
 from tagging.book.threshold import ThresholdDemo
@@ -43,7 +43,7 @@ def test_a_back_end_ends_with_its_features(name):
 
 @pytest.mark.parametrize(
     "drawing",
-    [*(drawings.frontend(name) for name in tagging.list_frontends()), field.timeline()],
+    [*(drawings.frontend(name) for name in tagging.list_frontends()), field.timeline(), data_drawings.datasets()],
     ids=lambda drawing: drawing.title.partition(":")[0],
 )
 def test_a_drawing_stays_inside_its_frame_and_is_readable_on_a_phone(drawing):
