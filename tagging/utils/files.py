@@ -113,9 +113,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
             lock.release()
             lock = _acquired(path, wait)
     except Timeout as error:
-        at = path if path.exists() else path.parent
         raise TaggingError(
-            f"another process is at work on {at}: wait until it has finished, or choose another path"
+            f"another process is at work on {path}: wait until it has finished, or choose another path"
         ) from error
     except OSError as error:
         raise TaggingError(

@@ -166,7 +166,7 @@ def test_labels_as_training_takes_them(tmp_path, capsys):
     assert "9 songs in 5 groups, 2 tags" in out
     assert "without scores, so left out: 1 songs of l.csv: s9" in out
     assert "without scores, so left out: 1 tags of l.csv: loud" in out
-    write(tmp_path / "l.csv", ["song", "rock", "slow"], [[f"s{n}", n % 2, ""] for n in range(8)])
+    write(tmp_path / "l.csv", ["song", "rock", "slow"], [[f"s{n}", n % 2, 1] for n in range(8)])
     assert main(command) == 2
     assert "no labels of 1 songs that have scores: s8" in capsys.readouterr().err
     write(tmp_path / "l.csv", ["song", "rock", "slow"], [[f"s{n}", 0.5, 1] for n in range(9)])
