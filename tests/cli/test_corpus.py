@@ -56,7 +56,7 @@ def test_info_says_where_a_run_would_stop(tmp_path: Path, capsys: pytest.Capture
 def test_an_option_of_the_corpus_is_no_setting(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     command = ["train", "mel-statistics", "--output", str(tmp_path / "run"), "--set", f"{name}=style"]
     assert main(command) == 2
-    assert f"an option of the corpus is data.corpus_options.{name}" in capsys.readouterr().err
+    assert f"did you mean 'data.corpus_options.{name}'?" in capsys.readouterr().err
 
 
 def test_info_of_an_own_corpus_needs_the_five_members(
