@@ -22,9 +22,11 @@ from timing import in_turn, machine, ratio  # first: it sets the number of threa
 
 # isort: split
 
+import numpy as np
 import records
 import torch
 from tagging_speed import write_mp3
+from torch.utils.flop_counter import FlopCounterMode
 
 import tagging
 from tagging.audio.files import AudioFile
@@ -98,6 +100,28 @@ def per_core(model: str, path: Path, folder: Path, rounds: int) -> dict[str, Any
     return results
 
 
+def arithmetic(model: str, rounds: int) -> dict[str, Any]:
+    """Floating-point operations a second of the network, beside those of a product of matrices: what one core can do at best."""
+    tagger, network = tagging.load_tagger(model, runtime="onnx"), tagging.load_tagger(model)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, network.segment_samples))
+    flops, side, batch = counter.get_total_flops(), 1024, 16
+    segments = 0.1 * np.random.default_rng(0).standard_normal((batch, network.segment_samples)).astype(np.float32)
+    matrix = torch.rand(side, side)
+    times = in_turn({"product": lambda: matrix @ matrix, "network": lambda: tagger.scores(segments)}, 3 * rounds)
+    best, reached = (
+        count / statistics.median(times[name]) for name, count in (("product", 2 * side**3), ("network", batch * flops))
+    )
+    of_a_segment = network.segment_seconds / flops
+    return {
+        "product of matrices": {
+            "gflop_per_second": round(best / 1e9, 1),
+            "times_real_time": round(best * of_a_segment, 1),
+        },
+        "network": {"gflop_per_second": round(reached / 1e9, 1), "times_real_time": round(reached * of_a_segment, 1)},
+    }
+
+
 def eight_bits(exported: Path, path: Path) -> OnnxTagger:
     """An exported tagger with weights of matrix products in 8 bits, as onnxruntime quantizes them.
 
@@ -156,6 +180,8 @@ def main() -> None:
         keep("whole_call", title, whole_calls(commands, options.rounds))
         title = f"{options.model}, {options.minutes:g} minutes of mp3 to tags on one core, without the start"
         keep("per_core", title, per_core(options.model, song, Path(folder), options.rounds))
+        title = f"{options.model} on one core without reading: at the speed of a product of matrices, and as it is"
+        keep("arithmetic", title, arithmetic(options.model, options.rounds))
         if options.hours:
             write_mp3(long, 60 * options.hours, 22050)  # hours of 44.1 kHz take minutes to encode
             seconds, peak = measured([*tag[:-2], str(long), "--model", options.model])

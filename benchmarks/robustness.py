@@ -1,10 +1,10 @@
-"""What noise, tempo, pitch, band limits and codecs do to the scores of taggers, and which mean over segments serves best.
+"""What noise, tempo, pitch, band limits and codecs do to the scores of taggers.
 
     python benchmarks/robustness.py                            # writes tagging/book/runs/robustness.json
     python benchmarks/robustness.py --recordings MUSIC         # also musicnn, on the files of a folder
 
-Test clips of the corpus sheet-music are changed and scored by the six taggers of this book that ship with the package; measured
-is the ROC-AUC within sources (:mod:`tagging.training.endpoints`), beside that of the same clips unchanged. musicnn has other
+Test clips of the corpus sheet-music are changed and scored by taggers of this book that ship with the package; measured is the
+ROC-AUC within sources (:mod:`tagging.training.endpoints`), beside that of the same clips unchanged. musicnn has other
 tags, so on recordings it is compared with itself: how many of the five highest tags stay, and how far scores move. Nothing is
 trained. A condition that is done is stored in ``--state`` and not repeated.
 """
@@ -27,17 +27,16 @@ import torch
 
 import tagging
 from tagging.data import stream
-from tagging.evaluation.evaluate import difference
-from tagging.evaluation.pooling import POOLINGS
+from tagging.evaluation.evaluate import Evaluation, difference
 from tagging.evaluation.predictions import Predictions
 from tagging.pretrained.bundled import list_bundled
 from tagging.training import Settings
 from tagging.training.data import Augment, Split
 from tagging.training.endpoints import endpoints, sources_of
-from tagging.utils.files import atomic_write
+from tagging.utils.arrays import read_arrays, write_arrays
 
 RATE = 16_000
-SEGMENTS = (1, 3, 5)  # per clip; from these numbers of evenly spread starts
+SEGMENTS = 5  # per clip, from evenly spread starts
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -126,15 +125,15 @@ def segments(sound: np.ndarray, length: int, count: int) -> np.ndarray:
 
 
 def changed_scores(
-    taggers: dict[str, Any], sounds: Callable[[], Any], condition: str, counts: tuple[int, ...]
+    taggers: dict[str, Any], sounds: Callable[[], Any], condition: str, count: int
 ) -> dict[str, np.ndarray]:
-    """Scores of each tagger on every changed sound: name -> float32 [sounds, sum of counts, tags]."""
+    """Scores of each tagger on every changed sound: name -> float32 [sounds, count, tags]."""
     scores: dict[str, list[np.ndarray]] = {name: [] for name in taggers}
     for number, sound in enumerate(sounds()):
         changed = CONDITIONS[condition](sound, np.random.default_rng([7, number])).astype(np.float32)
         for name, tagger in taggers.items():
             length = tagger.config.segment_samples
-            parts = np.concatenate([segments(changed, length, count) for count in counts])
+            parts = segments(changed, length, count)
             with torch.inference_mode():
                 scores[name].append(tagger(torch.from_numpy(parts)).sigmoid().numpy())
     return {name: np.stack(rows) for name, rows in scores.items()}
@@ -144,67 +143,59 @@ def stored(state: Path, key: str, make: Callable[[], dict[str, np.ndarray]]) -> 
     """The arrays under a key of the state folder, made and kept there if they are missing."""
     path = state / f"{key}.npz"
     if not path.exists():
-        with atomic_write(path) as part:
-            np.savez(part, **make())
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+        write_arrays(path, make())
+    return read_arrays(path)
+
+
+def clips_of(split: Split) -> Any:
+    """The degraded sound of every clip of a split, whole: float32 [samples] each."""
+    augment = Augment(split.corpus, torch.device("cpu"))
+    whole = float(split.corpus.durations(split.indices).max())
+    for batch in stream(
+        split.corpus, split.indices, batch_size=8, seconds=whole, starts=np.zeros(len(split)), workers=1
+    ):
+        yield from augment(batch).numpy()
+
+
+def evaluated(split: Split, scores: np.ndarray) -> Evaluation:
+    """The endpoints of scores of every clip of a split: float [clips, tags]."""
+    sources = sources_of(split.corpus, split.indices)
+    predictions = Predictions(
+        scores, split.corpus.vocabulary, split.labels, None, split.groups, split.indices, **sources
+    )
+    return endpoints(predictions, split.corpus.parts())
+
+
+def summary(evaluation: Evaluation, reference: Evaluation) -> dict[str, Any]:
+    """ROC-AUC of each part of the tags, and its change from the reference."""
+    return {
+        part: {
+            "roc_auc": means["roc_auc"].to_dict(),
+            "change": difference(evaluation, reference, "roc_auc", part).to_dict(),
+        }
+        for part, means in evaluation.parts.items()
+        if "roc_auc" in means
+    }
 
 
 def measure_clips(options: argparse.Namespace) -> dict[str, Any]:
-    """The taggers of this book on test clips: each condition against none, and the ways to join segments."""
-    settings = Settings().override({"evaluation.num_test_clips": options.clips})
-    test = Split(settings, "test")
-    taggers = {name: tagging.load_tagger(name).eval() for name in list_bundled()}
-    whole = float(test.corpus.durations(test.indices).max())
-
-    def sounds() -> Any:
-        augment = Augment(test.corpus, torch.device("cpu"))
-        for batch in stream(
-            test.corpus, test.indices, batch_size=8, seconds=whole, starts=np.zeros(len(test)), workers=1
-        ):
-            yield from augment(batch).numpy()
-
-    def predictions(scores: np.ndarray) -> Predictions:
-        vocabulary, indices = test.corpus.vocabulary, test.indices
-        return Predictions(
-            scores, vocabulary, test.labels, None, test.groups, indices, **sources_of(test.corpus, indices)
+    """The taggers of this book on test clips: each condition against none."""
+    test = Split(Settings().override({"evaluation.num_test_clips": options.clips}), "test")
+    taggers = {name: tagging.load_tagger(name).eval() for name in options.taggers}
+    models: dict[str, dict[str, Any]] = {name: {} for name in taggers}
+    references: dict[str, Evaluation] = {}
+    for condition in options.conditions:
+        key = f"{options.clips}-{'-'.join(taggers)}-{list(CONDITIONS).index(condition):02d}"
+        scores = stored(
+            options.state,
+            key,
+            lambda: changed_scores(taggers, lambda: clips_of(test), condition, SEGMENTS),  # noqa: B023
         )
-
-    def evaluated(scores: np.ndarray) -> Any:
-        return endpoints(predictions(scores), test.corpus.parts())
-
-    def summary(evaluation: Any, reference: Any) -> dict[str, Any]:
-        return {
-            part: {
-                "roc_auc": means["roc_auc"].to_dict(),
-                "change": difference(evaluation, reference, "roc_auc", part).to_dict(),
-            }
-            for part, means in evaluation.parts.items()
-            if "roc_auc" in means
-        }
-
-    per_condition: dict[str, dict[str, Any]] = {}
-    pooled: dict[str, dict[str, Any]] = {}
-    references: dict[str, Any] = {}
-    for condition in CONDITIONS:
-        counts = SEGMENTS if condition == "unchanged" else SEGMENTS[-1:]
-        key = f"{options.clips}-{list(CONDITIONS).index(condition):02d}"
-        scores = stored(options.state, key, lambda: changed_scores(taggers, sounds, condition, counts))  # noqa: B023
         for name in taggers:
-            last = evaluated(scores[name][:, -SEGMENTS[-1] :].mean(axis=1))
-            reference = references.setdefault(name, last)
-            per_condition.setdefault(name, {})[condition] = summary(last, reference)
-            if condition == "unchanged":
-                firsts = np.cumsum((0, *SEGMENTS))
-                pooled[name] = {
-                    f"{pooling}, {count}": summary(
-                        evaluated(POOLINGS[pooling](scores[name][:, first : first + count])), reference
-                    )
-                    for pooling in POOLINGS
-                    for first, count in zip(firsts, SEGMENTS, strict=False)
-                }
-        print(condition, {name: per_condition[name][condition]["all"]["roc_auc"] for name in taggers}, flush=True)
-    return {"clips": options.clips, "segments_per_clip": SEGMENTS[-1], "models": per_condition, "poolings": pooled}
+            result = evaluated(test, scores[name].mean(axis=1))
+            models[name][condition] = summary(result, references.setdefault(name, result))
+        print(condition, {name: models[name][condition]["all"]["roc_auc"] for name in taggers}, flush=True)
+    return {"clips": options.clips, "segments_per_clip": SEGMENTS, "models": models}
 
 
 def measure_recordings(options: argparse.Namespace) -> dict[str, Any]:
@@ -218,9 +209,9 @@ def measure_recordings(options: argparse.Namespace) -> dict[str, Any]:
             yield tagging.load_audio(path, sample_rate=RATE)[0][: 15 * RATE]
 
     answer: dict[str, Any] = {name: {} for name in taggers}
-    for condition in CONDITIONS:
+    for condition in options.conditions:
         key = f"recordings-{options.songs}-{list(CONDITIONS).index(condition):02d}"
-        scores = stored(options.state, key, lambda: changed_scores(taggers, sounds, condition, (3,)))  # noqa: B023
+        scores = stored(options.state, key, lambda: changed_scores(taggers, sounds, condition, 3))  # noqa: B023
         for name in taggers:
             means = scores[name].mean(axis=1)
             if condition == "unchanged":
@@ -242,10 +233,13 @@ def measure_recordings(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=1000, help="of the test split (default: %(default)s)")
+    parser.add_argument("--taggers", nargs="+", default=list_bundled(), help="default: all of this book")
+    parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS), help="default: all")
     parser.add_argument("--recordings", type=Path, help="a folder of songs for musicnn")
     parser.add_argument("--songs", type=int, default=60, help="of that folder (default: %(default)s)")
     parser.add_argument("--state", type=Path, default=Path("_build/robustness"), help="default: %(default)s")
     options = parser.parse_args()
+    options.conditions = list(dict.fromkeys(["unchanged", *options.conditions]))
     options.state.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     result = measure_clips(options)

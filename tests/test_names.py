@@ -87,8 +87,6 @@ WORDS = {
     r"\b(?:pass(?:es|ed)?) by\b|\bclips seen\b|\bpatience\b": "training segments; repetitions; training time",
     r"\bare no numbers\b": "NaN or infinite values in ...",
 }
-# Pages of results that wait for experiments, and are rewritten with them. A page without such words leaves this list.
-WAITING = {"baseline", "exclusive_tags", "parts", "popular_tags", "remedies", "results", "scales"}
 # Where a term of the poster is explained, and where names in old files are read.
 EXPLAINED = {"what_is_tagging": r"bi-modal", "glossary": r"bi-modal tag", "legacy": r".*"}
 
@@ -134,7 +132,4 @@ def words_of(path: str) -> list[str]:
 
 @pytest.mark.parametrize("path", list(PROSE))
 def test_prose_uses_the_words_of_the_field(path):
-    if Path(path).suffix == ".ipynb" and Path(path).stem in WAITING:
-        assert words_of(path) != [], f"{path} is clean now: take it off the list of waiting pages"
-    else:
-        assert words_of(path) == []
+    assert words_of(path) == []

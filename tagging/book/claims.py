@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..evaluation.seeds import SeedInterval, combined
-from ..training.endpoint_table import EndpointRow, endpoint_rows
-from ..training.settings import Settings, flat
-from .runs import training_records
+from ..training.endpoint_table import EndpointRow
+from ..training.results_table import cell
+from .results_study import KINDS, all_rows, changes_of
 
 if TYPE_CHECKING:
     import pandas
 
 PATH = Path(__file__).with_name("claims.json")
+PARTS = {**KINDS, "meter": "metre"}  # as the table names them
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,11 @@ def find(
     Raises:
         ConfigError: no such row.
     """
-    usual = flat(Settings())
     for row in rows:
-        if (row.row.model, row.row.num_clips, row.row.num_training_segments) != (model, clips, segments):
-            continue
-        varied = {name: row.row.recipe.get(name) for name in _VARIED}
-        if varied == {name: (changes or {}).get(name, usual.get(name)) for name in _VARIED}:
+        scale = (row.row.model, row.row.num_clips, row.row.num_training_segments)
+        if scale == (model, clips, segments) and changes_of(row) == dict(changes or {}):
             return row
     raise ConfigError(f"no run of {model} with {clips:,} clips, {segments:,} segments and {dict(changes or {})}")
-
-
-# Settings that runs of one model and scale differ in
-_VARIED = ("data.mask_unannotated", "data.shuffle_labels", "data.train_options.compositions", "optimization.loss")
 
 
 def verdict_table() -> pandas.DataFrame:
@@ -104,7 +98,7 @@ def verdict_table() -> pandas.DataFrame:
     """
     import pandas
 
-    rows = endpoint_rows(training_records(), models=None)
+    rows = all_rows()
     cells = []
     for one in claims():
         effect = one.effect(rows)
@@ -112,11 +106,20 @@ def verdict_table() -> pandas.DataFrame:
             {
                 "source": one.source,
                 "claim": one.sentence,
-                "tags": one.part,
-                "difference in ROC-AUC": f"{effect:+.3f}",
+                "tags": PARTS.get(one.part, one.part),
+                "difference in ROC-AUC": cell(effect, "+.3f"),
                 "runs": effect.num_seeds,
                 "verdict": one.verdict(effect),
                 "what else differs": one.confounded,
             }
         )
     return pandas.DataFrame(cells)
+
+
+def readme_claims() -> str:
+    """The table of the README, in Markdown. Book: ``book/results``."""
+    lines = ["| claim | made by | difference in ROC-AUC | runs | verdict |", "|---|---|---|---|---|"]
+    for row in verdict_table().to_dict("records"):
+        effect = row["difference in ROC-AUC"].replace("\xa0", " ")
+        lines.append(f"| {row['claim']} | {row['source']} | {effect} | {row['runs']} | {row['verdict']} |")
+    return "\n".join(lines)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import nan
 from typing import TYPE_CHECKING
 
-from ..data import fma, gtzan, jamendo, magnatagatune, msd, openmic
+from ..data import fma, gtzan, jamendo, magnatagatune, mgphot, msd, openmic
 from ..data.base import CORPORA, list_corpora
 from ..data.published import Published
 
@@ -66,3 +67,23 @@ def magnatagatune_positives() -> dict[str, float]:
     """
     positives, tags = 14_149, 50
     return {protocol: 100 * positives / (tags * counts["test"]) for protocol, counts in magnatagatune.COUNTS.items()}
+
+
+def sizes_table() -> pandas.DataFrame:
+    """Tracks, tags and seconds of a track of each dataset, and whether its owners publish the sound.
+
+    Whole songs have no length of their own: nan. Book: ``book/public_datasets``.
+    """
+    import pandas
+
+    rows = {
+        "magnatagatune": (magnatagatune.NUM_CLIPS, magnatagatune.NUM_TAGS, magnatagatune.SECONDS, True),
+        "mtg-jamendo": (sum(jamendo.SUBSETS["all"][2][0]), jamendo.SUBSETS["all"][1], nan, True),
+        "fma, large": (sum(fma.COUNTS["large"][:3]), fma.COUNTS["large"][3], fma.SECONDS, True),
+        "gtzan": (gtzan.COUNTS["all"], len(gtzan.GENRES), gtzan.SECONDS, True),
+        "openmic": (sum(openmic.COUNTS.values()), len(openmic.INSTRUMENTS), openmic.SECONDS, True),
+        "msd": (sum(msd.COUNTS["lee"].values()), len(msd.TAGS), 30.0, False),
+        "mgphot": (mgphot.NUM_SONGS, len(mgphot.ATTRIBUTES), nan, False),
+    }
+    columns = ["tracks", "tags", "seconds", "sound"]
+    return pandas.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("dataset")

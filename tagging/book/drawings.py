@@ -291,9 +291,7 @@ def experiment() -> Drawing:
     clips = sorted({record["num_clips"] for record in records})
     seeds = max(record["seed"] for record in records) + 1
     kinds = [name.partition("-")[0] for name in list_frontends()]
-    drawing = Drawing(
-        "The experiment: one thing varies at a time", "From training clips to the endpoints, step by step."
-    )
+    drawing = Drawing("The experiment", "From training clips to the endpoints, step by step.")
     drawing.box("training clips", f"{short_count(clips[0])} to {short_count(clips[-1])}, rendered from sheet music")
     drawing.arrow(f"segments of {laptop.model.segment_seconds:g} s")
     drawing.box("front-end", f"{kinds.count('waveform')} of the waveform", colour=MODEL_COLOURS["waveform"])
@@ -306,6 +304,6 @@ def experiment() -> Drawing:
     drawing.arrow("tunes that were not trained on")
     families = len(np.unique(test.groups))
     drawing.box("test", f"{len(test.scores):,} clips of {families:,} tune families")
-    drawing.arrow("ranked over all, and within sources")
+    drawing.arrow("ranked within sources")
     drawing.box("measures", "ROC-AUC, PR-AUC, root of the squared error")
     return drawing

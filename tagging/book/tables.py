@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..evaluation.bootstrap import Interval
+from ..training.results_table import cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ _STYLE = (
     "div.book-table{overflow-x:auto}div.book-table table{margin:.3rem 0;font-size:.9rem}"
     "div.book-table caption{caption-side:top;text-align:left;font-weight:600;color:inherit}"
     "div.book-table :is(th,td){text-align:right;padding:.2rem .6rem;vertical-align:top}"
-    "div.book-table :is(th,td).text{text-align:left}</style>"
+    "div.book-table td:not(.text){white-space:nowrap}div.book-table :is(th,td).text{text-align:left}</style>"
 )
 
 
@@ -48,7 +49,7 @@ class BookTable:
         if value is None or value != value:
             return ""
         if isinstance(value, Interval):
-            return f"{value:.{self.decimals}f}"
+            return cell(value, f".{self.decimals}f")
         if isinstance(value, float):
             return f"{value:,.{self.decimals}f}"
         return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -26,7 +26,7 @@ class TagSynonyms:
         opposites: name of a group -> its sides; a tag of one side excludes every tag of the other sides. "Female" and "male"
             are not opposites: there are duets.
 
-    Book: ``book/exclusive_tags``.
+    Book: ``book/self_agreement``.
     """
 
     synonyms: Groups
@@ -87,7 +87,7 @@ def tag_synonyms(name: str) -> TagSynonyms:
     Raises:
         ConfigError: an unknown name, or a tagger without a list of synonyms.
 
-    Book: ``book/exclusive_tags``.
+    Book: ``book/self_agreement``.
     """
     dataset = pretrained_card(name)["dataset"]
     if dataset not in _SYNONYMS:

@@ -33,6 +33,13 @@ def _compare(options: argparse.Namespace) -> int:
     for name, values in _differences(one, other).items():
         show(f"  {name}: {values[0]} and {values[1]}")
     first, second = Evaluation.from_dict(one["test"]), Evaluation.from_dict(other["test"])
+    if first.fingerprint != second.fingerprint and (
+        folds := [record["name"] for record in (one, other) if _folds(record)]
+    ):
+        raise ConfigError(
+            f"{folds[0]} was tested on all songs, fold by fold, the other on its test songs: make the probe once more with "
+            "--own-splits (its features are kept)"
+        )
     show(f"{first.num_songs:,} test songs in {first.num_groups:,} groups")
     for metric, mean in first.means.items():
         gap = difference(first, second, metric)
@@ -54,6 +61,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no finished run here; give the folder of a run, or of one of its models")
     names = ", ".join(str(record.parent) for record in records)
     raise ConfigError(f"{path}: a run of {len(records)} models; name one of {names}")
+
+
+def _folds(record: dict[str, Any]) -> int | None:
+    """Folds of the cross-validation of a probe; None for all that was tested on the test split."""
+    folds: int | None = record.get("probe", {}).get("folds")
+    return folds
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 from ..data.base import Corpus, open_corpus, size_in_words
 from ..data.recordings import Recordings
 from ..data.store import list_shards
-from ..errors import ConfigError
+from ..errors import ConfigError, CorpusError
 from ..utils.files import DamagedError, atomic_write
 from ..utils.text import parse_assignment, printable
 from .base import OK, Run, command, whole_number
@@ -95,6 +95,8 @@ def _corpus_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
 
 
 def _info(options: argparse.Namespace) -> int:
+    from ..training.settings import DataSettings
+
     chosen, damage = _corpus_options(options), ""
     try:
         corpus = open_corpus(options.name, **chosen)
@@ -108,6 +110,10 @@ def _info(options: argparse.Namespace) -> int:
         splits = [split for split in corpus.splits if split.rpartition("/")[0] == way]
         corpora = [open_corpus(options.name, **chosen | {"split": split}) for split in splits]
     lines = [f"{corpus.name}, version {corpus.version}", *split_sizes(corpora, corpus.split), *corpus.summary()]
+    try:
+        corpus.check_readable(DataSettings().max_unreadable)
+    except CorpusError as error:
+        lines.append(f"a run stops here: {error}")
     show(*lines, *([f"store: damaged, {damage}"] if damage else store_state(corpora)), *shared_groups(corpora), "")
     show(*tag_table(corpora))
     return OK

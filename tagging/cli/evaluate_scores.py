@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,12 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     if options.labels is None:
         raise ConfigError("a table of scores needs --labels LABELS.csv: the labels of the same songs and tags")
     folder = Path(options.output or "evaluation-report")
-    predictions = read_tables(Path(options.tagger), Path(options.labels))
-    assert predictions.labels is not None
-    vocabulary = predictions.vocabulary
-    groups = None if options.groups is None else read_artists(Path(options.groups), Path(options.tagger))
-    evaluation = evaluate(predictions.labels, predictions.scores, vocabulary, groups=groups)
+    scores, songs = read_tables(Path(options.tagger)), read_songs(Path(options.tagger))
+    labels, groups, remarks = read_labels(Path(options.labels), songs, scores.vocabulary.names)
+    groups = groups if options.groups is None else read_artists(Path(options.groups), Path(options.tagger))
+    vocabulary = scores.vocabulary
+    evaluation = evaluate(labels, scores.scores, vocabulary, groups=groups)
+    show(*remarks)
     table = evaluation.table()
     show(f"{evaluation.num_songs:,} songs in {evaluation.num_groups:,} groups, {len(vocabulary)} tags")
     show(", ".join(f"{metric} {mean:.4f}" for metric, mean in evaluation.means.items()))
@@ -41,7 +43,7 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     with atomic_write(folder / "tags.csv") as part:
         table.to_csv(part)
     use_style()
-    figure = curves(predictions.labels, predictions.scores, vocabulary.names)
+    figure = curves(labels, scores.scores, vocabulary.names)
     try:
         with atomic_write(folder / "curves.png") as part:
             figure.savefig(part, format="png")
@@ -49,6 +51,58 @@ def evaluate_scores(options: argparse.Namespace) -> int:
         plt.close(figure)
     show(f"written: {folder / 'tags.csv'} and {folder / 'curves.png'}")
     return 0
+
+
+def read_songs(path: Path) -> list[str]:
+    """The songs of a table of scores, in its order."""
+    from ..data.annotations import ID_COLUMNS
+    from ..data.tables import read_table
+
+    table = read_table(path)
+    return [str(value).strip() for value in table.values(table.find(None, ID_COLUMNS) or table.columns[0])]
+
+
+def read_labels(path: Path, songs: list[str], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Labels from a table as training takes them, in the order of a table of scores.
+
+    Args:
+        path: one column a tag, or one column of tags; artists in a column of their own are the groups.
+        songs: of the scores.
+        names: of the tags that have scores.
+
+    Returns:
+        float [songs, tags], nan where unknown; str [songs], or None without artists; what was left out, one line each.
+
+    Raises:
+        ConfigError: a song or a tag without labels, a label that is not 0, 1 or empty.
+    """
+    from ..data.annotations import annotate
+    from ..data.tables import read_table
+
+    table = annotate(read_table(path))
+    tags, rows = table.vocabulary.names, {song: row for row, song in enumerate(table.ids)}
+    for kind, wanted, given in (("tags", names, tags), ("songs", songs, rows)):
+        if missing := [name for name in wanted if name not in given]:
+            raise ConfigError(
+                f"{path}: {kind} differ: no labels of {len(missing)} {kind} that have scores: {some(missing)}"
+            )
+    labels = table.labels[np.ix_([rows[song] for song in songs], [tags.index(name) for name in names])]
+    if (between := (labels > 0) & (labels < 1)).any():
+        song, tag = np.argwhere(between)[0]
+        raise ConfigError(
+            f"{path}: song {songs[song]!r}, tag {names[tag]!r}: {labels[song, tag]:g} is not a label; give 1, 0, or an empty "
+            "cell where unknown"
+        )
+    remarks = [
+        f"without scores, so left out: {len(extra):,} {kind} of {path.name}: {some(extra)}"
+        for kind, extra in (
+            ("songs", [song for song in table.ids if song not in set(songs)]),
+            ("tags", [tag for tag in tags if tag not in names]),
+        )
+        if extra
+    ]
+    artists = None if table.groups is None else [table.groups[rows[song]] or f"song {song}" for song in songs]
+    return labels, None if artists is None else np.array(artists), remarks
 
 
 def read_artists(path: Path, scores: Path) -> np.ndarray:
@@ -67,8 +121,7 @@ def read_artists(path: Path, scores: Path) -> np.ndarray:
     from ..data.annotations import GROUP_COLUMNS, ID_COLUMNS
     from ..data.tables import read_table
 
-    table, wanted = read_table(path), read_table(scores)
-    songs = [str(value).strip() for value in wanted.values(wanted.find(None, ID_COLUMNS) or wanted.columns[0])]
+    table, songs = read_table(path), read_songs(scores)
     ids = table.find(None, ID_COLUMNS) or table.columns[0]
     column = table.find(None, GROUP_COLUMNS) or next((name for name in table.columns if name != ids), None)
     if column is None:

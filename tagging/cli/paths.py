@@ -50,6 +50,8 @@ def tagger_path(name: str) -> str:
             return str(path / "tagger.safetensors")
         models = sorted(str(model.parent) for model in path.glob("*/tagger.safetensors"))
         hint = f"its models are {', '.join(models)}: name one of them" if models else "give RUN/MODEL of a finished run"
+        if (path / "probe.npz").is_file():
+            hint = "a probe is none: `tagging finetune MODEL --body frozen` trains one on the same features"
         raise ConfigError(f"{name}: a folder without tagger.safetensors; {hint}")
     # a name has no folders, not even the current one
     if {"/", os.sep} & set(name) and not path.exists():

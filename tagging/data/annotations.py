@@ -44,7 +44,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_UNKNOWN = {"", "nan", "na", "n/a", "null", "none"}
+_UNKNOWN = {"", "nan", "na", "n/a", "#n/a", "null", "none"}
 _BOOLEANS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 
@@ -104,7 +104,8 @@ def annotate(
     group_column, split_column = table.find(group, GROUP_COLUMNS), table.find(split, SPLIT_COLUMNS)
     used = {id_column, group_column, split_column, *names["ignore"]}
     remarks = [f"songs: column {id_column!r}"]
-    remarks += [f"groups: column {group_column!r}"] if group_column else []
+    groups = None if group_column is None else _texts(table, group_column)
+    remarks += _about_groups(group_column, groups)
     remarks += [f"splits: column {split_column!r}"] if split_column else []
 
     tag_column = tags if isinstance(tags, str) else None
@@ -138,16 +139,39 @@ def annotate(
     if not all_tags:
         raise ConfigError(
             f"{table.source}: no tags; columns are {', '.join(table.columns)}. Give a column with 0, 1 or an empty cell for each "
-            "tag, or one column of tags, and its name with tags=NAME"
+            f"tag, or one column of tags, and its name as {as_option('tags=NAME')}"
         )
     return Annotations(
         _ids(table, id_column),
         Vocabulary(all_tags),
         np.concatenate(labels, axis=1).astype(np.float32),
-        None if group_column is None else _texts(table, group_column),
+        groups if groups and any(groups) else None,
         None if split_column is None else _splits(table, split_column),
         remarks,
     )
+
+
+def as_option(assignment: str) -> str:
+    """How an option of the corpus is given, for messages: in Python, and on the command lines."""
+    return (
+        f"{assignment} (to `tagging corpus info` and `tagging probe` as --set {assignment}, to a run as --set "
+        f"data.corpus_options.{assignment})"
+    )
+
+
+def _about_groups(column: str | None, groups: list[str] | None) -> list[str]:
+    """Which songs belong together: what the table says, and what follows where it says nothing."""
+    if groups is None or not any(groups):
+        empty = f", column {column!r} is empty" if column else ""
+        return [
+            f"groups: none{empty}; each song is a group of its own, so that songs of one artist may be in two splits, and scores "
+            f"too high. Give the column of artists or albums as {as_option('group=NAME')}"
+        ]
+    lacking = groups.count("")
+    return [
+        f"groups: column {column!r}"
+        + (f", empty for {lacking:,} songs, which are groups of their own" if lacking else "")
+    ]
 
 
 def _number(value: Any) -> float | None:
@@ -241,8 +265,8 @@ def _ids(table: Table, column: str) -> list[str]:
         raise ConfigError(f"{table.source}, line {table.lines[ids.index('')]}: column {column!r}, the song, is empty")
     if twice := [name for name, count in Counter(ids).items() if count > 1]:
         raise ConfigError(
-            f"{table.source}: {len(twice)} songs stand in more than one row, the first: {twice[0]!r}; give each song one row "
-            "with all its tags. If another column names the songs, give ids=NAME"
+            f"{table.source}: songs in more than one row: {len(twice)}, the first {twice[0]!r}; give each song one row "
+            f"with all its tags. If another column names the songs, give {as_option('ids=NAME')}"
         )
     return ids
 
@@ -279,5 +303,5 @@ def check_classes(labels: np.ndarray, vocabulary: Vocabulary) -> list[str]:
     remarks = []
     for kind, lacking in (("never positive", ~has_positive), ("never negative", ~has_negative)):
         if names := [vocabulary.names[row] for row in np.flatnonzero(classification & lacking)]:
-            remarks.append(f"{kind}: {len(names)} tags, which are in no mean: {some(names)}")
+            remarks.append(f"{kind}, so in no mean: {some(names)}")
     return remarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..tags import Tag, Vocabulary
 from ..utils.text import some
-from .annotations import SPLIT_NAMES, Annotations, annotate, check_classes
+from .annotations import SPLIT_NAMES, Annotations, annotate, as_option, check_classes
 from .base import CORPORA
 from .matching import match_files
 from .options import FilePath, FilePathOrNone, SampleRate, Seed, Shares, Text, TextOrNone, Texts, TextsOrNone
@@ -111,6 +112,7 @@ class Folder(Recordings):
         songs = list(paths)
         facts = scan(folder, list(paths.values()))
         self._num_files = len(songs)
+        self.artists_known = annotations.groups is not None
         self.unreadable = {names[song]: fact.error for song, fact in zip(songs, facts, strict=True) if fact.error}
         if self.unreadable:
             share = len(self.unreadable) / len(songs)
@@ -154,8 +156,8 @@ class Folder(Recordings):
             share = len(self.unreadable) / self._num_files
             raise CorpusError(
                 f"{len(self.unreadable)} of {self._num_files} files cannot be read ({share:.1%}), more than "
-                f"{max_unreadable:.0%}; `tagging corpus info` lists them. Repair or remove them, or allow more with "
-                f"data.max_unreadable. The first: {reason}"
+                f"{max_unreadable:.0%}; `tagging corpus info` lists them. Repair or remove them, or allow more with --set "
+                f"data.max_unreadable={math.ceil(100 * share) / 100:g}. The first: {reason}"
             )
 
     def remarks(self) -> list[str]:
@@ -170,7 +172,7 @@ class Folder(Recordings):
         if len(missing) == len(ids):
             raise CorpusError(
                 f"none of the {len(ids)} songs of {table} is among the {len(names)} sound files below the folder: the table "
-                f"names {some(ids[:2])}, the folder has {some(names[:2])}. If another column names the files, give ids=NAME"
+                f"names {some(ids[:2])}, the folder has {some(names[:2])}. {_why_none(ids, names)}"
             )
         self.findings.append(f"matched: {len(ids) - len(missing):,} songs of {len(names):,} sound files")
         if len(missing):
@@ -212,6 +214,19 @@ class Folder(Recordings):
         return [joined(group) for group in groups]
 
 
+def _why_none(ids: list[str], names: list[str]) -> str:
+    """What may keep the songs of a table from being the files of a folder."""
+    lower = {name.lower() for name in names}
+    parts = [text.replace("\\", "/").split("/") for text in ids]
+    if any("/".join(song).lower() in lower for song in parts):
+        return "Upper and lower case differ"
+    for song in parts:
+        for count in range(1, len(song)):
+            if "/".join(song[count:]).lower() in lower:
+                return f"Leave {'/'.join(song[:count])}/, which is not below the folder, out of the table"
+    return f"If another column names the files, give {as_option('ids=NAME')}"
+
+
 def _list_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise CorpusError(
@@ -237,4 +252,5 @@ def _subfolders(folder: Path, names: list[str]) -> Annotations:
     labels = np.array([[path[0] == tag for tag in tags] for path in parts], np.float32)
     vocabulary = Vocabulary(Tag(tag, exclusive_group="folder" if len(tags) > 1 else None) for tag in tags)
     remarks = [f"tags: {len(tags)} subfolders", *(["splits: subfolders"] if splits else [])]
+    remarks.append("groups: none; each file is a group of its own, so that songs of one artist may be in two splits")
     return Annotations(names, vocabulary, labels, None, splits, remarks)

@@ -125,8 +125,8 @@ def accuracy_by_popularity(report: BiasReport) -> Figure:
     ):
         ax.plot(measure.popularity, values, "o", ms=4, color=CYCLE[0], alpha=0.8)
         ax.set_xscale("symlog", linthresh=rarest)  # not log: a tag may have no training example
-        ax.set(xlabel="popularity of the tag", ylabel=label)
-        ax.set_title(f"rank correlation\n{correlation:.2f}", fontsize="small")
+        ax.set(xlabel="popularity of the tag")
+        ax.set_title(f"{label}\nrank correlation\n{correlation:.2f}", fontsize="small")
     panels[1].set_yscale("log")
     panels[1].yaxis.set_major_formatter("{x:g}")
     panels[1].yaxis.set_minor_formatter("{x:g}")
@@ -149,8 +149,11 @@ def reliability(report: BiasReport) -> Figure:
     for band, colour, marker in zip(measure.bands, CYCLE, MARKERS, strict=False):
         bins = band.count > 0
         label = f"{band.name} tags"
-        ax.plot(band.mean_score[bins], band.observed[bins], marker=marker, ms=4, color=colour, label=label)
+        ax.plot(
+            band.mean_score[bins], band.observed[bins], marker=marker, ms=4, color=colour, label=label, clip_on=False
+        )
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share of songs with the tag")
+    ax.set_title("Above the line, scores are too low; below it, too high")
     ax.legend()
     return figure
 

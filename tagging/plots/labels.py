@@ -29,7 +29,7 @@ def popularity(shares: np.ndarray, names: Sequence[str], *, title: str = "", sho
         text = drawable(names[order[rank]])
         point = (rank + 1, 100 * shares[order[rank]])
         last = rank == len(order) - 1
-        offset = (-4, 8) if last else (5, 5)
+        offset = (4, -14) if last else (5, 5)  # of the last, under the curve: over it are other points
         ax.annotate(
             text,
             point,
@@ -42,6 +42,7 @@ def popularity(shares: np.ndarray, names: Sequence[str], *, title: str = "", sho
     ax.set_yscale("log")
     ax.set_yticks([tick for tick in (0.1, 0.3, 1, 3, 10, 30, 100) if tick >= 80 * float(np.min(shares))])
     ax.yaxis.set_major_formatter("{x:g} %")
+    ax.set_ylim(bottom=60 * float(np.min(shares)))
     ax.minorticks_off()
     ax.set(xlabel="rank of the tag", ylabel="songs that have it", title=title)
     ax.grid(axis="y")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ..errors import unknown_name
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import METRICS
+from ..evaluation.seeds import VERDICTS, SeedInterval
 from ..utils.text import short_count
 from .style import CYCLE, INK, MODEL_COLOURS, MODEL_MARKERS, MODEL_NAMES, PAPER, axes_for, figure_for
 
@@ -117,24 +118,35 @@ def versions(tables: Mapping[str, Iterable[Result]], metric: str = "pr_auc", *, 
     return figure
 
 
-def differences(named: Mapping[str, Interval], *, xlabel: str = "", title: str = "", ax: Axes | None = None) -> Figure:
+def differences(
+    named: Mapping[str, Interval],
+    *,
+    xlabel: str = "",
+    title: str = "",
+    colours: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw differences with their 95 % intervals, one per row, beside a line at zero.
 
-    A difference whose interval includes zero has a hollow marker.
+    A difference whose interval includes zero has a hollow marker, and so has one of too few seeds for a verdict
+    (:class:`~tagging.evaluation.seeds.SeedInterval`).
 
     Args:
         named: what differs -> the difference; the first at the top.
         xlabel: label of the x axis.
         title: of the figure.
+        colours: name -> colour, where a difference is of one model.
         ax: where to draw; a new figure by default.
 
     Book: ``book/parts``.
     """
     figure, ax = axes_for(ax, 0.8 + 0.3 * len(named))
     ax.axvline(0, color=INK, lw=1, ls=":")
-    for row, difference in enumerate(named.values()):
-        ax.hlines(row, difference.low, difference.high, color=CYCLE[0], lw=1.2)
-        ax.plot(difference.value, row, "o", color=CYCLE[0], markerfacecolor=CYCLE[0] if difference.sign else PAPER)
+    for row, (name, difference) in enumerate(named.items()):
+        colour = (colours or {}).get(name, CYCLE[0])
+        ax.hlines(row, difference.low, difference.high, color=colour, lw=1.2)
+        is_sure = difference.verdict in VERDICTS[:2] if isinstance(difference, SeedInterval) else bool(difference.sign)
+        ax.plot(difference.value, row, "o", color=colour, markerfacecolor=colour if is_sure else PAPER)
     ax.set_yticks(range(len(named)), list(named))
     ax.set_ylim(max(len(named), 1) - 0.5, -0.5)
     ax.grid(axis="x")

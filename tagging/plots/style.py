@@ -102,18 +102,19 @@ def _installed(families: tuple[str, ...]) -> list[str]:
     return [family for family in families if family in available]
 
 
-def figure_for(columns: int = 1, height: float = 2.8) -> tuple[Figure, list[Axes]]:
-    """A new figure with one row of Axes.
+def figure_for(columns: int = 1, height: float = 2.8, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A new figure with its Axes, row by row.
 
     Args:
-        columns: number of Axes.
+        columns: number of Axes in a row.
         height: of the figure, in inches.
+        rows: of Axes.
     """
-    figure, grid = plt.subplots(1, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False)
+    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False)
     # a notebook shows the returned figure; left open, the inline backend would show it a second time
     if "inline" in mpl.get_backend():
         plt.close(figure)
-    return figure, list(grid[0])
+    return figure, list(grid.flat)
 
 
 def axes_for(ax: Axes | None, height: float = 2.8) -> tuple[Figure, Axes]:

@@ -332,7 +332,7 @@ def _unknown_setting(name: str) -> ConfigError:
     near = [last_parts[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last_parts, n=3)]
     tables = {setting.partition(".")[0] for setting in setting_names()}
     near += difflib.get_close_matches(name, [*setting_names(), *tables], n=3, cutoff=0.8)
-    hint = f"did you mean {' or '.join(dict.fromkeys(map(repr, near)))}? " if near else ""
+    hint = f"did you mean {' or '.join(dict.fromkeys(map(repr, near or [f'data.corpus_options.{name}'])))}? "
     return ConfigError(f"unknown setting {name!r}: {hint}`tagging list` shows all settings")
 
 

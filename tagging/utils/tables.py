@@ -33,6 +33,7 @@ _ENCODINGS = {
 }
 # float() alone would take "1_0" for 10, and digits of every script
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+_SAVE = "save it as CSV in UTF-8 (in Excel: Save as, CSV UTF-8)"
 _TRUTH = {"true": 1.0, "false": 0.0}
 _ID_NAMES = {
     "", "#", "id", "ids", "index", "name", "names", "nr", "no", "song", "songs", "track", "tracks", "clip", "clips", "file",
@@ -152,7 +153,7 @@ def read_cells(
                 tables[mark] = [(reader.line_num + offset, row) for row in reader if any(map(str.strip, row))]
         except csv.Error as wrong:
             if mark == delimiters[-1] and not tables:
-                raise error(f"{path}: cannot be read as a table ({wrong}); save it as CSV in UTF-8") from wrong
+                raise error(f"{path}: cannot be read as a table ({wrong}); {_SAVE}") from wrong
     if not all(tables.values()):
         return delimiters[0], []
     fitting = [mark for mark, lines in tables.items() if {len(row) for _, row in lines} == {len(lines[0][1])} != {1}]
@@ -175,7 +176,7 @@ def read_text(path: Path, error: type[TaggingError] = TaggingError) -> str:
     except OSError as wrong:
         raise error(f"{path}: cannot be read ({wrong.strerror or wrong})") from wrong
     except ValueError as wrong:
-        raise error(f"{path}: cannot be read as a table in UTF-8 ({wrong}); save it as CSV in UTF-8") from wrong
+        raise error(f"{path}: cannot be read as a table in UTF-8 ({wrong}); {_SAVE}") from wrong
 
 
 def _is_numeric(lines: Lines) -> bool:

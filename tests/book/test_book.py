@@ -87,26 +87,16 @@ def test_training_commands_on_a_page_can_be_given(path):
             assert settings_of(_parser().parse_args(["train", *arguments])), command
 
 
-# Pages from before this rule. One that keeps it leaves the list.
-LONG_CELLS = {
-    "baseline", "exclusive_tags", "how_made", "leaks", "million_clips", "parts",
-    "popular_tags", "putting_together", "remedies", "results", "scales", "spectrogram_frontends", "tag_a_song", "transfers",
-}  # fmt: skip
-
-
 @EACH
 def test_cells_are_short_and_fit_beside_the_sidebars(path):
     """At most 20 lines of at most 88 characters: a cell shows one idea, and what draws is in the package."""
     shown = [source(cell).split("\n") for cell in cells(path, "code") if "remove-cell" not in tags(cell)]
-    short = all(len(lines) <= 20 and max(map(len, lines)) <= 88 for lines in shown)
-    assert short != (path.stem in LONG_CELLS), "a long cell or line, or a page to take off the list"
+    assert all(len(lines) <= 20 and max(map(len, lines)) <= 88 for lines in shown)
 
 
 @EACH
 def test_checks_of_exercises_do_not_show_the_answer(path):
-    """The answer is computed in `tagging.book.answers`; on pages of before this rule, by the cell."""
-    if path.stem in LONG_CELLS:
-        return
+    """The answer is computed in `tagging.book.answers`."""
     for cell in cells(path, "code"):
         if "exercise" in cell["id"] and "solution" not in cell["id"]:
             assert "lambda" not in source(cell), cell["id"]
@@ -114,9 +104,7 @@ def test_checks_of_exercises_do_not_show_the_answer(path):
 
 
 @EACH
-def test_every_exercise_of_a_new_page_has_a_solution(path):
-    if path.stem in LONG_CELLS:
-        return
+def test_every_exercise_has_a_solution(path):
     names = [cell["id"] for cell in cells(path, "code")]
     asked = {match[1] for name in names if (match := re.search(r"exercise-(\d+)(?!.*solution)", name))}
     solved = {match[1] for name in names if (match := re.search(r"solution-(\d+)$", name))}

@@ -118,3 +118,29 @@ def test_the_front_door_leads_to_the_first_page(browser, address):
     page.wait_for_url(f"{address}/book/*.html")
     assert page.locator("h1").count()
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "explorer"), [("what_goes_in", "mel-explorer"), ("spectrogram_frontends", "filter-explorer")]
+)
+def test_a_swipe_over_an_explorer_scrolls_the_page(browser, address, name, explorer):
+    phone = {"width": 390, "height": 844}
+    with browser.new_context(viewport=phone, has_touch=True, is_mobile=True, reduced_motion="reduce") as context:
+        context.set_default_timeout(WAIT)
+        page = context.new_page()
+        page.goto(f"{address}/book/{name}.html")
+        page.locator(f".{explorer}").first.scroll_into_view_if_needed()
+        canvas = page.locator(f".{explorer} canvas").first
+        canvas.wait_for()
+        canvas.evaluate("(element) => element.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        page.wait_for_timeout(500)
+        box, before = canvas.bounding_box(), page.evaluate("scrollY")
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        touch = context.new_cdp_session(page)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 16):
+            points = [{"x": x, "y": y - 10 * step}]
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points})
+            page.wait_for_timeout(16)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_function("(before) => scrollY > before + 100", arg=before)

@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 import tagging
-from tagging.book import answers, drawings, field, measuring
+from tagging.book import answers, data_drawings, drawings, field, measuring
 from tagging.book.svg import WIDTH, Drawing, SideBySide
 from tagging.book.tables import label_counts, table, top_tags_table
 from tagging.book.threshold import ThresholdDemo
@@ -43,7 +43,7 @@ def test_a_back_end_ends_with_its_features(name):
 
 @pytest.mark.parametrize(
     "drawing",
-    [*(drawings.frontend(name) for name in tagging.list_frontends()), field.timeline()],
+    [*(drawings.frontend(name) for name in tagging.list_frontends()), field.timeline(), data_drawings.datasets()],
     ids=lambda drawing: drawing.title.partition(":")[0],
 )
 def test_a_drawing_stays_inside_its_frame_and_is_readable_on_a_phone(drawing):
@@ -78,7 +78,7 @@ def test_a_table_has_equal_decimals_and_one_row_of_headings():
     html = table(frame, 2, title="the message")._repr_html_()
     assert re.findall("<th .*?>(.*?)</th>", html) == ["model", "clips", "score", "interval"]
     cells = re.findall("<td.*?>(.*?)</td>", html)
-    assert cells == ["a", "1,000", "0.50", "0.50 [0.40, 0.61]", "b", "20", "", ""]
+    assert cells == ["a", "1,000", "0.50", "0.50 [0.40,\N{NO-BREAK SPACE}0.61]", "b", "20", "", ""]
 
 
 def test_tables_of_tags_and_labels():

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from tagging.book.choosing import readme_table
+from tagging.book.claims import readme_claims
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 
 
 @pytest.mark.skipif(not (ROOT / "book").exists(), reason="the book is not part of this distribution")
-def test_the_table_of_taggers_is_that_of_the_records():
-    assert readme_table() in README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("table", [readme_table, readme_claims])
+def test_tables_are_those_of_the_records(table):
+    assert table() in README.read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not (ROOT / "book").exists(), reason="the book is not part of this distribution")

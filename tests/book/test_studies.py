@@ -7,9 +7,21 @@ import pytest
 import torch
 
 from tagging.audio.mel import MelSpec, mel_bank
-from tagging.book import choosing, input_study, measuring, recipe_study, waveform_study
+from tagging.book import (
+    agreement_study,
+    choosing,
+    exclusive_study,
+    input_study,
+    measuring,
+    popularity_study,
+    recipe_study,
+    remedies_study,
+    waveform_study,
+)
 from tagging.book.published import version_changes
 from tagging.book.runs import bundled_record, load_predictions
+from tagging.evaluation.bias import contradictions, over_representation
+from tagging.evaluation.bootstrap import Resampling
 from tagging.evaluation.thresholds import fit_thresholds
 
 
@@ -80,3 +92,41 @@ def test_changes_between_versions_are_differences_of_the_tables():
     changes = version_changes()
     moved = changes["PR-AUC, 2018"] - changes["PR-AUC, 2017"]
     np.testing.assert_allclose(changes["PR-AUC moved by"], moved, atol=1e-6)
+
+
+def test_lists_of_the_perfect_predictor_are_as_popular_as_the_measure_says():
+    test = popularity_study.classes(popularity_study.SPECTROGRAM)
+    measured = over_representation(test.scores, test.labels, popularity=test.train_positives, top_k=5)
+    assert popularity_study.list_popularity(test.scores).value == pytest.approx(measured.against_labels.value)
+    perfect = popularity_study.models()[popularity_study.PERFECT]
+    assert popularity_study.list_popularity(perfect).value == pytest.approx(measured.if_perfect, abs=0.02)
+
+
+def test_scores_and_cut_make_the_popularity_of_lists():
+    table = popularity_study.cut_table()
+    product = table["due to the scores"] * table["due to the cut"]
+    np.testing.assert_allclose(product, table["popularity of the top 5"])
+
+
+def test_true_probabilities_contradict_themselves_by_two_of_three_rules():
+    shares = exclusive_study.honest_shares(1000)
+    assert shares[exclusive_study.SURE] == 0
+    assert 0 < shares[exclusive_study.OFTEN] < shares[exclusive_study.LISTED]
+
+
+def test_contradicting_lists_are_counted_as_the_measure_does():
+    test = popularity_study.classes(popularity_study.SPECTROGRAM)
+    few = Resampling(len(test.scores), resamples=1)
+    expected = contradictions(test.scores, test.vocabulary.exclusive_groups, test.labels, top_k=10, resampling=few)
+    assert remedies_study.contradicting_lists(test.scores).value == expected.in_top_k.value
+
+
+def test_changes_by_seed_are_differences_of_records():
+    name = "laptop-mel-statistics-10k-focal-s1", "laptop-mel-statistics-10k-s1"
+    focal, plain = (bundled_record(one)["test"]["means"]["pr_auc"]["value"] for one in name)
+    assert remedies_study.seed_changes("focal loss", "pr_auc")[1] == pytest.approx(focal - plain)
+
+
+def test_tables_of_self_agreement_have_a_row_for_each_tagger():
+    for table in (agreement_study.synonyms_table(), agreement_study.voices_table()):
+        assert tuple(table.index) == agreement_study.TAGGERS

@@ -155,6 +155,25 @@ def test_scores_from_anywhere(tmp_path, capsys):
     assert "needs --labels" in capsys.readouterr().err
 
 
+def test_labels_as_training_takes_them(tmp_path, capsys):
+    """Artists in a column of the labels are the groups; all tags may be in one column; more songs than scores are left out."""
+    scores = write(tmp_path / "s.csv", ["song", "rock", "slow"], [[f"s{n}", n / 10, 0.9 - n / 10] for n in range(9)])
+    rows = [[f"s{n}", "rock" if n > 4 else "slow;loud", f"a{n // 2}"] for n in range(10)]
+    labels = write(tmp_path / "l.csv", ["song", "tags", "artist"], rows)
+    command = ["evaluate", scores, "--labels", labels, "--output", str(tmp_path / "report")]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "9 songs in 5 groups, 2 tags" in out
+    assert "without scores, so left out: 1 songs of l.csv: s9" in out
+    assert "without scores, so left out: 1 tags of l.csv: loud" in out
+    write(tmp_path / "l.csv", ["song", "rock", "slow"], [[f"s{n}", n % 2, 1] for n in range(8)])
+    assert main(command) == 2
+    assert "no labels of 1 songs that have scores: s8" in capsys.readouterr().err
+    write(tmp_path / "l.csv", ["song", "rock", "slow"], [[f"s{n}", 0.5, 1] for n in range(9)])
+    assert main(command) == 2
+    assert "song 's0', tag 'rock': 0.5 is not a label" in capsys.readouterr().err
+
+
 def test_the_curves_have_the_areas_of_the_metrics():
     random = np.random.default_rng(1)
     labels = (random.random(200) < 0.3).astype(float)

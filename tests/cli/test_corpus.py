@@ -44,6 +44,21 @@ def test_info_of_a_folder_says_how_many_songs_are_in_which_split(tmp_path: Path,
     assert "sample_rate=nan: give a whole number of Hz from 1,000" in capsys.readouterr().err
 
 
+def test_info_says_where_a_run_would_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    make_songs(tmp_path, 30, broken=2, seconds=0.5)
+    assert main(["corpus", "info", "--root", str(tmp_path / "music"), "--labels", str(tmp_path / "tags.csv")]) == 0
+    out = capsys.readouterr().out
+    assert "a run stops here: 2 of 30 files cannot be read (6.7%), more than 5%" in out
+    assert "--set data.max_unreadable=0.07" in out
+
+
+@pytest.mark.parametrize("name", ["tags", "group"])
+def test_an_option_of_the_corpus_is_no_setting(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["train", "mel-statistics", "--output", str(tmp_path / "run"), "--set", f"{name}=style"]
+    assert main(command) == 2
+    assert f"did you mean 'data.corpus_options.{name}'?" in capsys.readouterr().err
+
+
 def test_info_of_an_own_corpus_needs_the_five_members(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -238,13 +238,45 @@ def test_an_artist_in_two_splits_is_said(tmp_path):
     assert corpus.findings[-1].startswith("groups in more than one split: 1: P")
 
 
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("path,x\na,1\nb,0\nc,1\nd,0\n", "groups: none; each song is a group of its own"),
+        ("path,x,artist\na,1,\nb,0,\nc,1,\nd,0,\n", "groups: none, column 'artist' is empty; each song"),
+        ("path,x,artist\na,1,A\nb,0,A\nc,1,B\nd,0,\n", "groups: column 'artist', empty for 1 songs"),
+    ],
+)
+def test_songs_without_artists_are_said_to_stand_alone(text, remark, tmp_path):
+    tiny(tmp_path / "music", [f"{name}.wav" for name in "abcd"])
+    corpus = folder(tmp_path / "music", table_of(tmp_path / "t.csv", text))
+    assert any(line.startswith(remark) for line in corpus.summary())
+    assert corpus.artists_known == (": none" not in remark)
+
+
+@pytest.mark.parametrize(
+    ("ids", "hint"),
+    [
+        (["C:\\Users\\Anna\\music\\x\\a.wav", "C:\\Users\\Anna\\music\\x\\b.wav"], "Leave C:/Users/Anna/music/, which"),
+        (["/home/anna/x/a.wav", "/home/anna/x/b.wav"], "Leave /home/anna/, which"),
+        (["x/A.wav", "x/B.wav"], "Upper and lower case differ"),
+        (["17", "18"], "If another column names the files, give ids=NAME"),
+    ],
+)
+def test_songs_of_another_machine_are_told_apart_from_other_songs(ids, hint, tmp_path):
+    tiny(tmp_path / "music", ["x/a.wav", "x/b.wav"])
+    table = table_of(tmp_path / "t.csv", "path,x\n" + "".join(f"{name},{row}\n" for row, name in enumerate(ids)))
+    with pytest.raises(CorpusError) as error:
+        folder(tmp_path / "music", table)
+    assert hint in str(error.value)
+
+
 def test_songs_without_files_and_files_without_songs_are_said(tmp_path):
     root = tiny(tmp_path / "music", [f"{name}.wav" for name in "abcdefg"])
     table = table_of(tmp_path / "t.csv", "path,x,z\na,1,0\nb,0,0\nc,1,0\nd,0,0\ne,1,0\nf,0,0\nmissing,0,0\n")
     text = "\n".join(folder(root, table).findings)
     assert "missing: 1 songs have no file: missing" in text
     assert "without labels: 1 files are left out: g.wav" in text
-    assert "never positive: 1 tags, which are in no mean: z" in text
+    assert "never positive, so in no mean: z" in text
 
 
 PLAIN = "path,x\na,1\nb,0\nc,1\nd,0\n"
@@ -263,7 +295,7 @@ PLAIN = "path,x\na,1\nb,0\nc,1\nd,0\n"
         ("path,x\na,1\nb,inf\nc,0\n", {}, "outside"),
         ("path,x\na,1\nb,1\nc,1\nd,1\n", {}, "no tag has both songs with it and songs without it"),
         ("path,x\nm,1\nn,0\n", {}, "none of the 2 songs of .* is among the 4 sound files .* names m, n, the folder has"),
-        ("path,x\na,1\na,0\n", {}, "1 songs stand in more than one row, the first: 'a'"),
+        ("path,x\na,1\na,0\n", {}, "songs in more than one row: 1, the first 'a'"),
         ("path,x\na,1\na.wav,0\nb,0\n", {}, "'a' and 'a.wav' are one file, a.wav"),
         ("path,x\n,1\nb,0\n", {}, "line 2: column 'path', the song, is empty"),
         ("path,x,x\na,1,0\nb,0,1\n", {}, "columns given twice: x"),

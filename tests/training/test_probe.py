@@ -184,6 +184,11 @@ def test_two_probes_are_compared_with_paired_intervals(songs, tmp_path, capsys):
     assert main(["compare", str(tmp_path / "0"), str(tmp_path / "1")]) == 0
     out = capsys.readouterr().out
     assert "seed: 0 and 1" in out and "first minus second" in out
+    assert main(["probe", "mfcc", *source, "--own-splits", "--output", str(tmp_path / "own")]) == 0
+    assert main(["compare", str(tmp_path / "0"), str(tmp_path / "own")]) == 2
+    assert "make the probe once more with --own-splits" in capsys.readouterr().err
+    assert main(["tag", str(songs / "music" / "000.wav"), "--model", str(tmp_path / "0")]) == 2
+    assert "a probe is none: `tagging finetune MODEL --body frozen`" in capsys.readouterr().err
 
 
 def test_a_tagger_gives_mean_and_maximum_over_segments(songs, tmp_path):

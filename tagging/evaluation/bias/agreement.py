@@ -23,7 +23,7 @@ class Disagreement:
         minimum: the lowest possible rate when tags are assigned as often as these: ``1 - rarer / more frequent``. The
             difference between ``rate`` and ``minimum`` is disagreement about songs, not about how often to use a word.
 
-    Book: ``book/exclusive_tags``.
+    Book: ``book/self_agreement``.
     """
 
     num_songs: int
@@ -46,7 +46,7 @@ class Agreement:
         by_threshold: disagreement of assigned tags.
         in_top_k: disagreement of the top k.
 
-    Book: ``book/exclusive_tags``.
+    Book: ``book/self_agreement``.
     """
 
     group: str
@@ -70,7 +70,7 @@ class Agreements:
         correlation: mean of the pairs' rank correlations; nan if one of them is.
         by_threshold, in_top_k: disagreement rate over all songs and pairs.
 
-    Book: ``book/exclusive_tags``.
+    Book: ``book/self_agreement``.
     """
 
     top_k: int
@@ -107,7 +107,7 @@ def agreement(
         ConfigError: no group of two tags, an index outside the tags, arguments outside their range.
 
     Source: the tag vocabularies of MagnaTagATune and of last.fm, which contain "vocal", "vocals" and "voice", or "chill" and
-    "chillout", as separate tags. Book: ``book/exclusive_tags``.
+    "chillout", as separate tags. Book: ``book/self_agreement``.
     """
     scores, labels, resampling = prepare(scores, labels, resampling)
     top_k = list_length(top_k, scores.shape[1])
