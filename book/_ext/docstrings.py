@@ -10,7 +10,7 @@ import ast
 import importlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -126,8 +126,19 @@ def _exists(name: str) -> bool:
     return False
 
 
+def plain_options(_app: Sphinx, obj: Any, _bound: bool) -> None:
+    """Show options of corpora as their types; the tests that they carry are of no use to a reader."""
+    from tagging.data import options
+
+    for name, hint in getattr(obj, "__annotations__", {}).items():
+        declared = vars(options).get(hint) if isinstance(hint, str) else None
+        if get_origin(declared) is Annotated:
+            obj.__annotations__[name] = get_args(declared)[0]
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     # before napoleon, which has the default priority of 500
+    app.connect("autodoc-before-process-signature", plain_options)
     app.connect("autodoc-process-docstring", one_entry_each, priority=400)
     app.connect("autodoc-process-docstring", no_type_from_prose, priority=400)
     app.connect("autodoc-process-docstring", link_pages, priority=401)

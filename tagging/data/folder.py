@@ -28,7 +28,7 @@ class Folder(Recordings):
     """A folder of sound files with a table of tags. Without a table, each subfolder is a tag.
 
     Opening it matches the table with the files, opens every file once (later only those that have changed), and reports what it
-    has found: see :attr:`findings`. Files that cannot be read are left out of all splits; songs without a file, too.
+    has found: see the attribute ``findings``. Files that cannot be read are left out of all splits; songs without a file, too.
 
     Args:
         root: the folder; sound files are looked for below it, in subfolders, too.

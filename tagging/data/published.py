@@ -86,7 +86,7 @@ class Published(Recordings):
             because: what is known to make them differ.
 
         Returns:
-            Notes: none or one.
+            No note, or one.
 
         Raises:
             CorpusError: they differ, and ``strict``.
