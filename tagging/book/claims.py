@@ -61,11 +61,13 @@ class Claim:
         return combined([(sign, [run.parts[self.part][self.metric] for run in row.evaluations]) for sign, row in terms])
 
     def verdict(self, effect: SeedInterval) -> str:
-        """``"supported"``, ``"contradicted"``, ``"undecided"``, or of too few runs only the direction."""
+        """``"supported"``, ``"contradicted"``, ``"undecided"``, or of too few runs the direction, if any."""
         if effect.verdict in ("higher", "lower"):
             return "supported" if effect.verdict == self.expected else "contradicted"
         if effect.verdict == "undecided":
             return effect.verdict
+        if effect.low <= 0 <= effect.high:
+            return "too few runs; no direction"
         agrees = (effect.value > 0) == (self.expected == "higher")
         return f"too few runs; {'agrees' if agrees else 'disagrees'}"
 
@@ -118,8 +120,14 @@ def verdict_table() -> pandas.DataFrame:
 
 def readme_claims() -> str:
     """The table of the README, in Markdown. Book: ``book/results``."""
-    lines = ["| claim | made by | difference in ROC-AUC | runs | verdict |", "|---|---|---|---|---|"]
+    lines = [
+        "| claim | made by | difference in ROC-AUC | runs | verdict | what else differs |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in verdict_table().to_dict("records"):
         effect = row["difference in ROC-AUC"].replace("\xa0", " ")
-        lines.append(f"| {row['claim']} | {row['source']} | {effect} | {row['runs']} | {row['verdict']} |")
+        lines.append(
+            f"| {row['claim']} | {row['source']} | {effect} | {row['runs']} | {row['verdict']} | "
+            f"{row['what else differs']} |"
+        )
     return "\n".join(lines)

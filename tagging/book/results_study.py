@@ -198,7 +198,7 @@ def draw_curves() -> Figure:
         right.sharey(left)
         right.set_ylabel("")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle("Clips help once training grows with them", x=0.01, ha="left")
+    figure.suptitle("Scores rise when training grows with the clips", x=0.01, ha="left")
     return figure
 
 

@@ -120,7 +120,9 @@ def draw_tag_leads(count: int = 12) -> Figure:
     ax.set_yticks(range(len(shown)), [name for name, _ in shown], fontsize=9)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.grid(axis="x")
-    ax.set(xlabel="ROC-AUC within sources, spectrogram minus waveform", title="Pitch on one side, metre on the other")
+    ax.set(
+        xlabel="ROC-AUC within sources, spectrogram minus waveform", title="Only the three metres favour the waveform"
+    )
     return figure
 
 

@@ -67,6 +67,7 @@ def test_signs_and_runs_of_a_sum_count():
         (-0.1, 3, "lower", "supported"),
         (0.001, 3, "higher", "undecided"),
         (0.1, 1, "higher", "too few runs; agrees"),
+        (0.01, 1, "higher", "too few runs; no direction"),
         (0.1, 2, "lower", "too few runs; disagrees"),
     ],
 )
