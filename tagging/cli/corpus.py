@@ -190,10 +190,12 @@ def tag_table(corpora: list[Corpus]) -> list[str]:
     width, sources = (max(map(len, texts)) for texts in (names, ["source", *(tag.source for tag in vocabulary)]))
     column = max(12, *(len(corpus.split) + 2 for corpus in corpora))
     splits = "".join(f"{corpus.split:>{column}}" for corpus in corpora)
-    lines = [f"{'tag':<{width}}  {'kind':<14} {'source':<{sources}}  {'exclusive group':<16}{splits}"]
+    exclusive = f"{'exclusive group':<16}" if any(groups) else ""
+    lines = [f"{'tag':<{width}}  {'kind':<14} {'source':<{sources}}  {exclusive}{splits}"]
     for tag, name, group in zip(vocabulary, names, groups, strict=True):
         cells = "".join(f"{count.get(tag.name, ''):>{column}}" for count in counts)
-        lines.append(f"{name:<{width}}  {tag.kind:<14} {tag.source:<{sources}}  {group:<16}{cells}".rstrip())
+        group = f"{group:<{len(exclusive)}}"
+        lines.append(f"{name:<{width}}  {tag.kind:<14} {tag.source:<{sources}}  {group}{cells}".rstrip())
     return lines
 
 

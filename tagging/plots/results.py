@@ -107,14 +107,17 @@ def versions(tables: Mapping[str, Iterable[Result]], metric: str = "pr_auc", *, 
 
     Book: ``book/welcome``.
     """
-    figure, axes = figure_for(len(tables), 3.2)
+    figure, axes = figure_for(len(tables), 3.5)
     for position, (ax, (name, rows)) in enumerate(zip(axes, tables.items(), strict=True)):
-        by_scale(rows, metric, title=name, legend=position == 0, ax=ax)
+        by_scale(rows, metric, title=name.replace(", ", ",\n"), legend=False, ax=ax)  # narrow panels
         if position:
-            ax.sharey(axes[0])
             ax.set_ylabel("")
             ax.tick_params(labelleft=False)
+    ends = [ax.get_ylim() for ax in axes]
+    for ax in axes:  # of all panels, not of the first
+        ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
     figure.suptitle(title, x=0.01, ha="left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

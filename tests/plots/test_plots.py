@@ -260,3 +260,12 @@ def test_learning_draws_every_entry(models):
     ]
     left, right = plots.learning(of_one_model, batch_size=32).axes
     assert list(right.lines[0].get_ydata()) == [0.6, 0.8]
+
+
+def test_panels_of_versions_share_an_axis_that_holds_every_point():
+    tables = {name: published_results(name).rows for name in list_published()}
+    axes = plots.versions(tables).axes
+    assert len({ax.get_ylim() for ax in axes}) == 1
+    low, high = axes[0].get_ylim()
+    drawn = [value for ax in axes for line in ax.lines for value in line.get_ydata()]
+    assert low < min(drawn) <= max(drawn) < high

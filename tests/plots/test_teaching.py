@@ -43,8 +43,8 @@ def test_versions_share_one_axis_and_one_legend():
     figure = plots.versions(results_by_title())
     first, second = figure.axes
     assert first.get_ylim() == second.get_ylim()
-    assert first.get_legend() is not None
-    assert second.get_legend() is None
+    assert first.get_legend() is second.get_legend() is None
+    assert len(figure.legends) == 1
 
 
 def test_spectrograms_show_the_frequency_of_a_tone():
