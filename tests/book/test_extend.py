@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     registries = [tagging.FRONTENDS, tagging.BACKENDS, tagging.CORPORA, tagging.LOSSES]
     before = [dict(registry._factories) for registry in registries]
-    cli._parser()  # commands are registered when they are first needed
+    cli.load_commands()  # else a command is registered when it is first given
     commands = dict(COMMANDS)
     yield tmp_path
     for registry, factories in zip(registries, before, strict=True):
