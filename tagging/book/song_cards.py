@@ -75,7 +75,8 @@ class SongCard:
         lists = f'<div class="song-lists" style="display: flex; flex-wrap: wrap; gap: 1rem 1.25rem">{"".join(columns)}</div>'
         title = html.escape(self.title, quote=True)
         return (
-            f'<section class="song-card" aria-label="{title}"><p class="song-title">{title}</p>{about}{sound}{picture}{lists}</section>'
+            f'<section class="song-card" aria-label="{title}"><p class="song-title">{title}</p>'
+            f"{about}{sound}{picture}{lists}</section>"
         )
 
 
