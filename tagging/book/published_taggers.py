@@ -26,8 +26,8 @@ class PublishedTagger:
 
     Attributes:
         model: its authors or its name, and the year.
-        filters: of its front-end, in words.
-        summary: how its back-end removes time, in words.
+        filters: a description of its front-end.
+        summary: a description of how its back-end removes time.
         build: makes the tagger that is nearest to it here.
         differs: what of the published model is not built.
     """
@@ -103,7 +103,7 @@ PUBLISHED_TAGGERS = (
 
 
 def published_table() -> pandas.DataFrame:
-    """One row a tagger: parts in words, and the segment length and parameters of the tagger built here.
+    """One row a tagger: a description of its parts, the segment length and parameters of the tagger built here.
 
     Book: ``book/putting_together``.
     """

@@ -152,7 +152,7 @@ def draw_repetition(segments: int = SHORT, title: str = "") -> Figure:
 
 
 def gains(steps: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> pandas.DataFrame:
-    """What a step from one scale to another is worth within sources: one row a model and step, one column a kind of tags.
+    """The gain of each step from one scale to another, within sources: one row a model and step, one column a kind of tags.
 
     Args:
         steps: ((clips, segments) before, (clips, segments) after).
