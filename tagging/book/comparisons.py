@@ -14,11 +14,11 @@ from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.metrics import METRICS
 from ..evaluation.seeds import SeedInterval, over_seeds
 from ..evaluation.stratified import source_alone
-from ..training.endpoint_table import EndpointRow, endpoint_rows
 from ..training.results_table import table_runs
 from ..training.settings import Settings
 from .claims import find
 from .measuring import labels_of
+from .results_study import all_rows
 from .runs import load_predictions, training_records
 
 if TYPE_CHECKING:
@@ -33,11 +33,6 @@ OVER_ALL = "over all songs"
 @cache
 def _records() -> tuple[dict[str, Any], ...]:
     return tuple(training_records())
-
-
-@cache
-def _rows() -> tuple[EndpointRow, ...]:
-    return tuple(endpoint_rows(_records(), models=None))
 
 
 def usual_segments(model: str, clips: int) -> int:
@@ -96,7 +91,7 @@ def endpoints_of(model: str, clips: int = CLIPS, segments: int | None = None) ->
     Book: ``book/parts``.
     """
     segments = usual_segments(model, clips) if segments is None else segments
-    return find(_rows(), model, clips, segments).endpoints
+    return find(all_rows(), model, clips, segments).endpoints
 
 
 def groups_table(

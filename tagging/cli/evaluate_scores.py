@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,14 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     from ..evaluation.tables import read_tables
     from ..plots.ranking import curves
     from ..plots.style import use_style
+    from ..utils.tables import read_table
 
     if options.labels is None:
         raise ConfigError("a table of scores needs --labels LABELS.csv: the labels of the same songs and tags")
     folder = Path(options.output or "evaluation-report")
-    scores, songs = read_tables(Path(options.tagger)), read_songs(Path(options.tagger))
+    scores, songs = read_tables(Path(options.tagger)), read_table(Path(options.tagger)).ids
     labels, groups, remarks = read_labels(Path(options.labels), songs, scores.vocabulary.names)
-    groups = groups if options.groups is None else read_artists(Path(options.groups), Path(options.tagger))
+    groups = groups if options.groups is None else read_artists(Path(options.groups), songs)
     vocabulary = scores.vocabulary
     evaluation = evaluate(labels, scores.scores, vocabulary, groups=groups)
     show(*remarks)
@@ -53,16 +55,15 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_songs(path: Path) -> list[str]:
-    """The songs of a table of scores, in its order."""
-    from ..data.annotations import ID_COLUMNS
-    from ..data.tables import read_table
-
-    table = read_table(path)
-    return [str(value).strip() for value in table.values(table.find(None, ID_COLUMNS) or table.columns[0])]
+def composed(values: Iterable[object]) -> list[str]:
+    """Names of songs, artists or tags in Unicode's composed form, as a table of scores has them; empty where unknown."""
+    known = ("" if value is None or value != value else str(value) for value in values)
+    return [unicodedata.normalize("NFC", value.strip()) for value in known]
 
 
-def read_labels(path: Path, songs: list[str], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+def read_labels(
+    path: Path, songs: Sequence[str], names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Labels from a table as training takes them, in the order of a table of scores.
 
     Args:
@@ -80,7 +81,8 @@ def read_labels(path: Path, songs: list[str], names: Sequence[str]) -> tuple[np.
     from ..data.tables import read_table
 
     table = annotate(read_table(path))
-    tags, rows = table.vocabulary.names, {song: row for row, song in enumerate(table.ids)}
+    tags, ids = composed(table.vocabulary.names), composed(table.ids)
+    rows = {song: row for row, song in enumerate(ids)}
     for kind, wanted, given in (("tags", names, tags), ("songs", songs, rows)):
         if missing := [name for name in wanted if name not in given]:
             raise ConfigError(
@@ -96,7 +98,7 @@ def read_labels(path: Path, songs: list[str], names: Sequence[str]) -> tuple[np.
     remarks = [
         f"without scores, so left out: {len(extra):,} {kind} of {path.name}: {some(extra)}"
         for kind, extra in (
-            ("songs", [song for song in table.ids if song not in set(songs)]),
+            ("songs", sorted(set(ids) - set(songs))),
             ("tags", [tag for tag in tags if tag not in names]),
         )
         if extra
@@ -105,12 +107,12 @@ def read_labels(path: Path, songs: list[str], names: Sequence[str]) -> tuple[np.
     return labels, None if artists is None else np.array(artists), remarks
 
 
-def read_artists(path: Path, scores: Path) -> np.ndarray:
+def read_artists(path: Path, songs: Sequence[str]) -> np.ndarray:
     """The groups of songs from a table with their ids and artists, in the order of a table of scores.
 
     Args:
         path: a table with a column of songs and a column ``artist``, ``album``, ``group``, or alike, else the second.
-        scores: the table of scores.
+        songs: of the scores.
 
     Returns:
         str [songs]; songs without an artist stand for themselves.
@@ -121,16 +123,16 @@ def read_artists(path: Path, scores: Path) -> np.ndarray:
     from ..data.annotations import GROUP_COLUMNS, ID_COLUMNS
     from ..data.tables import read_table
 
-    table, songs = read_table(path), read_songs(scores)
+    table = read_table(path)
     ids = table.find(None, ID_COLUMNS) or table.columns[0]
     column = table.find(None, GROUP_COLUMNS) or next((name for name in table.columns if name != ids), None)
     if column is None:
         raise ConfigError(f"{path}: one column; expected songs and their artists, e.g. song,artist")
     groups: dict[str, str] = {}
-    for song, group in zip(table.values(ids), table.values(column), strict=True):
-        name, group = str(song).strip(), str(group).strip() or f"song {song}"
+    for name, group in zip(composed(table.values(ids)), composed(table.values(column)), strict=True):
+        group = group or f"song {name}"
         if groups.setdefault(name, group) != group:
             raise ConfigError(f"{path}: song {name!r} is in two groups, {groups[name]!r} and {group!r}; give each one")
     if missing := [song for song in songs if song not in groups]:
-        raise ConfigError(f"{path}: {len(missing)} songs of {scores} have no row: {some(missing)}")
+        raise ConfigError(f"{path}: {len(missing)} songs of the scores have no row: {some(missing)}")
     return np.array([groups[song] for song in songs])

@@ -174,6 +174,13 @@ def test_labels_as_training_takes_them(tmp_path, capsys):
     assert "song 's0', tag 'rock': 0.5 is not a label" in capsys.readouterr().err
 
 
+def test_names_in_two_forms_of_unicode_are_one(tmp_path, capsys):
+    scores = write(tmp_path / "s.csv", ["song", "bal mus\u00e9"], [[f"\u00e9{n}", n / 10] for n in range(9)])
+    labels = write(tmp_path / "l.csv", ["song", "bal muse\u0301"], [[f"e\u0301{n}", n % 2] for n in range(9)])
+    assert main(["evaluate", scores, "--labels", labels, "--output", str(tmp_path / "report")]) == 0
+    assert "9 songs in 9 groups, 1 tags" in capsys.readouterr().out
+
+
 def test_the_curves_have_the_areas_of_the_metrics():
     random = np.random.default_rng(1)
     labels = (random.random(200) < 0.3).astype(float)
