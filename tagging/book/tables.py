@@ -25,8 +25,8 @@ _STYLE = (
     "{background:none!important;color:inherit!important;padding:0!important}"
     "div.book-table{overflow-x:auto}div.book-table table{margin:.3rem 0;font-size:.9rem}"
     "div.book-table caption{caption-side:top;text-align:left;font-weight:600;color:inherit}"
-    "div.book-table :is(th,td){text-align:right;padding:.2rem .6rem;vertical-align:top}"
-    "div.book-table td:not(.text){white-space:nowrap}div.book-table :is(th,td).text{text-align:left}</style>"
+    "div.book-table :is(th,td){text-align:right;padding:.2rem .4rem;vertical-align:top}"
+    "div.book-table :is(th,td).text{text-align:left}</style>"
 )
 
 
