@@ -260,7 +260,7 @@ def annotated_table(index: int, count: int = 5) -> pandas.DataFrame:
     has = {name for name, label in zip(SheetMusic.vocabulary.names, track.labels, strict=True) if label == 1}
     rows = {
         name.removeprefix("laptop-"): {
-            f"{rank + 1}": f"{tag}{'*' if tag in has else ''} {score:.2f}".replace(" ", "\N{NO-BREAK SPACE}")
+            f"{rank + 1}": f"{tag}{'*' if tag in has else ''}\N{NO-BREAK SPACE}{score:.2f}"
             for rank, (tag, score) in enumerate(result.top(count))
         }
         for name, result in results.items()
