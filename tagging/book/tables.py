@@ -85,7 +85,7 @@ class BookTable:
 
 def _breakable(text: str) -> str:
     """The same text, in which a long word such as a setting may go on in the next line."""
-    return re.sub(r"[^\s&;]{20,}", lambda word: re.sub(r"([._=/])(?=\w)", r"\1<wbr>", word[0]), text)
+    return re.sub(r"[^\s&;]{20,}", lambda word: re.sub(r"([._=/+:])(?=\w)", r"\1<wbr>", word[0]), text)
 
 
 def table(frame: pandas.DataFrame, decimals: int = 3, title: str = "") -> BookTable:
