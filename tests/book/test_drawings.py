@@ -111,6 +111,15 @@ def test_answers_that_can_be_worked_out_by_hand():
     assert answers.reversed_sizes() == [100_000, 1_000_000]
 
 
+def test_long_settings_in_a_table_may_break():
+    frame = pandas.DataFrame(
+        {"command": ["tagging train --set optimization.num_training_segments=512000", "0.70 & more"]}
+    )
+    html = table(frame)._repr_html_()
+    assert "--set optimization.<wbr>num_<wbr>training_<wbr>segments=<wbr>512000" in html
+    assert "0.70 &amp; more" in html
+
+
 def test_an_interval_of_a_source_alone_is_chance_within_sources():
     checked = measuring.collection_check({"spectrogram": "laptop-spectrogram-10k-s0"}, resamples=20)
     assert checked.loc["knows only the source", "within sources"].value == pytest.approx(0.5)
