@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import open_corpus
 from ..utils.files import atomic_write
+from .runs import bundled_record
+
+if TYPE_CHECKING:
+    import pandas
 
 # A tag that fewer songs have is no column of the table: a test of it would say little.
 _MIN_POSITIVES = 20
@@ -58,3 +63,32 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
         writer.writerow(["path", "group", *(corpus.vocabulary.names[tag] for tag in tags)])
         writer.writerows(rows)
     return folder / "tags.csv"
+
+
+# Songs with a tag: from, and below.
+_POSITIVES = (5, 10, 20, 40, 80, 160)
+
+
+def songs_per_tag_table() -> pandas.DataFrame:
+    """What a probe loses with few songs of a tag, against the same tag with all 1,600 clips.
+
+    One row a range of songs with the tag, from ``benchmarks/songs_per_tag.py``. Means over tags, numbers of clips and seeds of
+    ROC-AUC over all songs.
+
+    Book: ``book/your_own_folder``.
+    """
+    import pandas
+
+    ranges = list(pairwise(_POSITIVES))
+    columns = {}
+    for name, sizes in bundled_record("songs-per-tag")["embedders"].items():
+        seeds = [seed for size in sizes.values() for seed in size]
+        positives = np.array([seed["positives"] for seed in seeds])  # [sizes x seeds, tags]
+        scores = np.array([seed["over_all_songs"] for seed in seeds], float)
+        change = scores - scores[-1]  # of all clips
+        inside = [(positives >= low) & (positives < high) for low, high in ranges]
+        columns["tags measured"] = [int(rows.sum()) for rows in inside]
+        columns[f"{name}, ROC-AUC"] = [float(np.nanmean(scores[rows])) for rows in inside]
+        columns[f"{name}, against all clips"] = [float(np.nanmean(change[rows])) for rows in inside]
+    names = [f"{low} to {high - 1}" for low, high in ranges]
+    return pandas.DataFrame(columns, index=pandas.Index(names, name="songs with the tag"))
