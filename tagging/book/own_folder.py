@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from itertools import cycle, pairwise
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import open_corpus
+from ..data.sheet_music.corpus import VOCABULARY
 from ..utils.files import atomic_write
 from .runs import bundled_record
 
@@ -65,30 +66,31 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
     return folder / "tags.csv"
 
 
-# Songs with a tag: from, and below.
-_POSITIVES = (5, 10, 20, 40, 80, 160)
-
-
 def songs_per_tag_table() -> pandas.DataFrame:
-    """What a probe loses with few songs of a tag, against the same tag with all 1,600 clips.
+    """ROC-AUC of probes over clips to fit on, from ``benchmarks/songs_per_tag.py``: means over tags and seeds.
 
-    One row a range of songs with the tag, from ``benchmarks/songs_per_tag.py``. Means over tags, numbers of clips and seeds of
-    ROC-AUC over all songs.
+    One row a number of clips: how many of them have a tag, the score of two vectors for all 40 tags over all songs, and that of
+    one of them for instruments within sources.
 
     Book: ``book/your_own_folder``.
     """
     import pandas
 
-    ranges = list(pairwise(_POSITIVES))
-    columns = {}
-    for name, sizes in bundled_record("songs-per-tag")["embedders"].items():
-        seeds = [seed for size in sizes.values() for seed in size]
-        positives = np.array([seed["positives"] for seed in seeds])  # [sizes x seeds, tags]
-        scores = np.array([seed["over_all_songs"] for seed in seeds], float)
-        change = scores - scores[-1]  # of all clips
-        inside = [(positives >= low) & (positives < high) for low, high in ranges]
-        columns["tags measured"] = [int(rows.sum()) for rows in inside]
-        columns[f"{name}, ROC-AUC"] = [float(np.nanmean(scores[rows])) for rows in inside]
-        columns[f"{name}, against all clips"] = [float(np.nanmean(change[rows])) for rows in inside]
-    names = [f"{low} to {high - 1}" for low, high in ranges]
-    return pandas.DataFrame(columns, index=pandas.Index(names, name="songs with the tag"))
+    record = bundled_record("songs-per-tag")
+    instruments = [VOCABULARY[VOCABULARY.position(name)].source == "arranger" for name in record["tags"]]
+
+    def mean(name: str, clips: str, where: str, tags: list[bool] | slice = slice(None)) -> float:
+        seeds = record["embedders"][name][clips]
+        return float(np.nanmean(np.array([seed[where] for seed in seeds], float)[:, tags]))
+
+    rows = {}
+    for clips, seeds in record["embedders"]["msd-musicnn"].items():
+        positives = np.array([seed["positives"] for seed in seeds])
+        rows[int(clips)] = {
+            "of them with a tag: median": int(np.median(positives)),
+            "fewest": int(positives.min()),
+            "MFCC, 40 tags, over all songs": mean("mfcc", clips, "over_all_songs"),
+            "msd-musicnn, 40 tags, over all songs": mean("msd-musicnn", clips, "over_all_songs"),
+            "msd-musicnn, 12 instruments, within sources": mean("msd-musicnn", clips, "within_sources", instruments),
+        }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("clips")
