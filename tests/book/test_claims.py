@@ -66,9 +66,9 @@ def test_signs_and_runs_of_a_sum_count():
         (0.1, 3, "lower", "contradicted"),
         (-0.1, 3, "lower", "supported"),
         (0.001, 3, "higher", "undecided"),
-        (0.1, 1, "higher", "too few runs; agrees"),
+        (0.1, 1, "higher", "too few runs; points the same way"),
         (0.01, 1, "higher", "too few runs; no direction"),
-        (0.1, 2, "lower", "too few runs; disagrees"),
+        (0.1, 2, "lower", "too few runs; points the other way"),
     ],
 )
 def test_verdicts(value, seeds, expected, verdict):
