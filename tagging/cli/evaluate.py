@@ -72,6 +72,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     settings = settings.override(
         {f"data.corpus_options.{name}": text for name, text in corpus_options_of(options).items()}
     )
+    way = options.split.rpartition("/")[0]
+    if way:  # then the number of test clips, too, follows this way to split
+        settings = settings.override({"data.corpus_options.split": way})
     settings = parse_overrides(options.set, settings)
     if run is None or "data.corpus" in given:
         settings = follow_data(settings, {*given, *(text.partition("=")[0].strip() for text in options.set)})

@@ -23,4 +23,4 @@ def open_part(data: DataSettings, part: str) -> Corpus:
     """
     options = dict(data.corpus_options) | (data.train_options if part == "train" else {})
     way = options.pop("split", None)
-    return open_corpus(data.corpus, split=f"{way}/{part}" if way and "/" not in part else part, **options)
+    return open_corpus(data.corpus, split=f"{way}/{part}" if way is not None and "/" not in part else part, **options)
