@@ -35,7 +35,10 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--groups", metavar="ARTISTS.csv", help="of a table of scores: songs and their artists")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument(
-        "--clips", type=whole_number(), metavar="N", help="(default: as many as the run; 2,000 for other taggers)"
+        "--clips",
+        type=whole_number(),
+        metavar="N",
+        help="(default: as many as the run; for other taggers all of the split, 2,000 of sheet-music)",
     )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. evaluation.segments_per_clip=1"
