@@ -31,7 +31,7 @@ document.addEventListener("play", ({ target }) => {
 }, true);
 
 // What scrolls sideways can be scrolled by the keyboard, and its edge fades where there is more: wide tables, figures on a phone.
-const wide = document.querySelectorAll(".cell_output table, div.book-table, .table-wrapper, :is(.cell_output, figure):has(> img)");
+const wide = document.querySelectorAll(".cell_output table, div.book-table, .pst-scrollable-table-container, :is(.cell_output, figure):has(> img)");
 const fade = (box) => box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
 const reach = () => {
   for (const box of wide) {

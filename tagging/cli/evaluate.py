@@ -75,12 +75,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     settings = settings.override(
         {f"data.corpus_options.{name}": text for name, text in corpus_options_of(options).items()}
     )
-    way = options.split.rpartition("/")[0]
-    if way:  # then the number of test clips, too, follows this way to split
-        settings = settings.override({"data.corpus_options.split": way})
     settings = parse_overrides(options.set, settings)
     if run is None or "data.corpus" in given:
-        settings = follow_data(settings, {*given, *(text.partition("=")[0].strip() for text in options.set)})
+        chosen = {*given, *(text.partition("=")[0].strip() for text in options.set)}
+        settings = follow_data(settings, chosen)
+        if settings.data.corpus != Settings().data.corpus and "evaluation.num_test_clips" not in chosen:
+            settings = settings.override(
+                {"evaluation.num_test_clips": None}
+            )  # all of the split, which need not be the test
     settings = settings.override({"model.segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
     if not is_main_process():
