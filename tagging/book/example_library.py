@@ -34,7 +34,7 @@ def make_example_library(folder: Path, count: int = 50, seconds: float = 4.0) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, piece, _RATE)
     first = folder / list_sounds()[0] / "00.mp3"
-    shutil.copy(first, folder / "copy of 00.mp3")
+    shutil.copy(first, folder / "greensleeves" / "copy of 00.mp3")
     (folder / "broken.mp3").write_bytes(first.read_bytes()[:40])
     return folder
 

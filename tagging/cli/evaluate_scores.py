@@ -35,6 +35,8 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     for name in ("corpus", "root", "clips"):
         if getattr(options, name) is not None:
             raise ConfigError(f"--{name} belongs to a tagger; a table of scores is evaluated with --labels alone")
+    if (options.output or "").endswith(".json"):
+        raise ConfigError("--output, for a table of scores, names a folder: tags.csv and curves.png are written there")
     columns = _columns(options.set)
     folder = Path(options.output or "evaluation-report")
     scores, songs = read_tables(Path(options.tagger)), read_table(Path(options.tagger)).ids

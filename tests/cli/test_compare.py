@@ -190,6 +190,8 @@ def test_columns_of_labels_may_be_named(tmp_path, capsys):
     )
     assert main([*command, "--clips", "9"]) == 2
     assert "--clips belongs to a tagger" in capsys.readouterr().err
+    assert main([*command[:4], "--output", str(tmp_path / "record.json")]) == 2
+    assert "names a folder" in capsys.readouterr().err
 
 
 def test_names_in_two_forms_of_unicode_are_one(tmp_path, capsys):
