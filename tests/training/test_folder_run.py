@@ -122,6 +122,8 @@ def test_of_a_named_corpus_all_of_the_split_is_evaluated(trained, songs, tmp_pat
     assert main([*command, "--set", "data.max_unreadable=0.1", "evaluation.num_resamples=50"]) == 0
     trained_on = json.loads((trained / "spectrogram" / "record.json").read_text())["num_clips"]
     assert json.loads((tmp_path / "all.json").read_text())["test"]["num_songs"] == trained_on
+    assert main([*command, "--clips", "3", "--set", "data.max_unreadable=1.0", "evaluation.num_resamples=50"]) == 0
+    assert json.loads((tmp_path / "all.json").read_text())["test"]["num_songs"] <= 3  # some cannot be read
 
 
 def test_a_model_of_a_run_is_evaluated_on_its_corpus(trained, tmp_path, capsys):
