@@ -26,7 +26,7 @@ Work = Callable[[int, Callable[[Any], None]], None]
 FORKS = "fork" in multiprocessing.get_all_start_methods()
 CONTEXT: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
 # Seconds a worker has to remove its temporary files before it is killed.
-_GRACE = 2.0
+_GRACE = 5.0
 
 
 class WorkerError(TaggingError):
@@ -111,7 +111,7 @@ def as_worker(connection: Connection) -> Iterator[None]:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # leaves through `with` and `finally`, which remove temporary files and end programs this worker has started
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _use_one_thread()
     try:
@@ -123,6 +123,11 @@ def as_worker(connection: Connection) -> Iterator[None]:
             message.add_note(traceback.format_exc())
         with contextlib.suppress(OSError):  # nobody is left to receive it
             connection.send(message)
+
+
+def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the removal of temporary files
+    sys.exit(1)
 
 
 def _end_with_parent() -> None:
