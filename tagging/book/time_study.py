@@ -5,6 +5,7 @@ Book: ``book/time_against_pitch``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from ..data.sheet_music.corpus import SheetMusic
 from ..data.sheet_music.sources import tag_groups
 from ..evaluation.bootstrap import Interval
-from ..evaluation.evaluate import difference, evaluate
+from ..evaluation.evaluate import difference
 from ..models.backends.temporal_pooling import TemporalPooling
 from ..models.base import ReceptiveField
 from ..models.tagger import Tagger
@@ -22,6 +23,7 @@ from ..plots.style import FAINT, INK, MODEL_COLOURS, figure_for
 from ..pretrained import load_tagger
 from ..tags import TrackTags
 from ..training.endpoint_table import EndpointRow, compare
+from ..training.endpoints import endpoints
 from ..training.models import build_model
 from ..training.results_table import cell
 from ..training.settings import Settings
@@ -38,6 +40,15 @@ METRES = ("duple meter", "triple meter", "compound meter")
 MODES = ("major", "minor", "dorian", "mixolydian")
 FRONTENDS = ("waveform", "waveform-frame-level-many-shapes", "waveform-frame-level", "spectrogram", "spectrogram-vgg")
 BACKENDS = ("fully-convolutional", "recurrent", "dense", "attention")
+# How a clip was arranged, in the order of how much was added to its notes.
+FORMS = {
+    "tune alone": ("solo",),
+    "tune over a drone": ("drone",),
+    "tune and chords": ("chords", "chords and bass"),
+    "tune, chords, bass and drums": ("band",),
+    "composed in parts": ("in parts",),
+}
+PER_CLIP = ("scores", "labels", "groups", "tracks", "strata", "annotated")  # arrays of predictions
 POSITIVES = 20  # a tag of fewer test clips gets no row: its point would be noise
 
 
@@ -81,15 +92,9 @@ def tag_leads(resamples: int = 200) -> dict[str, Interval]:
     evaluations = []
     for name in LARGEST.values():
         clips = load_predictions(name)
-        assert clips.labels is not None
         masks = {tag.name: np.array([other is tag for other in clips.vocabulary]) for tag in clips.vocabulary}
         masks["collection"] = tag_groups(clips.vocabulary)["collection"]  # which the source decides
-        evaluations.append(
-            evaluate(
-                clips.labels, clips.scores, clips.vocabulary, groups=clips.groups, parts=masks, strata=clips.strata,
-                annotated=clips.annotated, resamples=resamples,
-            )
-        )  # fmt: skip
+        evaluations.append(endpoints(clips, masks, resamples))
     waveform, spectrogram = evaluations
     measured = [
         tag.name
@@ -124,6 +129,54 @@ def draw_tag_leads(count: int = 12) -> Figure:
         xlabel="ROC-AUC within sources, spectrogram minus waveform", title="Only the three metres favour the waveform"
     )
     return figure
+
+
+@cache
+def leads_by_form(resamples: int = 300) -> dict[str, dict[str, Any]]:
+    """Form of the arrangement -> its test clips, scores of the two longest runs at metre and mode, and their difference.
+
+    Args:
+        resamples: of the intervals, which hold songs and no seeds.
+    """
+    test, of_model = SheetMusic(split="test"), {model: load_predictions(name) for model, name in LARGEST.items()}
+    form_of = np.array([test.arrangement(index).form for index in range(len(of_model["waveform"].scores))])
+    masks = {part: mask for part, mask in test.parts().items() if part in ("meter", "mode", "collection")}
+    by_form: dict[str, dict[str, Any]] = {}
+    for name, forms in FORMS.items():
+        chosen = np.isin(form_of, forms)
+        evaluations = {
+            model: endpoints(
+                replace(clips, **{field: getattr(clips, field)[chosen] for field in PER_CLIP}), masks, resamples
+            )
+            for model, clips in of_model.items()
+        }
+        by_form[name] = {"clips": int(chosen.sum())}
+        for part in ("meter", "mode"):
+            scores = {model: evaluated.parts[part]["roc_auc"] for model, evaluated in evaluations.items()}
+            lead = difference(evaluations["spectrogram"], evaluations["waveform"], "roc_auc", part)
+            by_form[name][part] = {**scores, "lead": lead}
+    return by_form
+
+
+def forms_table(part: str) -> pandas.DataFrame:
+    """The two longest runs by how clips were arranged: ROC-AUC within sources.
+
+    Args:
+        part: ``"meter"`` or ``"mode"``.
+
+    Book: ``book/time_against_pitch``.
+    """
+    import pandas
+
+    rows = {
+        form: {
+            "clips": entry["clips"],
+            **{model: f"{entry[part][model].value:.2f}" for model in PAIR},
+            "spectrogram minus waveform": cell(entry[part]["lead"], "+.3f"),
+        }
+        for form, entry in leads_by_form().items()
+    }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis(GROUPS[part])
 
 
 def usual_row(model: str) -> EndpointRow:
