@@ -40,6 +40,14 @@ METRES = ("duple meter", "triple meter", "compound meter")
 MODES = ("major", "minor", "dorian", "mixolydian")
 FRONTENDS = ("waveform", "waveform-frame-level-many-shapes", "waveform-frame-level", "spectrogram", "spectrogram-vgg")
 BACKENDS = ("fully-convolutional", "recurrent", "dense", "attention")
+# One change of a front-end or of what the back-end gets: model and the setting that differs.
+FRAME_CHANGES = {
+    "spectrogram: temporal filters half as long": ("spectrogram", "model.frontend_options.temporal"),
+    "spectrogram: frames pooled to 128 ms": ("spectrogram", "model.backend_options.pool_input"),
+    "waveform: six layers, frames of 46 ms": ("waveform", "model.frontend_options.filters"),
+    "many shapes: frames pooled to 128 ms": ("waveform-frame-level-many-shapes", "model.backend_options.pool_input"),
+    "vgg: frames of 128 ms": ("spectrogram-vgg", "model.frontend_options.pools"),
+}
 # How a clip was arranged, in the order of how much was added to its notes.
 FORMS = {
     "tune alone": ("solo",),
@@ -254,6 +262,32 @@ def contexts_table() -> pandas.DataFrame:
             **{GROUPS[part]: cell(change[part]["roc_auc"], "+.3f") for part in ("meter", "mode")},
         }
     return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("back-end")
+
+
+def frame_changes() -> dict[str, dict[str, Any]]:
+    """Change -> ROC-AUC within sources of the changed runs minus that of the usual ones; changes that were trained only."""
+    made: dict[str, dict[str, Any]] = {}
+    for name, (model, setting) in FRAME_CHANGES.items():
+        for row in all_rows():
+            if row.row.model == model and row.row.num_clips == CLIPS and list(changes_of(row)) == [setting]:
+                change = compare(row, usual_row(model))
+                made[name] = {part: change[part]["roc_auc"] for part in ("meter", "mode", "all")}
+    return made
+
+
+def frames_table() -> pandas.DataFrame:
+    """:func:`frame_changes` with the number of runs of each side.
+
+    Book: ``book/time_against_pitch``.
+    """
+    import pandas
+
+    rows = {
+        name: {"runs": change["all"].num_seeds}
+        | {title: cell(change[part], "+.3f") for part, title in (*list(GROUPS.items())[-2:], ("all", "all tags"))}
+        for name, change in frame_changes().items()
+    }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("change")
 
 
 def counted_runs() -> pandas.DataFrame:

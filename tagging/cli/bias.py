@@ -64,6 +64,7 @@ def _bias(options: argparse.Namespace) -> int:
     from ..evaluation.bias import bias_report, text
     from ..evaluation.predictions import read_predictions, read_run
     from ..evaluation.tables import read_groups, read_tables
+    from ..library.table import library_scores
 
     source = Path(options.scores)
     usual = source / "bias" if source.is_dir() else Path("bias-report")
@@ -74,7 +75,7 @@ def _bias(options: argparse.Namespace) -> int:
         predictions = read_run(source) if source.is_dir() else read_predictions(source)
     else:
         labels, exclusive = (Path(path) if path else None for path in (options.labels, options.exclusive))
-        predictions = read_tables(source, labels, exclusive)
+        predictions = read_tables(library_scores(source) or source, labels, exclusive)
     synonyms = read_groups(Path(options.synonyms), predictions.vocabulary.names) if options.synonyms else None
     report = bias_report(
         predictions.scores,

@@ -29,7 +29,7 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
         "tagger",
         metavar="TAGGER|SCORES.csv",
         help="a pretrained or saved tagger, the folder of a model of a run, or a table of scores of any model (with --labels): a "
-        "header of tags, then a row per song with its id and its scores in [0, 1]",
+        "header of tags, then a row per song with its id and its scores in [0, 1]; or a table of `tagging tag-library`",
     )
     add_corpus_arguments(parser, "that of the run; sheet-music for other taggers")
     parser.add_argument("--groups", metavar="ARTISTS.csv", help="of a table of scores: songs and their artists")

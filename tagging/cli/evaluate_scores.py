@@ -12,10 +12,11 @@ import numpy as np
 
 from ..errors import ConfigError, unknown_name
 from ..utils.files import atomic_write
+from ..utils.tables import Table
 from ..utils.text import parse_assignment, some
 from .terminal import show
 
-TABLES = (".csv", ".tsv", ".tab", ".txt")
+TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 # what a table's columns are may be told
 COLUMN_OPTIONS = ("ids", "tags", "separator", "group", "ignore")
 
@@ -26,6 +27,7 @@ def evaluate_scores(options: argparse.Namespace) -> int:
 
     from ..evaluation.evaluate import evaluate
     from ..evaluation.tables import read_tables
+    from ..library.table import library_scores
     from ..plots.ranking import curves
     from ..plots.style import use_style
     from ..utils.tables import read_table
@@ -40,11 +42,15 @@ def evaluate_scores(options: argparse.Namespace) -> int:
         raise ConfigError("--output, for a table of scores, names a folder: tags.csv and curves.png are written there")
     columns = _columns(options.set)
     folder = Path(options.output or "evaluation-report")
-    scores, songs = read_tables(Path(options.tagger)), read_table(Path(options.tagger)).ids
-    labels, groups, remarks = read_labels(Path(options.labels), songs, scores.vocabulary.names, columns)
-    groups = groups if options.groups is None else read_artists(Path(options.groups), songs)
-    vocabulary = scores.vocabulary
-    evaluation = evaluate(labels, scores.scores, vocabulary, groups=groups)
+    path = Path(options.tagger)
+    of_library = library_scores(path)
+    read_tables(of_library or path)  # says what is wrong with the scores, if anything is
+    scores, labels, groups, remarks = read_labels(
+        Path(options.labels), of_library or read_table(path), columns, partly=of_library is not None
+    )
+    groups = groups if options.groups is None else read_artists(Path(options.groups), scores.ids)
+    vocabulary = scores.columns
+    evaluation = evaluate(labels, scores.values, vocabulary, groups=groups)
     show(*remarks)
     table = evaluation.table()
     show(f"{evaluation.num_songs:,} songs in {evaluation.num_groups:,} groups, {len(vocabulary)} tags")
@@ -55,7 +61,7 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     with atomic_write(folder / "tags.csv") as part:
         table.to_csv(part)
     use_style()
-    figure = curves(labels, scores.scores, vocabulary.names)
+    figure = curves(labels, scores.values, vocabulary)
     try:
         with atomic_write(folder / "curves.png") as part:
             figure.savefig(part, format="png")
@@ -87,18 +93,19 @@ def composed(values: Iterable[object]) -> list[str]:
 
 
 def read_labels(
-    path: Path, songs: Sequence[str], names: Sequence[str], columns: Mapping[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    path: Path, scores: Table, columns: Mapping[str, Any], *, partly: bool = False
+) -> tuple[Table, np.ndarray, np.ndarray | None, list[str]]:
     """Labels from a table as training takes them, in the order of a table of scores.
 
     Args:
         path: one column a tag, or one column of tags; artists in a column of their own are the groups.
-        songs: of the scores.
-        names: of the tags that have scores.
+        scores: of songs and tags.
         columns: which column is what, as :func:`tagging.data.annotations.annotate` takes it.
+        partly: leave out songs and tags that have scores and no labels, instead of raising an error.
 
     Returns:
-        float [songs, tags], nan where unknown; str [songs], or None without artists; what was left out, one line each.
+        The scores that have labels; labels, float [songs, tags], nan where unknown; str [songs], or None without artists; what
+        was left out, one line each.
 
     Raises:
         ConfigError: a song or a tag without labels, a label that is not 0, 1 or empty.
@@ -111,30 +118,33 @@ def read_labels(
     tags, ids = composed(table.vocabulary.names), composed(table.ids)
     check_unique(path, "songs", ids)
     check_unique(path, "tags", tags)
-    rows = {song: row for row, song in enumerate(ids)}
-    for kind, wanted, given in (("tags", names, tags), ("songs", songs, rows)):
-        if missing := [name for name in wanted if name not in given]:
+    row_of, column_of = ({name: index for index, name in enumerate(names)} for names in (ids, tags))
+    remarks, shared = [], []
+    for kind, names, labelled in (("songs", scores.ids, row_of), ("tags", scores.columns, column_of)):
+        missing = [name for name in names if name not in labelled]
+        shared.append([index for index, name in enumerate(names) if name in labelled])
+        if missing and not (partly and shared[-1]):
             raise ConfigError(
                 f"{path}: {kind} differ: no labels of {len(missing)} {kind} that have scores: {some(missing)}; the table has "
-                f"{some(sorted(given))} ({'; '.join(table.remarks)})"
+                f"{some(sorted(labelled))} ({'; '.join(table.remarks)})"
             )
-    labels = table.labels[np.ix_([rows[song] for song in songs], [tags.index(name) for name in names])]
+        for without, left_out in (("labels", missing), ("scores", sorted(labelled.keys() - set(names)))):
+            if left_out:
+                remarks.append(f"without {without}, so left out: {len(left_out):,} {kind}: {some(left_out)}")
+    scores = Table(
+        tuple(scores.ids[row] for row in shared[0]),
+        tuple(scores.columns[column] for column in shared[1]),
+        scores.values[np.ix_(*shared)],
+    )
+    labels = table.labels[np.ix_([row_of[song] for song in scores.ids], [column_of[tag] for tag in scores.columns])]
     if (between := (labels > 0) & (labels < 1)).any():
         song, tag = np.argwhere(between)[0]
         raise ConfigError(
-            f"{path}: song {songs[song]!r}, tag {names[tag]!r}: {labels[song, tag]:g} is not a label; give 1, 0, or an empty "
-            "cell where unknown"
+            f"{path}: song {scores.ids[song]!r}, tag {scores.columns[tag]!r}: {labels[song, tag]:g} is not a label; give 1, 0, "
+            "or an empty cell where unknown"
         )
-    remarks = [
-        f"without scores, so left out: {len(extra):,} {kind} of {path.name}: {some(extra)}"
-        for kind, extra in (
-            ("songs", sorted(set(ids) - set(songs))),
-            ("tags", [tag for tag in tags if tag not in names]),
-        )
-        if extra
-    ]
-    artists = None if table.groups is None else [table.groups[rows[song]] or f"song {song}" for song in songs]
-    return labels, None if artists is None else np.array(artists), remarks
+    artists = None if table.groups is None else [table.groups[row_of[song]] or f"song {song}" for song in scores.ids]
+    return scores, labels, None if artists is None else np.array(artists), remarks
 
 
 def read_artists(path: Path, songs: Sequence[str]) -> np.ndarray:

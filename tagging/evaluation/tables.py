@@ -16,12 +16,12 @@ from ..utils.tables import Table, read_table, some
 from .predictions import Predictions
 
 
-def read_tables(scores: Path, labels: Path | None = None, exclusive: Path | None = None) -> Predictions:
+def read_tables(scores: Path | Table, labels: Path | None = None, exclusive: Path | None = None) -> Predictions:
     """Read scores and, if given, labels of the same songs and tags and which tags exclude each other.
 
     Args:
         scores: table (:func:`tagging.utils.tables.read_table`): a header with the names of the tags after the first column, then
-            a row per song with its id and its scores in [0, 1].
+            a row per song with its id and its scores in [0, 1]; or one that has been read.
         labels: table of the same form with 1, 0 or an empty cell (unknown); rows and columns in any order.
         exclusive: JSON file, name of a group -> list of mutually exclusive tags.
 
@@ -31,13 +31,13 @@ def read_tables(scores: Path, labels: Path | None = None, exclusive: Path | None
 
     Book: ``book/popular_tags``.
     """
-    table = read_table(scores)
-    _check_scores(scores, table)
+    name, table = ("the scores", scores) if isinstance(scores, Table) else (str(scores), read_table(scores))
+    _check_scores(name, table)
     vocabulary = _vocabulary(table.columns, exclusive)
-    return Predictions(table.values, vocabulary, None if labels is None else _aligned(labels, scores, table))
+    return Predictions(table.values, vocabulary, None if labels is None else _aligned(labels, name, table))
 
 
-def _check_scores(path: Path, table: Table) -> None:
+def _check_scores(path: str, table: Table) -> None:
     outside = ~((table.values >= 0) & (table.values <= 1))
     if outside.any():
         song, tag = np.argwhere(outside)[0]
@@ -54,7 +54,7 @@ def _check_scores(path: Path, table: Table) -> None:
         )
 
 
-def _aligned(path: Path, scores: Path, needed: Table) -> np.ndarray:
+def _aligned(path: Path, scores: str, needed: Table) -> np.ndarray:
     """The labels in the order of the scores: float64 [songs, tags]."""
     table = read_table(path)
     for kind, given, names in (("tags", table.columns, needed.columns), ("songs", table.ids, needed.ids)):

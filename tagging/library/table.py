@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import ConfigError, TaggingError
 from ..utils.extras import DISTRIBUTION, MissingPackageError
 from ..utils.files import DamagedError, atomic_write, read_json
-from ..utils.tables import cells_up_to
+from ..utils.tables import Table, cells_up_to
 from .description import Description, newer_format
 from .results import Row
 
@@ -147,6 +147,13 @@ def _beside(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
+def library_scores(path: Path) -> Table | None:
+    """The scores of a table that :func:`tagging.tag_library` wrote; None for other files."""
+    if path.suffix.lower() == PARQUET or (path.suffix.lower() == CSV and _beside(path).is_file()):
+        return LibraryTable(path).scores()
+    return None
+
+
 class LibraryTable:
     """A table that :func:`tagging.tag_library` wrote, read in blocks.
 
@@ -213,6 +220,22 @@ class LibraryTable:
             if isinstance(error, TaggingError):
                 raise
             raise self._damaged(error) from error
+
+    def scores(self) -> Table:
+        """The scores of the songs that have any: of all models, with duplicates.
+
+        Raises:
+            TaggingError: the table cannot be read, or no song in it has scores.
+        """
+        names, ids, rows = list(self.description.columns), [], []
+        for block in self.blocks(["path", *names]):
+            for path, *scores in zip(*block.values(), strict=True):
+                if None not in scores:
+                    ids.append(path)
+                    rows.append(scores)
+        if not rows:
+            raise TaggingError(f"{self.path}: no song has scores; its column `error` says why")
+        return Table(tuple(ids), tuple(names), np.array(rows, dtype=np.float64))
 
     def _checked(self, block: dict[str, list[Any]], start: int) -> dict[str, list[Any]]:
         """A block with values of the right kinds; ``start`` is the number of rows in front of it."""

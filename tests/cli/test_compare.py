@@ -164,8 +164,8 @@ def test_labels_as_training_takes_them(tmp_path, capsys):
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "9 songs in 5 groups, 2 tags" in out
-    assert "without scores, so left out: 1 songs of l.csv: s9" in out
-    assert "without scores, so left out: 1 tags of l.csv: loud" in out
+    assert "without scores, so left out: 1 songs: s9" in out
+    assert "without scores, so left out: 1 tags: loud" in out
     write(tmp_path / "l.csv", ["song", "rock", "slow"], [[f"s{n}", n % 2, 1] for n in range(8)])
     assert main(command) == 2
     assert "no labels of 1 songs that have scores: s8" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tagging.cli import main
 from tagging.errors import ConfigError, TaggingError
 from tagging.library import LibraryTable, search, similar
 from tagging.library.description import Description
@@ -119,6 +120,19 @@ def test_what_was_written_is_read(tmp_path, suffix):
     assert block["slow_present"][:5] == [bool(score >= 0.5) for score in scores[:, 0]]
     assert (block["slow"][5], block["embedding"][5], block["error"][5]) == (None, None, "cannot be decoded")
     read_all(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_is_evaluated_and_its_bias_measured(tmp_path, capsys, suffix):
+    """Its columns of facts are no tags; songs without scores, and songs and tags without labels, are left out."""
+    path, labels = str(write(tmp_path / f"t{suffix}")), tmp_path / "labels.csv"
+    labels.write_text("song,slow\n" + "".join(f"{number}.wav,{number % 2}\n" for number in range(4)))
+    assert main(["evaluate", path, "--labels", str(labels), "--output", str(tmp_path / "report")]) == 0
+    out = capsys.readouterr().out
+    assert "without labels, so left out: 1 songs: 4.wav" in out and "without labels, so left out: 1 tags: loud" in out
+    assert "4 songs in 4 groups, 1 tags" in out
+    assert main(["bias", path, "--output", str(tmp_path / "bias")]) == 0
+    assert "5 songs" in capsys.readouterr().out
 
 
 def test_a_csv_table_that_was_cut_anywhere(tmp_path):
