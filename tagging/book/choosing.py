@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WEIGHT_BYTES = 4
 # Cards that were written under the former name of the corpus.
-_DATASETS = {"scores": "sheet music, rendered"}
+_DATASETS = {"sheet-music": "sheet music, rendered"}
 
 
 def _rows(names: Iterable[str] | None) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..models.onnx.onnx_tagger import OnnxTagger
 from ..tags import Vocabulary
-from ..utils.legacy import current_state
+from ..utils.legacy import CORPORA, current_state
 from .graphs import Graph
 
 _FOLDER = Path(__file__).parent / "weights"
@@ -55,4 +55,6 @@ def bundled_card(name: str) -> dict[str, Any]:
     from ..models.serialization import read_description
 
     description = read_description(bundled_path(name))
-    return {"name": name, **description.card, "tags": [tag["name"] for tag in description.tags]}
+    card = dict(description.card)
+    card["dataset"] = CORPORA.get(card["dataset"], card["dataset"])
+    return {"name": name, **card, "tags": [tag["name"] for tag in description.tags]}

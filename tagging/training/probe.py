@@ -28,7 +28,7 @@ from .embedders import check_finite, embedder
 from .group_folds import group_folds
 from .parts import open_part
 from .probe_models import HEADS, Probe, fit_probe, with_thresholds
-from .records import write_record
+from .records import read_record, write_record
 from .settings import DataSettings, Settings
 
 _SPLITS = ("train", "validation", "test")
@@ -78,7 +78,7 @@ def probe(
         The record: as those of training runs, with ``kind`` ``"probe"``, and ``accuracy`` of each exclusive group.
 
     Raises:
-        ConfigError: an unknown name or option, or too few groups.
+        ConfigError: an unknown name or option, too few groups, or another probe in the folder.
         CorpusError: too many files are unreadable.
 
     >>> tagging.probe("msd-musicnn", "folder", root="music", labels="tags.csv")["test"]["means"]  # doctest: +SKIP
@@ -92,6 +92,10 @@ def probe(
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in options.items()}
     data = DataSettings(corpus=corpus, corpus_options=plain)
     corpora = [open_part(data, part) for part in _SPLITS]
+    how = f"{folds}-folds" if folds else "splits"
+    how += f"-{plain['split']}" if "split" in plain else ""
+    record_name = f"probe-{'mlp-' if head == 'mlp' else ''}{chosen.name}-{corpora[0].name}-{how}-s{seed}"
+    target = None if folder is None else _target(Path(folder).expanduser(), record_name)
     songs = _songs(corpora, chosen, name, clips, max_unreadable, workers, progress)
     vocabulary = corpora[0].vocabulary
     fit = partial(fit_probe, head=head, seed=seed)
@@ -102,8 +106,6 @@ def probe(
     evaluation = evaluate(
         labels, scores, vocabulary, groups=groups, parts=corpora[0].parts(), resamples=resamples
     )  # fmt: skip
-    how = f"{folds}-folds" if folds else "splits"
-    how += f"-{plain['split']}" if "split" in plain else ""
     model, versions = f"probe:{name}", [each.version for each in corpora]
     settings = Settings().override(
         {"models": [model], "seed": seed, "data.corpus": corpus, "data.num_clips": clips, "data.corpus_options": plain,
@@ -111,7 +113,7 @@ def probe(
     )  # fmt: skip
     record = {
         "kind": "probe",
-        "name": f"probe-{'mlp-' if head == 'mlp' else ''}{chosen.name}-{corpora[0].name}-{how}-s{seed}",
+        "name": record_name,
         "command": command_line("tagging.probe"),
         "model": model,
         "seed": seed,
@@ -129,14 +131,20 @@ def probe(
         "accuracy": _accuracies(labels, scores, vocabulary, groups, resamples),
         **environment,
     }  # fmt: skip
-    if folder is not None:
-        target = Path(folder).expanduser()
+    if target is not None:
         target.mkdir(parents=True, exist_ok=True)
         predictions = Predictions(scores, vocabulary, labels, None, groups, np.flatnonzero(tested))
         write_predictions(target / "predictions-test.npz", predictions)
         final.save(target / "probe.npz")
         write_record(target / "record.json", record)
     return record
+
+
+def _target(folder: Path, name: str) -> Path:
+    """The folder of a probe; another probe in it is not overwritten."""
+    if (path := folder / "record.json").is_file() and (other := read_record(path)["name"]) != name:
+        raise ConfigError(f"{folder}: holds {other}, and this would be {name}; give another folder, or remove this one")
+    return folder
 
 
 @dataclass(frozen=True)

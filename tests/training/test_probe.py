@@ -148,6 +148,8 @@ def test_the_command_fits_mlps_by_group_as_lines(songs, tmp_path, monkeypatch):
     assert Probe.load(tmp_path / "probe.npz").hidden_weights is not None
     with pytest.raises(tagging.ConfigError, match="head"):
         tagging.probe("mfcc", "folder", head="mpl", root=songs / "music", labels=songs / "tags.csv")
+    with pytest.raises(tagging.ConfigError, match="holds probe-mlp-mfcc"):  # and is not lost
+        tagging.probe("mfcc", "folder", tmp_path, root=songs / "music", labels=songs / "tags.csv")
 
 
 @pytest.mark.parametrize("own_splits", [False, True])
