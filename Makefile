@@ -8,6 +8,9 @@ PORT ?= 8000
 # tinysoundfont declares PyAudio, which has no wheel and only serves live playback: installed without it.
 BARE := tinysoundfont==0.3.7
 
+# The networks of pages and tests are small: a second thread mostly waits for the first, with a core that another notebook needs.
+export OMP_NUM_THREADS ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: help setup cache notebooks book site page test portable slow lint serve lock clean
 

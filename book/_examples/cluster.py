@@ -16,17 +16,21 @@ from distributed import Client, as_completed, get_worker
 import tagging
 from tagging.models.inference import SongTagger
 
+MODEL = "msd-musicnn"
+Row = dict[str, Any]
+
 
 def worker_tagger(model: str) -> SongTagger:
     """The tagger of this worker, loaded at its first file."""
     worker = get_worker()
     if getattr(worker, "model", None) != model:
-        worker.tagger, worker.model = tagging.load_tagger(model, runtime="onnx"), model
+        worker.tagger = tagging.load_tagger(model, runtime="onnx")
+        worker.model = model
     return worker.tagger
 
 
-def tag_url(url: str, model: str) -> dict[str, Any]:
-    """Tags of one file, or what is wrong with it: one bad file must not stop the others."""
+def tag_url(url: str, model: str) -> Row:
+    """Tags of one file, or what is wrong with it: no bad file stops the others."""
     try:
         with fsspec.open(url, "rb") as file:
             return {"file": url, **worker_tagger(model).tag(file.read()).to_dict()}
@@ -34,11 +38,12 @@ def tag_url(url: str, model: str) -> dict[str, Any]:
         return {"file": url, "error": str(error)}
 
 
-def tag_urls(client: Client, urls: list[str], model: str = "msd-musicnn") -> list[dict[str, Any]]:
-    """Tag files on the workers of a cluster, one thread each; rows in the order of ``urls``."""
+def tag_urls(client: Client, urls: list[str], model: str = MODEL) -> list[Row]:
+    """Tag files on the workers of a cluster; rows in the order of ``urls``."""
     tasks = client.map(tag_url, urls, model=model)
     rows = {}
-    for count, (_, row) in enumerate(as_completed(tasks, with_results=True), start=1):
+    done = as_completed(tasks, with_results=True)
+    for count, (_, row) in enumerate(done, start=1):
         rows[row["file"]] = row
         print(f"\r{count} of {len(urls)} files", end="", file=sys.stderr)
     return [rows[url] for url in urls]

@@ -29,16 +29,20 @@ MAX_SONGS = 8  # are tagged at once; more wait
 BATCH = 16  # segments that are scored at once
 
 
+Waiting = tuple[np.ndarray, Future[np.ndarray]]  # segments, and where their scores go
+
+
 class BatchedTagger(SongTagger):
     """A tagger for many threads: one thread scores what all of them ask for."""
 
     def __init__(self, tagger: SongTagger) -> None:
         self.tagger = tagger
         self.vocabulary, self.sample_rate = tagger.vocabulary, tagger.sample_rate
-        self.segment_samples, self.hop_samples = tagger.segment_samples, tagger.hop_samples
+        self.segment_samples = tagger.segment_samples
+        self.hop_samples = tagger.hop_samples
         self.song_padding = tagger.song_padding
         self.largest_batch = 0
-        self._waiting: queue.Queue[tuple[np.ndarray, Future[np.ndarray]]] = queue.Queue()
+        self._waiting: queue.Queue[Waiting] = queue.Queue()
         threading.Thread(target=self._work, daemon=True).start()
 
     def scores(self, segments: np.ndarray) -> np.ndarray:
@@ -49,18 +53,21 @@ class BatchedTagger(SongTagger):
     def _work(self) -> None:
         while True:
             requests = [self._waiting.get()]
-            while sum(len(segments) for segments, _ in requests) < BATCH and not self._waiting.empty():
+            ends = [len(requests[0][0])]
+            while ends[-1] < BATCH and not self._waiting.empty():
                 requests.append(self._waiting.get())
+                ends.append(ends[-1] + len(requests[-1][0]))
             batch = np.concatenate([segments for segments, _ in requests])
             self.largest_batch = max(self.largest_batch, len(batch))
             try:
                 scores = self.tagger.scores(batch)
-            except Exception as error:  # is raised where the scores are waited for; the next batch is scored
+            # is raised where the scores are waited for; the next batch is scored
+            except Exception as error:
                 for _, answer in requests:
                     answer.set_exception(error)
                 continue
-            ends = np.cumsum([len(segments) for segments, _ in requests])
-            for (_, answer), rows in zip(requests, np.split(scores, ends[:-1]), strict=True):
+            parts = np.split(scores, ends[:-1])
+            for (_, answer), rows in zip(requests, parts, strict=True):
                 answer.set_result(rows)
 
 
@@ -71,7 +78,7 @@ places = asyncio.Semaphore(MAX_SONGS)
 
 @app.post("/tag")
 async def tag(request: Request) -> dict[str, object]:
-    """Scores of all tags, for the song and for each segment with its start in seconds."""
+    """Scores of all tags: of the song, and of each segment with its start in s."""
     # a slow upload holds none of the places
     try:
         async with asyncio.timeout(MAX_WAIT):
@@ -102,10 +109,11 @@ def tags_of(sound: bytes) -> dict[str, object]:
         if position > MAX_SOUND:
             raise HTTPException(413, f"longer than {MAX_SOUND:g} s")
         if time.monotonic() > deadline:
-            raise HTTPException(503, f"not tagged within {MAX_WAIT:g} s; try again later")
+            raise HTTPException(503, f"not tagged within {MAX_WAIT:g} s; try again")
 
     try:
         result = tagger.tag(sound, batch_size=4, progress=check_limits)
     except AudioError as error:
         raise HTTPException(422, str(error)) from error
-    return {**result.to_dict(), "times": result.times.tolist(), "taggram": result.taggram.tolist()}
+    segments = {"times": result.times.tolist(), "taggram": result.taggram.tolist()}
+    return {**result.to_dict(), **segments}

@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -51,11 +53,16 @@ def sounds_to_files(html: str, static: Path, to_root: str) -> str:
     return SOUND.sub(store, html)
 
 
-def light_figures(html: str, images: Path) -> str:
-    """A page whose figures are WebP, have their size, so that nothing moves when they come, and load when they are near."""
+def light_figures(html: str, figures: Mapping[str, tuple[str, tuple[int, int]]]) -> str:
+    """A page whose figures are WebP, have their size, so that nothing moves when they come, and load when they are near.
+
+    Args:
+        html: the page.
+        figures: name without suffix -> file and size.
+    """
 
     def lighten(match: re.Match[str]) -> str:
-        name, size = _as_webp(images / f"{match['name']}.png")
+        name, size = figures[match["name"]]
         attributes = "".join(
             f' {key}="{value}"'
             for key, value in {"width": size[0], "height": size[1], "loading": "lazy", "decoding": "async"}.items()
@@ -152,9 +159,13 @@ def lighten(root: Path) -> None:
     """Make all pages of a built book light; what is light already stays as it is."""
     before = {path: path.read_text(encoding="utf-8") for path in root.rglob("*.html") if "_static" not in path.parts}
     pages = light_icons(before, root)
+    names = sorted({match["name"] for html in pages.values() for match in FIGURE.finditer(html)})
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow computes without the interpreter's lock
+        files = pool.map(_as_webp, [root / "_images" / f"{name}.png" for name in names])
+        figures = dict(zip(names, files, strict=True))
     for path, html in pages.items():
         html = sounds_to_files(html, root / "_static", to_root(path, root))
-        html = light_figures(html, root / "_images")
+        html = light_figures(html, figures)
         if html != before[path]:
             path.write_text(html, encoding="utf-8")
         pages[path] = html

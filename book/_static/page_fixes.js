@@ -30,11 +30,11 @@ document.addEventListener("play", ({ target }) => {
   for (const sound of document.querySelectorAll("audio")) if (sound !== target) sound.pause();
 }, true);
 
-// What scrolls sideways can be scrolled by the keyboard: tables that are wider than the page.
+// What scrolls sideways can be scrolled by the keyboard: tables that are wider than the page, figures on a phone.
 const reach = () => {
-  for (const table of document.querySelectorAll(".cell_output table")) {
-    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
-    else table.removeAttribute("tabindex");
+  for (const wide of document.querySelectorAll(".cell_output table, :is(.cell_output, figure):has(> img)")) {
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    else wide.removeAttribute("tabindex");
   }
 };
 reach();

@@ -26,6 +26,11 @@ BOOK = Path(__file__).parents[1]
 sys.path.insert(0, str(BOOK / "_ext"))
 from book_frame import refresh  # noqa: E402 - found only now
 
+# What takes over half a minute begins first: a long notebook that began last would run alone.
+LONGEST = (
+    "recipe", "backends", "training_loop", "spectrogram_frontends", "waveform_frontends", "your_own_folder", "baseline",
+    "what_goes_in",
+)  # fmt: skip
 SETTINGS = yaml.safe_load(BOOK.with_name("_config.yml").read_text(encoding="utf-8"))["execute"]
 
 
@@ -39,7 +44,7 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     refresh(Path(options.cache))
     cache = get_cache(options.cache)
-    waiting = [path for path in options.notebooks or sorted(BOOK.glob("*.ipynb")) if not is_executed(path, cache)]
+    waiting = [path for path in options.notebooks or longest_first() if not is_executed(path, cache)]
     failed, before = [], visible(BOOK.parent)
     with ThreadPoolExecutor(options.jobs) as pool:  # of threads: the work is done by the kernels
         running = {pool.submit(execute, path): path for path in waiting}
@@ -56,6 +61,12 @@ def main() -> None:
         failed.append(f"notebooks leave files in the repository: {', '.join(sorted(added))}")
     if failed:
         sys.exit("\n\n".join(failed))
+
+
+def longest_first() -> list[Path]:
+    """The notebooks of the book."""
+    order = {name: number for number, name in enumerate(LONGEST)}
+    return sorted(BOOK.glob("*.ipynb"), key=lambda path: (order.get(path.stem, len(order)), path.stem))
 
 
 def is_executed(path: Path, cache: JupyterCacheAbstract) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..evaluation.bootstrap import Interval
-from ..plots.style import CYCLE, WIDTH
+from ..plots.style import MODEL_COLOURS, MODEL_MARKERS, WIDTH
 from .runs import bundled_record
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def draw_synonyms() -> Figure:
         2, 1, figsize=(WIDTH, 7.4), sharex=True, layout="constrained", height_ratios=(24, 3.4)
     )
     for panel, family in zip(panels, ("mtt", "msd"), strict=True):
-        for shift, name, colour, marker in ((-0.16, "musicnn", CYCLE[3], "o"), (0.16, "vgg", CYCLE[5], "s")):
+        for shift, name in ((-0.16, "musicnn"), (0.16, "vgg")):
+            colour, marker = MODEL_COLOURS[name], MODEL_MARKERS[name]
             pairs = record()["models"][f"{family}-{name}"]["synonyms"]["pairs"]
             y, measured = np.arange(len(pairs)) + shift, [pair["correlation"] for pair in pairs]
             panel.hlines(y, [one["low"] for one in measured], [one["high"] for one in measured], color=colour, lw=1.5)

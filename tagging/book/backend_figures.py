@@ -53,7 +53,7 @@ def draw_winners() -> Figure:
     )
     top.imshow(mel, origin="lower", aspect="auto", extent=(0, len(clock) * study.STEP, 0, len(mel)))
     top.set(ylabel="band", title="Each channel has its maximum at a moment of its own")
-    bottom.bar(clock, winners, width=study.STEP, color=CYCLE[1])
+    bottom.bar(clock, winners, width=study.STEP, color=CYCLE[0])
     bottom.set(ylabel="channels with\nmaximum here", xlabel="time (s)")
     plt.close(figure)
     return figure
@@ -69,7 +69,7 @@ def draw_attention() -> Figure:
     figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 3.4), sharex=True, sharey=True, layout="constrained")
     for index, panel in enumerate(panels.flat):
         panel.axvspan(clips.starts[index], clips.starts[index] + 1, color=FAINT, alpha=0.6, lw=0)
-        panel.plot(clock, before[index], color=CYCLE[6], lw=1, label="untrained")
+        panel.plot(clock, before[index], color=CYCLE[1], lw=1, label="untrained")
         panel.plot(clock, after[index], color=CYCLE[0], label="trained")
         panel.set_title(study.TUNES[int(clips.tunes[index])])
     panels[0, 0].set_ylabel("weight")

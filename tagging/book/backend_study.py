@@ -180,12 +180,16 @@ def test_clips() -> HiddenTunes:
     return hide(48, seed=2, begin=0.72, end=1.0)
 
 
-@cache
 def finder(name: str, steps: int = 35) -> nn.Sequential:
     """A back-end and a linear layer on frozen frames, trained to name the hidden tune; without steps, untrained.
 
     Book: ``book/backends``.
     """
+    return _finder(name, steps)
+
+
+@cache  # its key is made of the arguments as they are written, so both are always given
+def _finder(name: str, steps: int) -> nn.Sequential:
     clips = training_clips()
     torch.manual_seed(0)
     channels, frames = clips.features.shape[1:]

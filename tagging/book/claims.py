@@ -16,13 +16,12 @@ from ..errors import ConfigError
 from ..evaluation.seeds import SeedInterval, combined
 from ..training.endpoint_table import EndpointRow
 from ..training.results_table import cell
-from .results_study import KINDS, all_rows, changes_of
+from .results_study import all_rows, changes_of
 
 if TYPE_CHECKING:
     import pandas
 
 PATH = Path(__file__).with_name("claims.json")
-PARTS = {**KINDS, "meter": "metre"}  # as the table names them
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,6 @@ def verdict_table() -> pandas.DataFrame:
             {
                 "source": one.source,
                 "claim": one.sentence,
-                "tags": PARTS.get(one.part, one.part),
                 "difference in ROC-AUC": cell(effect, "+.3f"),
                 "runs": effect.num_seeds,
                 "verdict": one.verdict(effect),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plots.style import CYCLE, figure_for
+from ..plots.style import CYCLE, MODEL_COLOURS, figure_for
 from .runs import bundled_record
 
 if TYPE_CHECKING:
@@ -20,6 +20,15 @@ NAMES = {
     "laptop-spectrogram-1M": "our spectrogram model, 1M clips",
     "mtt-musicnn": "mtt-musicnn",
     "msd-musicnn": "msd-musicnn",
+}
+# Vectors of models have the colour of their model; the two of sound statistics have none.
+_STYLES = {
+    "mfcc": (CYCLE[4], ":"),
+    "features": (CYCLE[0], ":"),
+    "laptop-waveform-1M": (MODEL_COLOURS["waveform"], "-"),
+    "laptop-spectrogram-1M": (MODEL_COLOURS["spectrogram"], "-"),
+    "mtt-musicnn": (MODEL_COLOURS["musicnn"], "--"),
+    "msd-musicnn": (MODEL_COLOURS["musicnn"], "-"),
 }
 
 
@@ -85,15 +94,15 @@ def draw_few_songs() -> Figure:
 
     Book: ``book/finetune_and_probe``.
     """
-    figure, (ax,) = figure_for(height=3.2)
-    for (name, values), colour in zip(_embedders().items(), CYCLE, strict=False):
-        counts = list(values["few_songs"])
+    figure, (ax,) = figure_for(height=3.6)
+    for name, values in _embedders().items():
+        counts, colour, line = list(values["few_songs"]), *_STYLES[name]
         points = 100 * np.array(list(values["few_songs"].values()))  # [counts, seeds]
-        ax.plot(range(len(counts)), points.mean(axis=1), color=colour, marker="o", label=NAMES[name])
+        ax.plot(range(len(counts)), points.mean(axis=1), color=colour, ls=line, marker="o", label=NAMES[name])
         for seed in points.T:
             ax.plot(range(len(counts)), seed, color=colour, marker="_", lw=0)
     ax.set_xticks(range(len(counts)), counts)
     ax.grid(axis="y")
     ax.set(xlabel="training songs", ylabel="genre accuracy, %", title="musicnn with 50 songs beats the others with all")
-    ax.legend()
+    figure.legend(loc="outside lower center", ncols=2)
     return figure

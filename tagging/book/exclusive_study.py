@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..data import open_corpus
 from ..evaluation.bias import Contradictions, contradictions
 from ..evaluation.bootstrap import Interval
-from ..plots.style import CYCLE, INK, MODEL_COLOURS, figure_for
+from ..plots.style import INK, MODEL_COLOURS, figure_for, lighter
 from .measuring import labels_of
 from .player import Player, listen
 from .popularity_study import RUNS, SPECTROGRAM, classes, resampling
@@ -32,9 +32,9 @@ SPECTROGRAM_10K, LARGEST = "spectrogram, all together, 10k", "spectrogram, all t
 # name on the page -> run, colour, marker
 MODELS = {
     TREES: ("laptop-gbt-10k-s0", MODEL_COLOURS["gbt"], "D"),
-    ALONE: ("laptop-mel-statistics+per-tag-10k-s0", CYCLE[3], "P"),
+    ALONE: ("laptop-mel-statistics+per-tag-10k-s0", lighter(MODEL_COLOURS["mel-statistics"]), "P"),
     TOGETHER: ("laptop-mel-statistics-10k-s0", MODEL_COLOURS["mel-statistics"], "v"),
-    SPECTROGRAM_10K: ("laptop-spectrogram-10k-s0", CYCLE[5], "o"),
+    SPECTROGRAM_10K: ("laptop-spectrogram-10k-s0", lighter(MODEL_COLOURS["spectrogram"]), "o"),
     LARGEST: (SPECTROGRAM, MODEL_COLOURS["spectrogram"], "s"),
 }
 SURE, OFTEN, LISTED = "both scores 0.5 or more", "each given as often as annotated", "both in the top 10"

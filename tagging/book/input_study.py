@@ -147,9 +147,9 @@ MISTAKES: dict[str, Mistake] = {
 def _scores(tagger: Tagger, samples: np.ndarray, spec: MelSpec) -> np.ndarray:
     """Song-level scores from a log-mel spectrogram of the whole sound."""
     mel = torch.from_numpy(log_mel(samples, spec))
-    with torch.inference_mode():
+    with tagger.inference() as network:
         logits = [
-            tagger.from_log_mel(mel[None, :, start : start + _PATCH])  # type: ignore[operator]
+            network.from_log_mel(mel[None, :, start : start + _PATCH])  # type: ignore[operator]
             for start in range(0, mel.shape[1] - _PATCH + 1, _PATCH)
         ]
         return torch.cat(logits).sigmoid().mean(0).numpy()

@@ -5,11 +5,17 @@ from __future__ import annotations
 import csv
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import open_corpus
+from ..data.sheet_music.corpus import VOCABULARY
 from ..utils.files import atomic_write
+from .runs import bundled_record
+
+if TYPE_CHECKING:
+    import pandas
 
 # A tag that fewer songs have is no column of the table: a test of it would say little.
 _MIN_POSITIVES = 20
@@ -58,3 +64,33 @@ def write_folder(folder: str | Path, songs: int = 200, broken: int = 3) -> Path:
         writer.writerow(["path", "group", *(corpus.vocabulary.names[tag] for tag in tags)])
         writer.writerows(rows)
     return folder / "tags.csv"
+
+
+def songs_per_tag_table() -> pandas.DataFrame:
+    """ROC-AUC of probes over clips to fit on, from ``benchmarks/songs_per_tag.py``: means over tags and seeds.
+
+    One row a number of clips: how many of them have a tag, the score of two vectors for all 40 tags over all songs, and that of
+    one of them for instruments within sources.
+
+    Book: ``book/your_own_folder``.
+    """
+    import pandas
+
+    record = bundled_record("songs-per-tag")
+    instruments = [VOCABULARY[VOCABULARY.position(name)].source == "arranger" for name in record["tags"]]
+
+    def mean(name: str, clips: str, where: str, tags: list[bool] | slice = slice(None)) -> float:
+        seeds = record["embedders"][name][clips]
+        return float(np.nanmean(np.array([seed[where] for seed in seeds], float)[:, tags]))
+
+    rows = {}
+    for clips, seeds in record["embedders"]["msd-musicnn"].items():
+        positives = np.array([seed["positives"] for seed in seeds])
+        rows[int(clips)] = {
+            "of them with a tag: median": int(np.median(positives)),
+            "fewest": int(positives.min()),
+            "MFCC, 40 tags, over all songs": mean("mfcc", clips, "over_all_songs"),
+            "msd-musicnn, 40 tags, over all songs": mean("msd-musicnn", clips, "over_all_songs"),
+            "msd-musicnn, 12 instruments, within sources": mean("msd-musicnn", clips, "within_sources", instruments),
+        }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("clips")

@@ -154,9 +154,9 @@ def draw_lengths() -> Figure:
     """The popularity of lists over their length. Book: ``book/popular_tags``."""
     lengths = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15]
     style = {
-        POPULARITY: (CYCLE[3], "--"), SOURCE: (CYCLE[5], "--"), WAVEFORM: (MODEL_COLOURS["waveform"], "-"),
+        POPULARITY: (CYCLE[0], "--"), SOURCE: (CYCLE[2], "--"), WAVEFORM: (MODEL_COLOURS["waveform"], "-"),
         SPECTROGRAM: (MODEL_COLOURS["spectrogram"], "-"), TREES: (MODEL_COLOURS["gbt"], "-"), PERFECT: (INK, "--"),
-        RANDOM: (CYCLE[4], ":"),
+        RANDOM: (CYCLE[3], ":"),
     }  # fmt: skip
     figure, (ax,) = figure_for(1, 4.2)
     labels = labels_of(classes(SPECTROGRAM))

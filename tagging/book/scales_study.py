@@ -140,7 +140,7 @@ def draw_repetition(segments: int = SHORT, title: str = "") -> Figure:
                 left.plot(steps, loss, **style)
                 right.plot(checked, scores, **style)
         left.set_ylabel(f"{model}\ntraining loss")
-        right.set_ylabel("ROC-AUC, validation")
+        right.set_ylabel("validation ROC-AUC\nover all songs")
         left.legend(fontsize=9)
         for ax in (left, right):
             ax.grid(axis="y")
@@ -208,7 +208,7 @@ def draw_compositions() -> Figure:
     figure, panels = figure_for(2, 2.4)
     for ax, model in zip(panels, PAIR, strict=True):
         gained = {name: compositions_gained(model, part) for part, name in WITHIN.items()}
-        differences(gained, xlabel="ROC-AUC gained", title=model, ax=ax)
+        differences(gained, xlabel="ROC-AUC gained within sources", title=model, ax=ax)
         ax.locator_params(axis="x", nbins=4)
     panels[0].sharex(panels[1])
     panels[1].set_yticklabels([])
@@ -260,7 +260,7 @@ def annotated_table(index: int, count: int = 5) -> pandas.DataFrame:
     has = {name for name, label in zip(SheetMusic.vocabulary.names, track.labels, strict=True) if label == 1}
     rows = {
         name.removeprefix("laptop-"): {
-            f"{rank + 1}": f"{tag}{'*' if tag in has else ''} {score:.2f}".replace(" ", "\N{NO-BREAK SPACE}")
+            f"{rank + 1}": f"{tag}{'*' if tag in has else ''}\N{NO-BREAK SPACE}{score:.2f}"
             for rank, (tag, score) in enumerate(result.top(count))
         }
         for name, result in results.items()

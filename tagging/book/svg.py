@@ -79,9 +79,9 @@ class Drawing:
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.3"{opacity} stroke-linejoin="round"/>'
         )
 
-    def arrow(self, note: str = "") -> None:
-        """An arrow down to what comes next, with a note beside it."""
-        middle, end = WIDTH / 2, self.y + 26
+    def arrow(self, note: str = "", *, middle: float = WIDTH / 2) -> None:
+        """An arrow down to what comes next, at ``middle``, with a note beside it."""
+        end = self.y + 26
         self.line([(middle, self.y + 2), (middle, end)])
         self.line([(middle - 5, end - 6), (middle, end), (middle + 5, end - 6)])
         if note:

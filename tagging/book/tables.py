@@ -6,6 +6,7 @@ Book: ``book/how_to_use``.
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ _STYLE = (
     "div.book-table{overflow-x:auto}div.book-table table{margin:.3rem 0;font-size:.9rem}"
     "div.book-table caption{caption-side:top;text-align:left;font-weight:600;color:inherit}"
     "div.book-table :is(th,td){text-align:right;padding:.2rem .6rem;vertical-align:top}"
-    "div.book-table td:not(.text){white-space:nowrap}div.book-table :is(th,td).text{text-align:left}</style>"
+    "div.book-table :is(th,td).text{text-align:left}</style>"
 )
 
 
@@ -67,7 +68,8 @@ class BookTable:
         body = "".join(
             "<tr>"
             + "".join(
-                f"<td{kind}>{html.escape(self._cell(value))}</td>" for value, kind in zip(row, kinds, strict=True)
+                f"<td{kind}>{_breakable(html.escape(self._cell(value)))}</td>"
+                for value, kind in zip(row, kinds, strict=True)
             )
             + "</tr>"
             for row in frame.astype(object).itertuples(index=False)
@@ -79,6 +81,11 @@ class BookTable:
     @staticmethod
     def _is_number(column: pandas.Series) -> bool:
         return all(isinstance(value, int | float | Interval) and not isinstance(value, bool) for value in column)
+
+
+def _breakable(text: str) -> str:
+    """The same text, in which a long word such as a setting may go on in the next line."""
+    return re.sub(r"[^\s&;]{20,}", lambda word: re.sub(r"([._=/+:])(?=\w)", r"\1<wbr>", word[0]), text)
 
 
 def table(frame: pandas.DataFrame, decimals: int = 3, title: str = "") -> BookTable:

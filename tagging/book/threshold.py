@@ -11,9 +11,10 @@ import json
 import numpy as np
 
 from ..errors import ConfigError
+from ..plots.style import CYCLE
 
 _BINS = 50
-_BLUE, _ORANGE = "#0072B2", "#D55E00"
+_WITH, _WITHOUT = CYCLE[:2]
 # Moves the mark in the histogram and the points on both curves, and writes the four numbers.
 _SCRIPT = """
 (() => {
@@ -94,7 +95,7 @@ class ThresholdDemo:
         # roots, so that the few songs with the tag can be seen beside the many without it
         highest = float(np.sqrt(max(self.with_tag.max(), self.without.max())))
         bars = []
-        for counts, colour, up in ((self.with_tag, _BLUE, -1), (self.without, _ORANGE, 1)):
+        for counts, colour, up in ((self.with_tag, _WITH, -1), (self.without, _WITHOUT, 1)):
             for index, count in enumerate(counts.tolist()):
                 height = 52 * np.sqrt(count) / highest
                 top = 68 - height if up < 0 else 68
@@ -122,7 +123,7 @@ class ThresholdDemo:
             parts.append(
                 f'<rect x="{left}" y="160" width="150" height="150" fill="none" stroke="currentColor" stroke-opacity="0.4"/>'
                 f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.6"/>'
-                f'<circle data-is="{name}" r="6" fill="{_BLUE}" stroke="currentColor"/>'
+                f'<circle data-is="{name}" r="6" fill="{_WITH}" stroke="currentColor"/>'
                 f'<text x="{left}" y="154">{up}</text><text x="{left + 150}" y="326" text-anchor="end">{across}</text>'
             )
         return "".join(parts)

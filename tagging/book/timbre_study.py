@@ -101,6 +101,11 @@ def stages(tagger: Tagger, waveforms: Tensor) -> dict[str, Tensor]:
 
 
 @cache
+def _answers(tagger: Tagger, timbre: str) -> dict[str, Tensor]:
+    """Stage -> answers to the notes of a timbre, averaged over time: float32 [pitches, numbers]."""
+    return {name: x.mean(-1).flatten(1) for name, x in stages(tagger, notes()[TIMBRES.index(timbre)]).items()}
+
+
 def pitch_shares(tagger: Tagger, timbres: tuple[str, ...] = TIMBRES) -> dict[str, float]:
     """Share of the variance that is due to pitch at each stage, of answers averaged over time: 0 to 1.
 
@@ -110,10 +115,7 @@ def pitch_shares(tagger: Tagger, timbres: tuple[str, ...] = TIMBRES) -> dict[str
 
     Book: ``book/spectrogram_frontends``.
     """
-    rows = [
-        {name: x.mean(-1).flatten(1) for name, x in stages(tagger, notes()[TIMBRES.index(timbre)]).items()}
-        for timbre in timbres
-    ]
+    rows = [_answers(tagger, timbre) for timbre in timbres]
     return {name: nuisance_share(torch.stack([row[name] for row in rows])) for name in rows[0]}
 
 

@@ -189,8 +189,7 @@ def draw_recordings() -> Figure:
     probes = genre_probes()["accuracy"]
     figure, (ax,) = figure_for(1, 2.6)
     for row, (name, share) in enumerate(probes.items()):
-        model = next((model for model in MODELS if model in str(name)), "")
-        colour = MODEL_COLOURS.get(model, CYCLE[-1])
+        colour = next((colour for model, colour in MODEL_COLOURS.items() if model in str(name)), CYCLE[4])
         ax.hlines(row, 100 * share.low, 100 * share.high, color=colour)
         ax.plot(100 * share.value, row, "o", color=colour)
     ax.axvline(25, color=INK, lw=1, ls=":")

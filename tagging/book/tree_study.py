@@ -53,12 +53,16 @@ class Fitted(NamedTuple):
     roc_auc: np.ndarray
 
 
-@cache
 def fitted(clips: int = CLIPS["train"]) -> Fitted:
     """Trees for :data:`TAGS`, fitted on so many clips.
 
     Book: ``book/baseline``.
     """
+    return _fitted(clips)
+
+
+@cache  # its key is made of the arguments as they are written, so it has one way to write them
+def _fitted(clips: int) -> Fitted:
     parts = {}
     for split, count in {**CLIPS, "train": clips}.items():
         corpus = open_corpus("sheet-music", split=split)

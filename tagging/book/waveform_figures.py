@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..audio.mel import LogMel
 from ..models.tagger import Tagger
-from ..plots.style import CYCLE, SCORE_MAP, WIDTH, figure_for
+from ..plots.style import CYCLE, MODEL_COLOURS, SCORE_MAP, WIDTH, figure_for
 from .waveform_study import RATE, SWEEP, Trained, phase_answers, tuning
 
 _SPECTRUM = 1024  # of zero-padded filters
@@ -59,11 +59,14 @@ def draw_filters(trained: Trained) -> Figure:
     sharpest = (spectrum.amax(1) / spectrum.mean(1)).argsort(descending=True)[:6]
     figure = plt.figure(figsize=(WIDTH, 5.2), layout="constrained")
     above, below = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.3), squeeze=False)).tolist()
+    colours = MODEL_COLOURS["waveform"], CYCLE[0]
     for column, index in zip(above.subplots(2, 6, sharey="row").T, sharpest, strict=True):
-        for panel, curve, colour in zip(column, (learnt[index], added[index]), CYCLE, strict=False):
+        for panel, curve, colour in zip(column, (learnt[index], added[index]), colours, strict=True):
             panel.plot(curve, lw=0.7, color=colour)
             panel.set_axis_off()
-    above.suptitle("six filters after training (blue), what training added (orange)", fontsize=11, x=0.02, ha="left")
+    above.suptitle(
+        "Upper row: six filters after training; lower row: what training added", fontsize=11, x=0.02, ha="left"
+    )
     for panel, title, filters in zip(
         below.subplots(1, 2, sharey=True), ("before", "after training"), (random, learnt), strict=True
     ):

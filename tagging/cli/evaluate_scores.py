@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, unknown_name
 from ..utils.files import atomic_write
-from ..utils.text import some
+from ..utils.text import parse_assignment, some
 from .terminal import show
 
 TABLES = (".csv", ".tsv", ".tab", ".txt")
+# what a table's columns are may be told
+COLUMN_OPTIONS = ("ids", "tags", "separator", "group", "ignore")
 
 
 def evaluate_scores(options: argparse.Namespace) -> int:
@@ -29,9 +32,13 @@ def evaluate_scores(options: argparse.Namespace) -> int:
 
     if options.labels is None:
         raise ConfigError("a table of scores needs --labels LABELS.csv: the labels of the same songs and tags")
+    for name in ("corpus", "root", "clips"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name} belongs to a tagger; a table of scores is evaluated with --labels alone")
+    columns = _columns(options.set)
     folder = Path(options.output or "evaluation-report")
     scores, songs = read_tables(Path(options.tagger)), read_table(Path(options.tagger)).ids
-    labels, groups, remarks = read_labels(Path(options.labels), songs, scores.vocabulary.names)
+    labels, groups, remarks = read_labels(Path(options.labels), songs, scores.vocabulary.names, columns)
     groups = groups if options.groups is None else read_artists(Path(options.groups), songs)
     vocabulary = scores.vocabulary
     evaluation = evaluate(labels, scores.scores, vocabulary, groups=groups)
@@ -55,6 +62,16 @@ def evaluate_scores(options: argparse.Namespace) -> int:
     return 0
 
 
+def _columns(assignments: Sequence[str]) -> dict[str, Any]:
+    """Which column of the labels is what, from ``--set data.corpus_options.tags=genre``, named as for a run."""
+    prefix = "data.corpus_options."
+    given = dict(parse_assignment(text) for text in assignments)
+    for name in given:
+        if name.removeprefix(prefix) not in COLUMN_OPTIONS or not name.startswith(prefix):
+            raise unknown_name("setting of a table of scores", name, [prefix + option for option in COLUMN_OPTIONS])
+    return {name.removeprefix(prefix): value for name, value in given.items()}
+
+
 def composed(values: Iterable[object]) -> list[str]:
     """Names of songs, artists or tags in Unicode's composed form, as a table of scores has them; empty where unknown."""
     known = ("" if value is None or value != value else str(value) for value in values)
@@ -62,7 +79,7 @@ def composed(values: Iterable[object]) -> list[str]:
 
 
 def read_labels(
-    path: Path, songs: Sequence[str], names: Sequence[str]
+    path: Path, songs: Sequence[str], names: Sequence[str], columns: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Labels from a table as training takes them, in the order of a table of scores.
 
@@ -70,6 +87,7 @@ def read_labels(
         path: one column a tag, or one column of tags; artists in a column of their own are the groups.
         songs: of the scores.
         names: of the tags that have scores.
+        columns: which column is what, as :func:`tagging.data.annotations.annotate` takes it.
 
     Returns:
         float [songs, tags], nan where unknown; str [songs], or None without artists; what was left out, one line each.
@@ -80,7 +98,7 @@ def read_labels(
     from ..data.annotations import annotate
     from ..data.tables import read_table
 
-    table = annotate(read_table(path))
+    table = annotate(read_table(path), **columns)
     tags, ids = composed(table.vocabulary.names), composed(table.ids)
     rows = {song: row for row, song in enumerate(ids)}
     for kind, wanted, given in (("tags", names, tags), ("songs", songs, rows)):

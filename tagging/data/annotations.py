@@ -154,8 +154,8 @@ def annotate(
 def as_option(assignment: str) -> str:
     """How an option of the corpus is given, for messages: in Python, and on the command lines."""
     return (
-        f"{assignment} (to `tagging corpus info` and `tagging probe` as --set {assignment}, to a run as --set "
-        f"data.corpus_options.{assignment})"
+        f"{assignment} (to `tagging corpus info` and `tagging probe` as --set {assignment}, to a run and to `tagging evaluate` "
+        f"as --set data.corpus_options.{assignment})"
     )
 
 

@@ -91,7 +91,7 @@ def over_representation(report: BiasReport) -> Figure:
     ax.vlines(x, measure.labelled[order], measure.predicted[order], color=FAINT, lw=1.2, zorder=1)
     ax.plot(x, measure.labelled[order], "o", ms=4, color=INK, label="in the labels")
     ax.plot(x, measure.predicted[order], "s", ms=4, color=CYCLE[1], label=f"in the predicted top {report.top_k}")
-    ax.axhline(1 / len(order), color=CYCLE[6], lw=1, ls=":", label="at random")
+    ax.axhline(1 / len(order), color=INK, lw=1, ls=":", label="at random")
     _tag_ticks(ax, [report.tags[tag] for tag in order], 30)
     ax.set(ylabel="share of all tags given", xlabel="tags, most popular first")
     ax.set_ylim(bottom=0)
@@ -145,7 +145,7 @@ def reliability(report: BiasReport) -> Figure:
     """
     measure = _needed(report.calibration, "calibration")
     figure, (ax,) = figure_for(1, 3.4)
-    ax.plot([0, 1], [0, 1], color=CYCLE[6], lw=1, ls=":", label="calibrated scores")
+    ax.plot([0, 1], [0, 1], color=INK, lw=1, ls=":", label="calibrated scores")
     for band, colour, marker in zip(measure.bands, CYCLE, MARKERS, strict=False):
         bins = band.count > 0
         label = f"{band.name} tags"

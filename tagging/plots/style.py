@@ -1,6 +1,6 @@
 """The style of all figures: opaque, readable on light and dark pages and by colour-blind readers.
 
-A colour means the same model on every page.
+A colour means the same model on every page; what is no model takes a colour of :data:`CYCLE`, which no model has.
 """
 
 from __future__ import annotations
@@ -10,24 +10,34 @@ from typing import cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 
 from ..utils.text import printable, shortened
 
 WIDTH = 7.2  # of a figure, in inches
-# The colours of Okabe and Ito (2008), distinguishable with all common forms of colour blindness.
-MODEL_COLOURS = {"waveform": "#0072B2", "spectrogram": "#D55E00", "mel-statistics": "#009E73", "gbt": "#5F5F5F"}
-MODEL_MARKERS = {"waveform": "o", "spectrogram": "s", "mel-statistics": "v", "gbt": "D"}
+# The colours of Okabe and Ito (2008), distinguishable with all common forms of colour blindness; pink and yellow darkened.
+MODEL_COLOURS = {
+    "waveform": "#0072B2",
+    "spectrogram": "#D55E00",
+    "mel-statistics": "#009E73",
+    "gbt": "#5F5F5F",
+    "musicnn": "#C0568F",
+    "vgg": "#A67C00",
+}
+MODEL_MARKERS = {"waveform": "o", "spectrogram": "s", "mel-statistics": "v", "gbt": "D", "musicnn": "P", "vgg": "X"}
 MODEL_NAMES = {
     "waveform": "waveform",
     "spectrogram": "spectrogram",
     "mel-statistics": "MLP + mel statistics",
     "gbt": "GBT + features",
 }
-CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#5F5F5F")
+# Violet, olive, wine, light blue, brown, lilac: for tags, sounds, parts, settings.
+CYCLE = ("#7D5BA6", "#8A8D3B", "#882255", "#56B4E9", "#7F5539", "#B3A2C7")
 # Both colour maps are perceptually uniform.
 SOUND_MAP = "magma"
 SCORE_MAP = "viridis"
@@ -42,6 +52,16 @@ FALLBACK_FONTS = (
     "Noto Sans CJK JP", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai",
     "Noto Emoji", "Hiragino Sans", "Arial Unicode MS", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Segoe UI Symbol",
 )  # fmt: skip
+
+
+def lighter(colour: str) -> str:
+    """A tint of a model's colour, for a second variant of this model in one figure.
+
+    >>> lighter("#000000")
+    '#706f6c'
+    """
+    ink, paper = np.array(to_rgb(colour)), np.array(to_rgb(PAPER))
+    return to_hex(tuple(0.55 * ink + 0.45 * paper))
 
 
 def use_style() -> None:

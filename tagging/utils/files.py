@@ -114,7 +114,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
             lock = _acquired(path, wait)
     except Timeout as error:
         raise TaggingError(
-            f"another process is at work on {path}: wait until it has finished, or choose another path"
+            f"another process is at work in {path.parent} (it holds {_lock_of(path).name}): wait until it has finished, or "
+            "choose another path"
         ) from error
     except OSError as error:
         raise TaggingError(

@@ -10,7 +10,8 @@ import pandas
 import pytest
 
 import tagging
-from tagging.book import answers, data_drawings, drawings, field, measuring
+from tagging.book import answers, data_drawings, drawings, field, measuring, poster
+from tagging.book.published import published_results
 from tagging.book.svg import WIDTH, Drawing, SideBySide
 from tagging.book.tables import label_counts, table, top_tags_table
 from tagging.book.threshold import ThresholdDemo
@@ -43,7 +44,10 @@ def test_a_back_end_ends_with_its_features(name):
 
 @pytest.mark.parametrize(
     "drawing",
-    [*(drawings.frontend(name) for name in tagging.list_frontends()), field.timeline(), data_drawings.datasets()],
+    [
+        *(drawings.frontend(name) for name in tagging.list_frontends()),
+        *(field.timeline(), data_drawings.datasets(), poster.experiment(), poster.outcome()),
+    ],
     ids=lambda drawing: drawing.title.partition(":")[0],
 )
 def test_a_drawing_stays_inside_its_frame_and_is_readable_on_a_phone(drawing):
@@ -60,6 +64,18 @@ def test_a_drawing_stays_inside_its_frame_and_is_readable_on_a_phone(drawing):
         start = {"start": 0, "middle": length / 2, "end": length}[element.get("text-anchor")]
         assert float(element.get("x")) - start >= -2
         assert float(element.get("x")) - start + length <= WIDTH + 12, element.text
+
+
+def test_the_poster_is_drawn_from_its_table():
+    rows = published_results("workshop-2017").rows
+    shown = texts(poster.experiment())
+    for row in rows:
+        assert f"{row.num_clips / 1e6:g}M" in shown or f"{row.num_clips // 1000}k" in shown
+        assert row.training_time is None or f"networks, {row.training_time}" in shown
+    widths = [float(bar.get("width")) for bar in picture(poster.experiment()).iter("rect")][:5]
+    assert np.allclose(np.divide(widths, widths[0]), [1, 1.2 / 1.5, 1 / 1.5, 0.5 / 1.5, 0.1 / 1.5], atol=1e-3)
+    leads = [text for text in texts(poster.outcome()) if text.endswith("points")]
+    assert leads == ["2.83 points", "1.75 points", "1.49 points"]  # as printed beside the rows of the table
 
 
 def test_text_of_others_is_escaped():
@@ -109,6 +125,15 @@ def test_answers_that_can_be_worked_out_by_hand():
     assert answers.random_pr_auc() == pytest.approx(0.04, abs=0.005)
     assert answers.squared_scores() == pytest.approx(0, abs=1e-9)
     assert answers.reversed_sizes() == [100_000, 1_000_000]
+
+
+def test_long_settings_in_a_table_may_break():
+    frame = pandas.DataFrame(
+        {"command": ["tagging train --set optimization.num_training_segments=512000", "0.70 & more"]}
+    )
+    html = table(frame)._repr_html_()
+    assert "--set optimization.<wbr>num_<wbr>training_<wbr>segments=<wbr>512000" in html
+    assert "0.70 &amp; more" in html
 
 
 def test_an_interval_of_a_source_alone_is_chance_within_sources():

@@ -25,12 +25,23 @@ def write(path, code):
 
 
 @pytest.fixture
-def execute(monkeypatch, tmp_path):
-    """Run the script in this process: returns the message it ends with."""
+def script(monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     spec = importlib.util.spec_from_file_location("execute_notebooks", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_notebooks_of_the_book_run_and_the_longest_first(script):
+    names = [path.stem for path in script.longest_first()]
+    assert sorted(names) == sorted(path.stem for path in SCRIPT.parents[1].glob("*.ipynb"))
+    assert tuple(names[: len(script.LONGEST)]) == script.LONGEST
+
+
+@pytest.fixture
+def execute(monkeypatch, tmp_path, script):
+    """Run the script in this process: returns the message it ends with."""
 
     def run(*notebooks):
         monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(tmp_path / "cache"), *map(str, notebooks)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tagging.book import comparisons, leak_study, parts_study, run_lists, transfer_study
+from tagging.book import comparisons, leak_study, own_folder, parts_study, run_lists, transfer_study
 from tagging.book.runs import bundled_record, training_records
 
 RUN = "laptop-spectrogram-1M-seen-1024k-s0"
@@ -67,3 +67,11 @@ def test_the_mean_of_five_segments_is_what_other_lengths_are_compared_with():
         once = ways["1 segments, mean"]["all"]
         difference = once["roc_auc"].value - ways["5 segments, mean"]["all"]["roc_auc"].value
         assert once["change"].value == pytest.approx(difference)
+
+
+def test_more_songs_of_a_tag_are_more_songs():
+    table, record = own_folder.songs_per_tag_table(), bundled_record("songs-per-tag")
+    assert table.index.tolist() == sorted(map(int, record["embedders"]["mfcc"]))
+    assert table.iloc[:, :2].diff().iloc[1:].gt(0).all(axis=None)
+    first = np.array([seed["over_all_songs"] for seed in record["embedders"]["mfcc"]["100"]], float)
+    assert table.iloc[0, 2] == pytest.approx(np.nanmean(first))

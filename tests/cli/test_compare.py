@@ -174,6 +174,24 @@ def test_labels_as_training_takes_them(tmp_path, capsys):
     assert "song 's0', tag 'rock': 0.5 is not a label" in capsys.readouterr().err
 
 
+def test_columns_of_labels_may_be_named(tmp_path, capsys):
+    """The option that an error names is one that the command takes; options that would do nothing are refused."""
+    scores = write(tmp_path / "s.csv", ["song", "rock", "slow"], [[f"s{n}", n / 10, 0.9 - n / 10] for n in range(9)])
+    rows = [[f"s{n}", f"album {n}", "rock" if n > 4 else "slow", f"b{n // 3}"] for n in range(9)]
+    labels = write(tmp_path / "l.csv", ["song", "album", "what", "band"], rows)
+    command = ["evaluate", scores, "--labels", labels, "--output", str(tmp_path / "report")]
+    assert main(command) == 2
+    assert "`tagging evaluate` as --set data.corpus_options.tags=NAME" in " ".join(capsys.readouterr().err.split())
+    assert main([*command, "--set", "data.corpus_options.tags=what", "data.corpus_options.group=band"]) == 0
+    assert "9 songs in 3 groups, 2 tags" in capsys.readouterr().out
+    assert main([*command, "--set", "tags=what"]) == 2
+    assert "unknown setting of a table of scores 'tags': known: data.corpus_options.group" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert main([*command, "--clips", "9"]) == 2
+    assert "--clips belongs to a tagger" in capsys.readouterr().err
+
+
 def test_names_in_two_forms_of_unicode_are_one(tmp_path, capsys):
     scores = write(tmp_path / "s.csv", ["song", "bal mus\u00e9"], [[f"\u00e9{n}", n / 10] for n in range(9)])
     labels = write(tmp_path / "l.csv", ["song", "bal muse\u0301"], [[f"e\u0301{n}", n % 2] for n in range(9)])

@@ -269,3 +269,8 @@ def test_panels_of_versions_share_an_axis_that_holds_every_point():
     low, high = axes[0].get_ylim()
     drawn = [value for ax in axes for line in ax.lines for value in line.get_ydata()]
     assert low < min(drawn) <= max(drawn) < high
+
+
+def test_what_is_no_model_has_no_models_colour():
+    assert not set(plots.CYCLE) & set(plots.MODEL_COLOURS.values())
+    assert len({*plots.CYCLE, *plots.MODEL_COLOURS.values()}) == len(plots.CYCLE) + len(plots.MODEL_COLOURS)

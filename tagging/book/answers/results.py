@@ -11,7 +11,7 @@ from ..results_study import find_row, leads
 from ..run_lists import trained
 from ..runs import bundled_record
 from ..scales_study import SHORT, first_runs
-from ..time_study import FRONTENDS, spans, tag_leads
+from ..time_study import FRONTENDS, spans
 from ..transfer_study import font_value, instruments
 
 
@@ -62,13 +62,8 @@ def ahead_at_metre() -> list[tuple[int, int]]:
     return [scale for scale, lead in leads("meter").items() if lead.high < 0]
 
 
-def longest_lead() -> str:
-    """*Time against pitch*, 2."""
-    return next(iter(tag_leads()))
-
-
 def longest_span() -> str:
-    """*Time against pitch*, 3."""
+    """*Time against pitch*, 2."""
     return max(FRONTENDS, key=lambda model: spans(model)["filter"])
 
 
