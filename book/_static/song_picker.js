@@ -1,4 +1,4 @@
-// Choose one of some songs. Mounts on every <div class="song-picker">, whose sections are the songs (tagging.side_by_side);
+// Choose one of some clips. Mounts on every <div class="song-picker">, whose sections are the songs (tagging.side_by_side);
 // without scripts they stand one after another.
 
 /** Another place than the current one, each as likely; `lot` is a number in [0, 1). */
@@ -27,7 +27,7 @@ export class SongPicker {
     this.songs = [...root.querySelectorAll("section")];
     const titles = this.songs.map((song) => song.getAttribute("aria-label"));
     const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
-    const label = make("label", { htmlFor: id, textContent: "song " });
+    const label = make("label", { htmlFor: id, textContent: "clip " });
     this.select = make("select", { id });
     titles.forEach((title, place) => this.select.append(make("option", { value: place, textContent: `${place + 1}: ${title}` })));
     this.status = make("span", { className: "song-status" });

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -46,6 +47,8 @@ def main() -> None:
     cache = get_cache(options.cache)
     waiting = [path for path in options.notebooks or longest_first() if not is_executed(path, cache)]
     failed, before = [], visible(BOOK.parent)
+    if len(waiting) > 1:
+        compile_librosa()
     with ThreadPoolExecutor(options.jobs) as pool:  # of threads: the work is done by the kernels
         running = {pool.submit(execute, path): path for path in waiting}
         for done, future in enumerate(as_completed(running), 1):
@@ -63,8 +66,17 @@ def main() -> None:
         sys.exit("\n\n".join(failed))
 
 
+def compile_librosa() -> None:
+    """Compile what librosa compiles at first use, into numba's cache.
+
+    Two kernels of a fresh installation that compile it at once write the same cache, and one of them may crash.
+    """
+    use = "import librosa as l, numpy; sound = numpy.random.rand(8192); l.feature.tonnetz(y=sound); l.istft(l.stft(sound))"
+    subprocess.run([sys.executable, "-c", use], check=True, env={**os.environ, "EAGER_IMPORT": "1"})
+
+
 def longest_first() -> list[Path]:
-    """The notebooks of the book."""
+    """The notebooks of the book, those that take long first."""
     order = {name: number for number, name in enumerate(LONGEST)}
     return sorted(BOOK.glob("*.ipynb"), key=lambda path: (order.get(path.stem, len(order)), path.stem))
 

@@ -49,7 +49,7 @@ def frames_of(waveform: Tensor) -> Tensor:
         return musicnn().frontend(waveform[None])[0]
 
 
-def lengths_table(lengths: Sequence[int] = (1, 108, 439)) -> pandas.DataFrame:
+def lengths_table(lengths: Sequence[int] = (1, 108, 437)) -> pandas.DataFrame:
     """The output of each back-end, built for 108 frames, for maps of other lengths.
 
     Book: ``book/backends``.

@@ -60,7 +60,9 @@ def _labelled(module: nn.Module) -> str:
         return ", ".join([*parts, *(["plus input"] if module.residual else [])])
     if isinstance(module, ShapeBlock):
         bands, frames = module.conv.kernel_size
-        return f"{module.conv.out_channels} filters of {bands} x {frames}"
+        if bands == 1:
+            return f"mean over bands, {module.conv.out_channels} filters of {frames} frames"
+        return f"{module.conv.out_channels} filters of {bands} x {frames}, maximum over bands"
     if isinstance(module, SquareBlock):
         return f"{module.conv.out_channels} filters of 3 x 3, maximum of {_shape(_pair(module.pool.kernel_size))}"
     if isinstance(module, Branch):
@@ -123,11 +125,19 @@ def frontend(name: str) -> Drawing:
     _picture(drawing, part, colour)
     _layer(drawing, "15 s of samples", (1, samples), samples, "currentColor")
     side_by_side = isinstance(part, FrameLevel | MusicallyMotivated)
-    for layer, module in _layers_of(tagger, "frontend"):
+    layers = _layers_of(tagger, "frontend")
+    branches = [module for _, module in layers if isinstance(module, Branch | ShapeBlock)]
+    for layer, module in layers:
+        if branches and module is branches[0]:
+            number = (
+                "1 branch:" if len(branches) == 1 else f"{len(branches)} branches side by side, each of the same input:"
+            )
+            drawing.text(2, drawing.y + 13, number, size=SMALL, bold=True)
+            drawing.y += 20
         if not isinstance(module, nn.BatchNorm2d):
             _layer(drawing, _labelled(module), layer.shape, samples, colour)
     if side_by_side or isinstance(part, Vgg):
-        label = "side by side: all channels together" if side_by_side else "remaining bands become channels"
+        label = "channels of all branches together" if side_by_side else "remaining bands become channels"
         _layer(drawing, label, (part.out_channels, frames), samples, colour)
     return drawing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from ..audio.mel import LogMel
 from ..data import open_corpus
+
+if TYPE_CHECKING:
+    import pandas
 
 # Spectrograms of so many clips are computed at once: more would leave the cache of a processor.
 _AT_ONCE = 20
@@ -36,6 +40,22 @@ class InstrumentClips:
     def instruments(self, clip: int) -> str:
         """Names of the instruments of a clip, for a caption."""
         return ", ".join(name for name, has in zip(self.names, self.labels[clip].tolist(), strict=True) if has)
+
+    def answers_table(self, scores: np.ndarray, count: int = 6) -> pandas.DataFrame:
+        """The first clips with instruments: those they have, and as many tags with the highest scores of a network, and one more.
+
+        Args:
+            scores: float [clips, tags] in [0, 1].
+            count: number of clips.
+        """
+        import pandas
+
+        rows: dict[int, dict[str, str]] = {}
+        for clip in torch.nonzero(self.labels.sum(1))[:count, 0].tolist():
+            highest = np.argsort(-scores[clip])[: int(self.labels[clip].sum()) + 1]
+            answers = ", ".join(f"{self.names[tag]} {scores[clip, tag]:.2f}" for tag in highest.tolist())
+            rows[len(rows) + 1] = {"instruments": self.instruments(clip), "highest tags": answers}
+        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("clip")
 
     def first(self, count: int) -> InstrumentClips:
         """The first clips, with the tags that at least one of them has."""

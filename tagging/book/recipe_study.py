@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import METRICS
 from ..plots.results import learning
-from ..plots.style import CYCLE, INK, MODEL_COLOURS, figure_for
+from ..plots.style import FAINT, INK, MODEL_COLOURS, figure_for
 from ..training.learner import learning_rate
 from ..training.settings import Settings, setting_names
 from .runs import bundled_record
@@ -166,7 +166,7 @@ def draw_choices() -> Figure:
     for ax, model in zip(panels, models, strict=True):
         changes = {_SAID.get(t["choice"], t["choice"]): gain(model, t["choice"]) for t in trials if t["model"] == model}
         names = sorted(changes, key=lambda name: changes[name])
-        ax.axvspan(-seed_range(), seed_range(), color=CYCLE[-1], alpha=0.2, lw=0, label="three seeds")
+        ax.axvspan(-seed_range(), seed_range(), color=FAINT, alpha=0.6, lw=0, label="three seeds")
         ax.barh(names, [changes[name] for name in names], color=MODEL_COLOURS[model], height=0.6)
         ax.axvline(0, color=INK, lw=1)
         ax.set(xlabel="change of ROC-AUC", title=model)

@@ -81,11 +81,11 @@ class ThresholdDemo:
         name = "threshold-" + "".join(char if char.isalnum() else "-" for char in self.tag)
         rows, tag = self.rows(), html.escape(self.tag)
         script = _SCRIPT.replace("ID", json.dumps(name)).replace("DATA", json.dumps(rows)).replace("BINS", str(_BINS))
-        labels = ("threshold", "songs that get the tag", "precision", "recall", "false positive rate")
+        labels = ("threshold", "clips that get the tag", "precision", "recall", "false positive rate")
         readouts = "".join(f"<li>{label} <output></output></li>" for label in labels)
         return (
             f'{_STYLE}<div class="threshold" id="{name}"><svg viewBox="0 0 360 342" role="img" fill="currentColor" '
-            f'font-size="12" aria-label="Histogram of the scores of songs with and without {tag}, and the point of the '
+            f'font-size="12" aria-label="Histogram of the scores of clips with and without {tag}, and the point of the '
             f'threshold on the ROC curve and on the precision-recall curve.">{self._histogram()}{self._curves(rows)}</svg>'
             f'<label>Threshold for <em>{tag}</em><input type="range" min="0" max="{_BINS}" value="{_BINS // 2}"></label>'
             f"<ul>{readouts}</ul></div><script>{script}</script>"
@@ -105,8 +105,8 @@ class ThresholdDemo:
                 )
         return (
             f'{"".join(bars)}<line data-is="mark" y1="12" y2="122" stroke="currentColor" stroke-width="2"/>'
-            '<text x="356" y="26" text-anchor="end">songs with the tag</text>'
-            '<text x="356" y="112" text-anchor="end">songs without it</text>'
+            '<text x="356" y="26" text-anchor="end">clips with the tag</text>'
+            '<text x="356" y="112" text-anchor="end">clips without it</text>'
             '<text x="4" y="136">score 0</text><text x="356" y="136" text-anchor="end">1</text>'
         )
 

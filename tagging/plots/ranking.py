@@ -86,14 +86,15 @@ def by_tag(
         far = highest[0] - lowest[0] > 0.08 * (ends[1] - ends[0])
         for value, name in (lowest, highest) if far else (lowest,):
             left = (value, name) == lowest and far
+            # above and below the dots, so that two long names do not meet
             ax.annotate(
-                drawable(name), (value, position), xytext=(0, 9), textcoords="offset points", fontsize=9,
-                ha="left" if left else "right",
+                drawable(name), (value, position), xytext=(0, 9 if left or not far else -16), textcoords="offset points",
+                fontsize=9, ha="left" if left else "right",
             )  # fmt: skip
     mean = evaluation.means[metric].value
     ax.axvline(mean, color=INK, ls=":", label=f"mean of all tags, {mean:.3f}")
     ax.set_yticks(range(len(rows)), list(rows))
-    ax.set_ylim(len(rows) - 0.5, -0.7)
+    ax.set_ylim(len(rows) - 0.3, -0.7)
     ax.set(xlabel=METRICS[metric].title, title=title)
     figure.legend(loc="outside lower center")
     return figure

@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ..data import Batch, Corpus, open_corpus, random_starts, stream
+from ..data import Batch, Corpus, random_starts, stream
 from ..data.recordings import Recordings
 from ..data.store import sum_of
 from ..errors import ConfigError, TaggingError
@@ -22,6 +22,7 @@ from ..models.base import modes_restored
 from .distributed import on_device
 from .failures import Failures
 from .frozen import FeatureBatch, SegmentFeatures
+from .parts import open_part
 from .settings import Settings, flat
 
 # The setting that says how many tracks of a split a run uses.
@@ -51,8 +52,7 @@ class Split:
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
-        options = settings.data.corpus_options | (settings.data.train_options if name == "train" else {})
-        self.corpus: Corpus = open_corpus(settings.data.corpus, split=name, **options)
+        self.corpus: Corpus = open_part(settings.data, name)
         setting = COUNT_SETTINGS.get(name, COUNT_SETTINGS["test"])
         count = flat(settings)[setting]
         if len(self.corpus) == 0:

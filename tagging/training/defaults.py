@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Corpus, open_corpus
+from ..data import Corpus
 from . import settings as _settings
 from .finetuned import following_pretrained, trains_heads_alone
+from .parts import open_part
 from .settings import DataSettings, EditionName, Settings, flat
 
 # Passes over the songs; at least so many segments, with which small models learn what there is to learn from few songs.
@@ -74,11 +75,7 @@ def follow_data(settings: Settings, chosen: Iterable[str] = ()) -> Settings:
     settings, chosen = settings.override(following), {*chosen, *following}
     if settings.data.corpus == DataSettings().corpus:
         return settings
-    options = settings.data.corpus_options
-    train, validation, test = (
-        open_corpus(settings.data.corpus, split=name, **options | (settings.data.train_options if name == "train" else {}))
-        for name in ("train", "validation", "test")
-    )  # fmt: skip
+    train, validation, test = (open_part(settings.data, name) for name in ("train", "validation", "test"))
     clips = len(train) if "data.num_clips" not in chosen else settings.data.num_clips or len(train)
     batch_size = settings.optimization.batch_size
     budget = min(max(_PASSES * clips, _MIN_SEGMENTS), settings.optimization.num_training_segments)

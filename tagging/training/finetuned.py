@@ -11,12 +11,12 @@ from typing import Any
 
 from torch import nn
 
-from ..data import open_corpus
 from ..errors import ConfigError
 from ..models.heads import HEADS
 from ..models.tagger import Tagger
 from ..pretrained import load_tagger
 from ..tags import Vocabulary
+from .parts import open_part
 from .settings import AugmentationSettings, ModelSettings, OptimizationSettings, Settings
 
 FINETUNED = "finetuned"
@@ -117,7 +117,7 @@ def following_pretrained(settings: Settings) -> dict[str, Any]:
         return {}
     tagger = load_tagger(settings.model.pretrained)
     following: dict[str, Any] = {"model.segment_seconds": tagger.segment_seconds}
-    rate = open_corpus(settings.data.corpus, split="train", **settings.data.corpus_options).sample_rate
+    rate = open_part(settings.data, "train").sample_rate
     if rate != tagger.sample_rate:
         following["data.corpus_options.sample_rate"] = tagger.sample_rate
     return following

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..baselines.features.extraction import Descriptor, Features, extract
-from ..data import Corpus, open_corpus
+from ..data import Corpus
 from ..errors import ConfigError, CorpusError, unknown_name
 from ..evaluation.bootstrap import Resampling, interval
 from ..evaluation.evaluate import evaluate
@@ -26,9 +26,10 @@ from ..tags import Vocabulary
 from ..utils.provenance import command_line, environment_info
 from .embedders import check_finite, embedder
 from .group_folds import group_folds
+from .parts import open_part
 from .probe_models import HEADS, Probe, fit_probe, with_thresholds
 from .records import write_record
-from .settings import Settings
+from .settings import DataSettings, Settings
 
 _SPLITS = ("train", "validation", "test")
 # Of the songs a probe is fitted to, one part in so many chooses the regularisation.
@@ -89,7 +90,8 @@ def probe(
         raise unknown_name("head", head, HEADS)
     chosen = embedder(name, pooling)
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in options.items()}
-    corpora = [open_corpus(corpus, split=split, **plain) for split in _SPLITS]
+    data = DataSettings(corpus=corpus, corpus_options=plain)
+    corpora = [open_part(data, part) for part in _SPLITS]
     songs = _songs(corpora, chosen, name, clips, max_unreadable, workers, progress)
     vocabulary = corpora[0].vocabulary
     fit = partial(fit_probe, head=head, seed=seed)

@@ -1,6 +1,7 @@
 """Notebooks are executed once, each in an empty folder, and one that fails does not stop the others."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +32,21 @@ def script(monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.slow
+def test_kernels_find_librosa_compiled(script, tmp_path, monkeypatch):
+    """Otherwise two kernels that begin together would write numba's cache at the same time."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    script.compile_librosa()
+    before = sorted(tmp_path.rglob("*.nb[ci]"))
+    features = (
+        "import librosa, numpy; sound = numpy.random.rand(22050); librosa.feature.tonnetz(y=sound); "
+        "librosa.feature.spectral_contrast(y=sound); librosa.onset.onset_detect(y=sound); librosa.feature.tempo(y=sound); "
+        "librosa.feature.inverse.mel_to_stft(librosa.feature.melspectrogram(y=sound)); librosa.griffinlim(numpy.ones((1025, 9)))"
+    )
+    subprocess.run([sys.executable, "-c", features], check=True)
+    assert before and sorted(tmp_path.rglob("*.nb[ci]")) == before
 
 
 def test_all_notebooks_of_the_book_run_and_the_longest_first(script):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -21,6 +22,12 @@ README = ROOT / "README.md"
 @pytest.mark.parametrize("table", [readme_table, readme_claims])
 def test_tables_are_those_of_the_records(table):
     assert table() in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not (ROOT / "book").exists(), reason="the book is not part of this distribution")
+def test_the_picture_of_the_results_is_that_of_the_records():
+    script = runpy.run_path(str(ROOT / "book" / "_tools" / "readme_results.py"))
+    assert script["picture"]() == script["PATH"].read_text(encoding="utf-8"), "run book/_tools/readme_results.py"
 
 
 @pytest.mark.skipif(not (ROOT / "book").exists(), reason="the book is not part of this distribution")

@@ -17,6 +17,8 @@ import tagging
 from tagging.cli import main
 from tagging.data.magnatagatune import COUNTS, DEAD, LEE_TOP50, NUM_TAGS, TOP50, read_annotations
 from tagging.errors import ConfigError, CorpusError
+from tagging.training.parts import open_part
+from tagging.training.settings import DataSettings
 
 # in another order than TOP50, as in the real file, among tags that are not in it
 HEADER = [*(f"rare {number}" for number in range(NUM_TAGS - 50)), *sorted(TOP50)]
@@ -187,3 +189,16 @@ def test_real_annotations():
             assert len(data.vocabulary) == 50
     assert "45 of the 75 artists in these folders are in the training folders too" in data.notes
     assert len(read_annotations(root / "annotations_final.csv").tags) == NUM_TAGS
+
+
+def test_a_run_and_a_probe_take_the_way_to_split(root: Path):
+    """``split=pons`` of the corpus's options, as on the command line; a split of its own is asked for by its whole name."""
+    data = DataSettings(corpus="magnatagatune", corpus_options={"root": str(root), "strict": False, "split": "pons"})
+    assert [open_part(data, part).split for part in ("train", "test", "lee/test")] == [
+        "pons/train",
+        "pons/test",
+        "lee/test",
+    ]
+    wrong = DataSettings(corpus="magnatagatune", corpus_options=data.corpus_options | {"split": "hamel"})
+    with pytest.raises(ConfigError, match="unknown split 'hamel/train'.*pons/train"):
+        open_part(wrong, "train")

@@ -415,3 +415,7 @@ def test_original_weights_that_do_not_fit_are_refused(change, message):
 def test_unknown_layouts_suggest_the_nearest():
     with pytest.raises(ConfigError, match="'paper-wave'.*'paper-waveform'"):
         tf_weight_names("paper-wave")
+
+
+def test_the_download_has_the_size_that_is_said(wheel):
+    assert round(wheel.stat().st_size / 1e6) == 29  # README, the pages and the note of the download
