@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 help:
 	@echo "make book    build the book into _build/html"
 	@echo "make site    the same as a folder for any static host, _build/site"
-	@echo "make page    build one page into _build/page, in seconds: make page PAGE=book/recipe"
+	@echo "make page    build one page into _build/page: make page PAGE=book/recipe"
 	@echo "make test    run the tests"
 	@echo "make serve   show the built book on http://127.0.0.1:$(PORT)"
 	@echo "make lint    ruff, codespell, nbstripout, mypy and the list of words"

@@ -30,12 +30,16 @@ document.addEventListener("play", ({ target }) => {
   for (const sound of document.querySelectorAll("audio")) if (sound !== target) sound.pause();
 }, true);
 
-// What scrolls sideways can be scrolled by the keyboard: tables that are wider than the page, figures on a phone.
+// What scrolls sideways can be scrolled by the keyboard, and its edge fades where there is more: wide tables, figures on a phone.
+const wide = document.querySelectorAll(".cell_output table, div.book-table, .pst-scrollable-table-container, :is(.cell_output, figure):has(> img)");
+const fade = (box) => box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
 const reach = () => {
-  for (const wide of document.querySelectorAll(".cell_output table, :is(.cell_output, figure):has(> img)")) {
-    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
-    else wide.removeAttribute("tabindex");
+  for (const box of wide) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+    fade(box);
   }
 };
+for (const box of wide) box.addEventListener("scroll", () => fade(box), { passive: true });
 reach();
 addEventListener("resize", reach);

@@ -71,8 +71,10 @@ def compile_librosa() -> None:
 
     Two kernels of a fresh installation that compile it at once write the same cache, and one of them may crash.
     """
-    use = "import librosa as l, numpy; sound = numpy.random.rand(8192); l.feature.tonnetz(y=sound); l.istft(l.stft(sound))"
-    subprocess.run([sys.executable, "-c", use], check=True, env={**os.environ, "EAGER_IMPORT": "1"})
+    print("librosa is compiled, which takes up to a minute in a fresh installation", flush=True)
+    use = "import librosa as l, numpy; sound = numpy.random.rand(66150); l.feature.tonnetz(y=sound); l.istft(l.stft(sound))"
+    if subprocess.run([sys.executable, "-c", use], check=False, env={**os.environ, "EAGER_IMPORT": "1"}).returncode:
+        print("librosa could not be compiled beforehand; notebooks that use it may fail", flush=True)
 
 
 def longest_first() -> list[Path]:

@@ -21,6 +21,7 @@ from .results_study import all_rows, changes_of
 if TYPE_CHECKING:
     import pandas
 
+FOUND_HERE = "found in these runs"  # the source of a claim that nobody made before
 PATH = Path(__file__).with_name("claims.json")
 
 
@@ -60,15 +61,20 @@ class Claim:
         return combined([(sign, [run.parts[self.part][self.metric] for run in row.evaluations]) for sign, row in terms])
 
     def verdict(self, effect: SeedInterval) -> str:
-        """``"supported"``, ``"contradicted"``, ``"undecided"``, or of too few runs the direction, if any."""
+        """``"supported"``, ``"contradicted"``, ``"undecided"``, or of too few runs the direction, if any.
+
+        What was found on these runs is not tested by them.
+        """
+        if self.source == FOUND_HERE:
+            return "not tested: found on these runs"
         if effect.verdict in ("higher", "lower"):
             return "supported" if effect.verdict == self.expected else "contradicted"
         if effect.verdict == "undecided":
             return effect.verdict
         if effect.low <= 0 <= effect.high:
             return "too few runs; no direction"
-        agrees = (effect.value > 0) == (self.expected == "higher")
-        return f"too few runs; {'agrees' if agrees else 'disagrees'}"
+        same = (effect.value > 0) == (self.expected == "higher")
+        return f"too few runs; points {'the same' if same else 'the other'} way"
 
 
 @cache

@@ -124,20 +124,22 @@ def frontend(name: str) -> Drawing:
     colour = _colour(part)
     _picture(drawing, part, colour)
     _layer(drawing, "15 s of samples", (1, samples), samples, "currentColor")
-    side_by_side = isinstance(part, FrameLevel | MusicallyMotivated)
     layers = _layers_of(tagger, "frontend")
     branches = [module for _, module in layers if isinstance(module, Branch | ShapeBlock)]
     for layer, module in layers:
-        if branches and module is branches[0]:
-            number = (
-                "1 branch:" if len(branches) == 1 else f"{len(branches)} branches side by side, each of the same input:"
+        if len(branches) > 1 and module is branches[0]:
+            drawing.text(
+                2,
+                drawing.y + 13,
+                f"{len(branches)} branches side by side, each of the same input:",
+                size=SMALL,
+                bold=True,
             )
-            drawing.text(2, drawing.y + 13, number, size=SMALL, bold=True)
             drawing.y += 20
         if not isinstance(module, nn.BatchNorm2d):
             _layer(drawing, _labelled(module), layer.shape, samples, colour)
-    if side_by_side or isinstance(part, Vgg):
-        label = "channels of all branches together" if side_by_side else "remaining bands become channels"
+    if len(branches) > 1 or isinstance(part, Vgg):
+        label = "channels of all branches together" if branches else "remaining bands become channels"
         _layer(drawing, label, (part.out_channels, frames), samples, colour)
     return drawing
 

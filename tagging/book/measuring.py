@@ -65,7 +65,7 @@ def kinds_of_tags(vocabulary: Vocabulary) -> dict[str, np.ndarray]:
     return {
         "instruments": tag_parts(vocabulary)["instrument"],
         "the collection decides": groups["collection"],
-        "computed from the notes": groups["computed"],
+        "metre and mode": groups["computed"],
         "people wrote": groups["human"],
     }
 

@@ -6,6 +6,7 @@ Book: ``book/how_to_use``.
 from __future__ import annotations
 
 import html
+import numbers
 import re
 from typing import TYPE_CHECKING
 
@@ -47,13 +48,15 @@ class BookTable:
         return f"{self.title}\n{self.frame.map(self._cell)}"
 
     def _cell(self, value: object) -> str:
-        if value is None or value != value:
+        import pandas
+
+        if value is None or value is pandas.NA or value != value:
             return ""
         if isinstance(value, Interval):
             return cell(value, f".{self.decimals}f")
-        if isinstance(value, float):
+        if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
             return f"{value:,.{self.decimals}f}"
-        return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return f"{value:,}" if isinstance(value, numbers.Integral) and not isinstance(value, bool) else str(value)
 
     def _repr_html_(self) -> str:
         import pandas
@@ -80,7 +83,7 @@ class BookTable:
 
     @staticmethod
     def _is_number(column: pandas.Series) -> bool:
-        return all(isinstance(value, int | float | Interval) and not isinstance(value, bool) for value in column)
+        return all(isinstance(value, numbers.Real | Interval) and not isinstance(value, bool) for value in column)
 
 
 def _breakable(text: str) -> str:

@@ -35,7 +35,10 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--groups", metavar="ARTISTS.csv", help="of a table of scores: songs and their artists")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument(
-        "--clips", type=whole_number(), metavar="N", help="(default: as many as the run; 2,000 for other taggers)"
+        "--clips",
+        type=whole_number(),
+        metavar="N",
+        help="(default: as many as the run; all of another split, and for other taggers; 2,000 of sheet-music)",
     )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, e.g. evaluation.segments_per_clip=1"
@@ -52,6 +55,7 @@ def evaluate(parser: argparse.ArgumentParser) -> Run:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ..pretrained import load_tagger
+    from ..training.data import COUNT_SETTINGS
     from ..training.defaults import follow_data
     from ..training.distributed import is_main_process
     from ..training.records import write_record
@@ -65,16 +69,22 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise ConfigError("--groups belongs to a table of scores; a corpus has its own groups")
     output = check_output_file("--output", Path(options.output), [".json"]) if options.output else None
     tagger = load_tagger(tagger_path(options.tagger))
-    corpus = {"data.corpus": corpus_name(options), "evaluation.num_test_clips": options.clips}
-    given = {name: value for name, value in corpus.items() if value is not None}
+    given = {} if (corpus := corpus_name(options)) is None else {"data.corpus": corpus}
     run = _settings_of_run(path)
     settings = (Settings() if run is None or "data.corpus" in given else run).override(given)
     settings = settings.override(
         {f"data.corpus_options.{name}": text for name, text in corpus_options_of(options).items()}
     )
     settings = parse_overrides(options.set, settings)
-    if run is None or "data.corpus" in given:
-        settings = follow_data(settings, {*given, *(text.partition("=")[0].strip() for text in options.set)})
+    chosen = {*given, *(text.partition("=")[0].strip() for text in options.set)}
+    if run is not None and "data.corpus" not in given:
+        all_clips = options.split not in COUNT_SETTINGS  # a split that the run does not use
+    else:
+        settings = follow_data(settings, chosen)
+        all_clips = settings.data.corpus != Settings().data.corpus
+    count = COUNT_SETTINGS.get(options.split, COUNT_SETTINGS["test"])
+    if count not in chosen and (options.clips or all_clips):
+        settings = settings.override({count: options.clips})
     settings = settings.override({"model.segment_seconds": tagger.segment_seconds})
     record = evaluate_tagger(tagger, settings, split=options.split, cpu_only=options.cpu)
     if not is_main_process():

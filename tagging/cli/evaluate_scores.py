@@ -32,9 +32,12 @@ def evaluate_scores(options: argparse.Namespace) -> int:
 
     if options.labels is None:
         raise ConfigError("a table of scores needs --labels LABELS.csv: the labels of the same songs and tags")
-    for name in ("corpus", "root", "clips"):
-        if getattr(options, name) is not None:
+    given = {"corpus": None, "root": None, "clips": None, "split": "test", "cpu": False}
+    for name, default in given.items():
+        if getattr(options, name) != default:
             raise ConfigError(f"--{name} belongs to a tagger; a table of scores is evaluated with --labels alone")
+    if (options.output or "").endswith(".json"):
+        raise ConfigError("--output, for a table of scores, names a folder: tags.csv and curves.png are written there")
     columns = _columns(options.set)
     folder = Path(options.output or "evaluation-report")
     scores, songs = read_tables(Path(options.tagger)), read_table(Path(options.tagger)).ids
@@ -64,12 +67,17 @@ def evaluate_scores(options: argparse.Namespace) -> int:
 
 def _columns(assignments: Sequence[str]) -> dict[str, Any]:
     """Which column of the labels is what, from ``--set data.corpus_options.tags=genre``, named as for a run."""
+    from ..data import CORPORA
+    from ..data.options import check_options
+
     prefix = "data.corpus_options."
     given = dict(parse_assignment(text) for text in assignments)
     for name in given:
         if name.removeprefix(prefix) not in COLUMN_OPTIONS or not name.startswith(prefix):
             raise unknown_name("setting of a table of scores", name, [prefix + option for option in COLUMN_OPTIONS])
-    return {name.removeprefix(prefix): value for name, value in given.items()}
+    columns = {name.removeprefix(prefix): value for name, value in given.items()}
+    check_options("folder", CORPORA.get("folder"), columns)  # which takes the same
+    return columns
 
 
 def composed(values: Iterable[object]) -> list[str]:
@@ -97,14 +105,18 @@ def read_labels(
     """
     from ..data.annotations import annotate
     from ..data.tables import read_table
+    from ..utils.tables import check_unique
 
-    table = annotate(read_table(path), **columns)
+    table = annotate(read_table(path), split="none", **columns)  # all songs that have scores are evaluated
     tags, ids = composed(table.vocabulary.names), composed(table.ids)
+    check_unique(path, "songs", ids)
+    check_unique(path, "tags", tags)
     rows = {song: row for row, song in enumerate(ids)}
     for kind, wanted, given in (("tags", names, tags), ("songs", songs, rows)):
         if missing := [name for name in wanted if name not in given]:
             raise ConfigError(
-                f"{path}: {kind} differ: no labels of {len(missing)} {kind} that have scores: {some(missing)}"
+                f"{path}: {kind} differ: no labels of {len(missing)} {kind} that have scores: {some(missing)}; the table has "
+                f"{some(sorted(given))} ({'; '.join(table.remarks)})"
             )
     labels = table.labels[np.ix_([rows[song] for song in songs], [tags.index(name) for name in names])]
     if (between := (labels > 0) & (labels < 1)).any():

@@ -208,7 +208,7 @@ def _numbers(
             what = "is not a number" if number is None else "is outside [0, 1]"
             raise ConfigError(
                 f"{table.source}, line {line}: column {column!r}: {value!r} {what}; labels are 0, 1, numbers between them, or "
-                f"empty where unknown. If this column is no tag, give ignore=[{column!r}]"
+                f"empty where unknown. If this column is no tag, give {as_option(f'ignore={column}')}"
             )
     values = np.array(numbers, np.float64)
     has_fractions = bool(((values > 0) & (values < 1)).any())

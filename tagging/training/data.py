@@ -267,7 +267,8 @@ def store_remarks(corpus: Corpus, indices: np.ndarray, starts: np.ndarray, secon
         return []
     return [
         f"sound: {1000 * taken:.1f} ms to read a segment from its file, less than {max(0.1, 1000 * stored):.1f} ms from a store; "
-        f"--store writes one before the training, and so does `tagging prepare {corpus.name} --store`"
+        f"--store writes one before the training, and so does `tagging prepare {corpus.name} --store` with the options of the "
+        "corpus, such as --root"
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..data import Corpus, open_corpus
+from ..data import CORPORA, Corpus, open_corpus
+from ..errors import ConfigError, unknown_name
 from .settings import DataSettings
 
 
@@ -23,4 +24,12 @@ def open_part(data: DataSettings, part: str) -> Corpus:
     """
     options = dict(data.corpus_options) | (data.train_options if part == "train" else {})
     way = options.pop("split", None)
-    return open_corpus(data.corpus, split=f"{way}/{part}" if way and "/" not in part else part, **options)
+    if way is not None and "/" not in part:
+        splits = getattr(CORPORA.get(data.corpus), "splits", None) or ()
+        ways = sorted({name.rpartition("/")[0] for name in splits} - {""})
+        if not ways:
+            raise ConfigError(f"split={way!r}: {data.corpus} is split in one way; leave the option out")
+        if str(way) not in ways:
+            raise unknown_name("way to split", way, ways)
+        part = part if part in splits else f"{way}/{part}"
+    return open_corpus(data.corpus, split=part, **options)

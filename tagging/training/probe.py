@@ -103,6 +103,7 @@ def probe(
         labels, scores, vocabulary, groups=groups, parts=corpora[0].parts(), resamples=resamples
     )  # fmt: skip
     how = f"{folds}-folds" if folds else "splits"
+    how += f"-{plain['split']}" if "split" in plain else ""
     model, versions = f"probe:{name}", [each.version for each in corpora]
     settings = Settings().override(
         {"models": [model], "seed": seed, "data.corpus": corpus, "data.num_clips": clips, "data.corpus_options": plain,

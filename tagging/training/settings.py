@@ -276,11 +276,10 @@ def parse_overrides(assignments: Iterable[str], settings: Settings) -> Settings:
     Raises:
         ConfigError: an argument without ``=``, an unknown setting, or a value outside what is allowed.
     """
-    for name, value in map(parse_assignment, assignments):
-        if name in ("edition", "models"):
-            raise ConfigError(f"{name!r} cannot be set with --set; use --edition, and name models first")
-        settings = settings.override({name: value})
-    return settings
+    values = dict(map(parse_assignment, assignments))
+    if fixed := values.keys() & {"edition", "models"}:
+        raise ConfigError(f"{min(fixed)!r} cannot be set with --set; use --edition, and name models first")
+    return settings.override(values)
 
 
 def flat(settings: Any) -> dict[str, Any]:

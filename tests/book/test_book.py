@@ -9,6 +9,7 @@ import yaml
 
 from tagging.cli import _parser
 from tagging.cli.train import settings_of
+from tagging.errors import CorpusError
 
 BOOK = Path(__file__).parents[2] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -84,7 +85,10 @@ def test_training_commands_on_a_page_can_be_given(path):
     for command in re.findall(r"tagging(?:\.cli)? train ([a-z][^`\n#]*)", text.replace("\\\n", " ")):
         arguments = command.split()
         if "--settings" not in arguments:
-            assert settings_of(_parser().parse_args(["train", *arguments])), command
+            try:
+                assert settings_of(_parser().parse_args(["train", *arguments])), command
+            except CorpusError:  # recordings that are not here: the names of all settings were checked before
+                assert "--root" in arguments, command
 
 
 @EACH

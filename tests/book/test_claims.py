@@ -38,7 +38,7 @@ def test_effects_are_differences_of_the_rows(rows):
         compare(ends["spectrogram", clips], ends["waveform", clips])["all"]["roc_auc"] for clips in (100_000, 1_000_000)
     ]
     change = next(one for one in claims() if "shrinks" in one.sentence).effect(rows)
-    assert change.value == pytest.approx(leads[1].value - leads[0].value)
+    assert change.value == pytest.approx(leads[0].value - leads[1].value)
     assert claims()[0].effect(rows) == leads[0]
     with pytest.raises(ConfigError, match="no run of waveform with 7 clips"):
         find(rows, "waveform", 7, 1)
@@ -66,9 +66,9 @@ def test_signs_and_runs_of_a_sum_count():
         (0.1, 3, "lower", "contradicted"),
         (-0.1, 3, "lower", "supported"),
         (0.001, 3, "higher", "undecided"),
-        (0.1, 1, "higher", "too few runs; agrees"),
+        (0.1, 1, "higher", "too few runs; points the same way"),
         (0.01, 1, "higher", "too few runs; no direction"),
-        (0.1, 2, "lower", "too few runs; disagrees"),
+        (0.1, 2, "lower", "too few runs; points the other way"),
     ],
 )
 def test_verdicts(value, seeds, expected, verdict):

@@ -73,5 +73,5 @@ def test_more_songs_of_a_tag_are_more_songs():
     table, record = own_folder.songs_per_tag_table(), bundled_record("songs-per-tag")
     assert table.index.tolist() == sorted(map(int, record["embedders"]["mfcc"]))
     assert table.iloc[:, :2].diff().iloc[1:].gt(0).all(axis=None)
-    first = np.array([seed["over_all_songs"] for seed in record["embedders"]["mfcc"]["100"]], float)
+    first = np.array([seed["over_all_songs"] for seed in record["embedders"]["msd-musicnn"]["100"]], float)
     assert table.iloc[0, 2] == pytest.approx(np.nanmean(first))

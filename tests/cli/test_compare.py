@@ -188,8 +188,29 @@ def test_columns_of_labels_may_be_named(tmp_path, capsys):
     assert "unknown setting of a table of scores 'tags': known: data.corpus_options.group" in " ".join(
         capsys.readouterr().err.split()
     )
-    assert main([*command, "--clips", "9"]) == 2
-    assert "--clips belongs to a tagger" in capsys.readouterr().err
+    for useless in (["--clips", "9"], ["--split", "train"], ["--cpu"]):
+        assert main([*command, *useless]) == 2
+        assert f"{useless[0]} belongs to a tagger" in capsys.readouterr().err
+    for wrong in ("tags=5", "ignore=true", "separator=5"):
+        assert main([*command, "--set", f"data.corpus_options.{wrong}"]) == 2
+        assert wrong.partition("=")[0] in capsys.readouterr().err
+    assert main([*command[:4], "--output", str(tmp_path / "record.json")]) == 2
+    assert "names a folder" in capsys.readouterr().err
+
+
+def test_splits_of_the_labels_do_not_matter(tmp_path, capsys):
+    scores = write(tmp_path / "s.csv", ["song", "rock"], [[f"s{n}", n / 10] for n in range(9)])
+    labels = write(tmp_path / "l.csv", ["song", "rock", "split"], [[f"s{n}", n % 2, f"fold{n}"] for n in range(9)])
+    assert main(["evaluate", scores, "--labels", labels, "--output", str(tmp_path / "report")]) == 0
+    assert "9 songs in 9 groups, 1 tags" in capsys.readouterr().out
+
+
+def test_names_that_are_one_in_the_labels_are_refused(tmp_path, capsys):
+    """Otherwise the last row would be taken in silence."""
+    scores = write(tmp_path / "s.csv", ["song", "rock"], [["\u00e9", 0.5], ["b", 0.1]])
+    labels = write(tmp_path / "l.csv", ["song", "rock"], [["\u00e9", 0], ["e\u0301", 1], ["b", 0]])
+    assert main(["evaluate", scores, "--labels", labels, "--output", str(tmp_path / "report")]) == 2
+    assert "songs given twice" in capsys.readouterr().err
 
 
 def test_names_in_two_forms_of_unicode_are_one(tmp_path, capsys):

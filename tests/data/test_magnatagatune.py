@@ -200,5 +200,7 @@ def test_a_run_and_a_probe_take_the_way_to_split(root: Path):
         "lee/test",
     ]
     wrong = DataSettings(corpus="magnatagatune", corpus_options=data.corpus_options | {"split": "hamel"})
-    with pytest.raises(ConfigError, match="unknown split 'hamel/train'.*pons/train"):
+    with pytest.raises(ConfigError, match="unknown way to split 'hamel'.*pons"):
         open_part(wrong, "train")
+    with pytest.raises(ConfigError, match="folder is split in one way; leave the option out"):
+        open_part(DataSettings(corpus="folder", corpus_options={"root": str(root), "split": "train"}), "train")

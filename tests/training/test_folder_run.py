@@ -106,6 +106,26 @@ def test_files_that_have_changed_are_no_ground_to_resume_on(tmp_path, capsys):
     assert "files or labels of the corpus have changed since this run began" in capsys.readouterr().err
 
 
+def test_of_a_named_corpus_all_of_the_split_is_evaluated(trained, songs, tmp_path):
+    """Not so many as the test has: the training split has more songs."""
+    source = ["--root", str(songs / "music"), "--labels", str(songs / "tags.csv")]
+    command = [
+        "evaluate",
+        str(trained / "spectrogram"),
+        *source,
+        "--split",
+        "train",
+        "--cpu",
+        "--output",
+        str(tmp_path / "all.json"),
+    ]
+    assert main([*command, "--set", "data.max_unreadable=0.1", "evaluation.num_resamples=50"]) == 0
+    trained_on = json.loads((trained / "spectrogram" / "record.json").read_text())["num_clips"]
+    assert json.loads((tmp_path / "all.json").read_text())["test"]["num_songs"] == trained_on
+    assert main([*command, "--clips", "3", "--set", "data.max_unreadable=1.0", "evaluation.num_resamples=50"]) == 0
+    assert json.loads((tmp_path / "all.json").read_text())["test"]["num_songs"] <= 3  # some cannot be read
+
+
 def test_a_model_of_a_run_is_evaluated_on_its_corpus(trained, tmp_path, capsys):
     assert main(["evaluate", str(trained / "spectrogram"), "--cpu", "--output", str(tmp_path / "again.json")]) == 0
     record, again = (json.loads(path.read_text())["test"]["means"] for path in
