@@ -14,11 +14,11 @@ from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.metrics import METRICS
 from ..evaluation.seeds import SeedInterval, over_seeds
 from ..evaluation.stratified import source_alone
-from ..training.results_table import table_runs
+from ..training.results_table import recipe_of, table_runs
 from ..training.settings import Settings
 from .claims import find
 from .measuring import labels_of
-from .results_study import all_rows
+from .results_study import all_rows, recipe_changes
 from .runs import load_predictions, training_records
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ def runs_of(model: str, clips: int = CLIPS) -> list[dict[str, Any]]:
     Book: ``book/parts``.
     """
     scale = clips, usual_segments(model, clips)
-    runs = table_runs(_records(), "laptop", [model])
-    chosen = [run for run in runs if (run["num_clips"], run["num_training_segments"]) == scale]
+    chosen = [
+        run
+        for run in table_runs(_records(), "laptop", [model])
+        if (run["num_clips"], run["num_training_segments"]) == scale and not recipe_changes(recipe_of(run["settings"]))
+    ]
     return sorted(chosen, key=lambda run: run["seed"])
 
 
@@ -92,6 +95,14 @@ def endpoints_of(model: str, clips: int = CLIPS, segments: int | None = None) ->
     """
     segments = usual_segments(model, clips) if segments is None else segments
     return find(all_rows(), model, clips, segments).endpoints
+
+
+def evaluations_of(model: str, clips: int = CLIPS) -> list[Evaluation]:
+    """What each run of a model, with the usual training and kept predictions, scored within sources.
+
+    Book: ``book/parts``.
+    """
+    return list(find(all_rows(), model, clips, usual_segments(model, clips)).evaluations)
 
 
 def groups_table(

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..evaluation.bootstrap import Interval
+from ..evaluation.evaluate import Evaluation
+from ..evaluation.seeds import SeedInterval, over_seeds
 from ..plots.results import differences
 from ..plots.style import INK, MODEL_COLOURS, figure_for
-from .comparisons import GROUPS, changes
+from ..training.endpoint_table import compare
+from .claims import find
+from .comparisons import CLIPS, GROUPS, OVER_ALL, changes, scores_of, usual_segments
+from .results_study import all_rows, changes_of
 from .runs import bundled_record
 
 if TYPE_CHECKING:
@@ -45,9 +50,32 @@ def draw_changes() -> Figure:
     return differences(
         named,
         xlabel="change of ROC-AUC over all songs",
-        title="Over all songs, seven of eight exchanges lose ROC-AUC",
+        title="Over all songs, six of eight exchanges lose ROC-AUC",
         colours={name: MODEL_COLOURS["waveform" if "waveform" in name else "spectrogram"] for name in named},
     )
+
+
+def equal_heads() -> dict[str, SeedInterval]:
+    """A network for each tag with no more weights than the linear head, minus it: ROC-AUC over all songs and within sources.
+
+    Book: ``book/parts``.
+    """
+    model, setting, usual = "mel-statistics:per-tag", "model.head_options.hidden", "mel-statistics"
+    row = next(row for row in all_rows() if row.row.model == model and list(changes_of(row)) == [setting])
+    over_all = over_seeds(
+        [Evaluation.from_dict(run["test"]).means["roc_auc"] for run in row.row.runs], scores_of(usual)
+    )
+    within = compare(row, find(all_rows(), usual, CLIPS, usual_segments(usual, CLIPS)))
+    columns = {"within sources": "all", **{name: part for part, name in GROUPS.items()}}
+    return {OVER_ALL: over_all, **{name: within[part]["roc_auc"] for name, part in columns.items()}}
+
+
+def equal_heads_table() -> pandas.DataFrame:
+    """:func:`equal_heads` in words. Book: ``book/parts``."""
+    import pandas
+
+    rows = {name: f"{change:+.3f}, {change.verdict}" for name, change in equal_heads().items()}
+    return pandas.DataFrame({"ROC-AUC": rows}).rename_axis("songs ranked, or tags within sources")
 
 
 def lengths() -> dict[str, dict[str, dict[str, dict[str, Interval]]]]:

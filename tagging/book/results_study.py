@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,12 @@ def all_rows() -> tuple[EndpointRow, ...]:
 
 def changes_of(row: EndpointRow) -> dict[str, Any]:
     """The settings in which a row differs from the usual recipe; number of clips and of segments are none."""
-    recipe, usual = row.row.recipe, recipe_of(Settings().to_dict())
+    return recipe_changes(row.row.recipe)
+
+
+def recipe_changes(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in which a recipe, of :func:`~tagging.training.results_table.recipe_of`, differs from the usual one."""
+    usual = recipe_of(Settings().to_dict())
     names = sorted({*recipe, *usual} - _NOT_CHANGES)
     return {name: recipe.get(name) for name in names if recipe.get(name) != usual.get(name)}
 
@@ -96,6 +102,39 @@ def leads(part: str = "all", metric: str = "roc_auc") -> dict[tuple[int, int], S
         scale: compare(find_row("spectrogram", *scale), find_row("waveform", *scale))[part][metric]
         for scale in scales()
     }
+
+
+def masked_changes() -> dict[str, dict[str, dict[str, SeedInterval]]]:
+    """Model -> part of the tags -> metric within sources of training with masked labels, minus that with all labels; 10k clips.
+
+    Book: ``book/results``.
+    """
+    changes = {}
+    for model in ("mel-statistics", "spectrogram"):
+        scale = 10_000, Settings().optimization.num_training_segments
+        masked = next(
+            row
+            for row in all_rows()
+            if _scale(row) == (model, *scale) and list(changes_of(row)) == ["data.mask_unannotated"]
+        )
+        changes[model] = compare(masked, find_row(model, *scale))
+    return changes
+
+
+def masked_table(metric: str = "roc_auc") -> pandas.DataFrame:
+    """:func:`masked_changes` in one metric, one row a model.
+
+    Book: ``book/results``.
+    """
+    import pandas
+
+    rows = {
+        MODEL_NAMES[model]: {
+            name: f"{parts[part][metric]:+.3f}" for part, name in (("all", "all tags"), *KINDS.items())
+        }
+        for model, parts in masked_changes().items()
+    }
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
 def source_alone(part: str, metric: str) -> Interval:

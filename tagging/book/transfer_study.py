@@ -144,8 +144,9 @@ def draw_instruments() -> Figure:
     return figure
 
 
+@cache
 def robust_changes(part: str) -> dict[str, dict[str, Interval]]:
-    """Model -> condition -> change of ROC-AUC within sources against the same clips unchanged.
+    """Model such as ``"waveform-1M"`` -> condition -> change of ROC-AUC within sources against the same clips unchanged.
 
     Args:
         part: of the tags, such as ``"instrument"``.
@@ -154,21 +155,23 @@ def robust_changes(part: str) -> dict[str, dict[str, Interval]]:
     """
     models = bundled_record("robustness")["models"]
     return {
-        name.split("-")[1]: {
+        f"{model}-{scale}": {
             condition: Interval.from_dict(parts[part]["change"])
-            for condition, parts in conditions.items()
+            for condition, parts in models[f"laptop-{model}-{scale}"].items()
             if condition != "unchanged"
         }
-        for name, conditions in models.items()
+        for model in MODELS
+        for scale in SCALES
     }
 
 
 def draw_robustness() -> Figure:
     """Change of ROC-AUC within sources by noise, codecs, band limits, tempo and pitch. Book: ``book/transfers``."""
     parts = {"instrument": "instruments", "computed": "metre and mode"}
-    figure, panels = figure_for(len(parts), 4.2)
+    figure, panels = figure_for(len(parts), 6.4)
     for ax, (part, title) in zip(panels, parts.items(), strict=True):
-        for offset, (model, changes) in zip((-0.15, 0.15), robust_changes(part).items(), strict=True):
+        for offset, model in zip((-0.15, 0.15), MODELS, strict=True):
+            changes = robust_changes(part)[f"{model}-1M"]
             rows = np.arange(len(changes)) + offset
             colour = MODEL_COLOURS[model]
             ax.hlines(rows, [one.low for one in changes.values()], [one.high for one in changes.values()], color=colour)
@@ -179,9 +182,42 @@ def draw_robustness() -> Figure:
         ax.locator_params(axis="x", nbins=4)
         ax.set(xlabel="change of ROC-AUC", title=title)
         ax.grid(axis="x")
-    figure.suptitle("Noise and codecs cost little, another pitch more", x=0.01, ha="left")
+    figure.suptitle("A softer sound is another one to the waveform tagger", x=0.01, ha="left")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def robustness_table(part: str) -> pandas.DataFrame:
+    """Change of ROC-AUC within sources of all our taggers: one row a condition, one column a tagger.
+
+    Args:
+        part: of the tags, such as ``"instrument"``.
+
+    Book: ``book/transfers``.
+    """
+    import pandas
+
+    changes = robust_changes(part)
+    columns = {
+        model.replace("-", ", "): {name: f"{change.value:+.3f}" for name, change in of_model.items()}
+        for model, of_model in changes.items()
+    }
+    return pandas.DataFrame(columns).rename_axis("change of the sound")
+
+
+def recordings_table() -> pandas.DataFrame:
+    """How many of the five highest tags of a recording stay when it is changed, by tagger of recordings.
+
+    Book: ``book/transfers``.
+    """
+    import pandas
+
+    models = bundled_record("robustness")["recordings"]["models"]
+    columns = {
+        name: {condition: f"{5 * measured['same_of_top_5']:.1f}" for condition, measured in conditions.items()}
+        for name, conditions in models.items()
+    }
+    return pandas.DataFrame(columns).rename_axis("change of the sound")
 
 
 def draw_recordings() -> Figure:
