@@ -18,9 +18,9 @@ from ..pretrained import load_tagger, pretrained_card
 from ..pretrained.bundled import list_bundled
 from ..tags import TrackTags
 from ..training.endpoint_table import SOURCE_ALONE, EndpointRow, compare
-from ..training.results_table import cell
+from ..training.results_table import cell, recipe_of
 from ..utils.text import short_count
-from .results_study import KINDS, PAIR, all_rows, changes_of, find_row, passes, scales, source_alone
+from .results_study import KINDS, PAIR, all_rows, changes_of, find_row, passes, recipe_changes, scales, source_alone
 from .runs import training_records
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def gained_over_all(model: str) -> list[float]:
         (record["settings"]["data"]["train_options"].get("compositions"), record["seed"]): record
         for record in training_records()
         if (record["model"], record["num_clips"], record["num_training_segments"]) == (model, CLIPS, SHORT)
-        and not record["settings"]["data"]["shuffle_labels"]
+        and recipe_changes(recipe_of(record["settings"])).keys() <= {"data.train_options.compositions"}
     }
     values = {key: run["test"]["parts"]["composition"]["roc_auc"]["value"] for key, run in score.items()}
     return [value - values[1_000, seed] for (few, seed), value in sorted(values.items(), key=str) if few is None]
