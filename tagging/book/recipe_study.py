@@ -15,10 +15,14 @@ from matplotlib.figure import Figure
 
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import METRICS
+from ..evaluation.seeds import SeedInterval
 from ..plots.results import learning
 from ..plots.style import FAINT, INK, MODEL_COLOURS, figure_for
+from ..training.endpoint_table import EndpointRow, compare
 from ..training.learner import learning_rate
+from ..training.results_table import cell
 from ..training.settings import Settings, setting_names
+from .results_study import PAIR, all_rows, changes_of
 from .runs import bundled_record
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ ONE_MINUTE = {
     "runtime.log_interval": 5,
 }
 AS_IT_IS = "as it is"
+RATES = ("optimization.learning_rate", "optimization.warmup_ratio")
 # Names of choices in the record, which were given as settings -> what a page says.
 _SAID = {"twice the budget": "twice the training", "outputs start at 0.5": "outputs start at one half"}
 
@@ -172,6 +177,62 @@ def draw_choices() -> Figure:
         ax.set(xlabel="change of ROC-AUC", title=model)
     figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center")
     return figure
+
+
+def rate_rows() -> dict[tuple[str, float, float], EndpointRow]:
+    """(model, learning rate, share of the run that warms up) -> the whole runs on 10,000 clips that differ in nothing else.
+
+    Book: ``book/recipe``.
+    """
+    usual = Settings()
+    scale = (10_000, usual.optimization.num_training_segments)
+    defaults = [attrgetter(name)(usual) for name in RATES]
+    rows = {
+        (row.row.model, *(changes.get(name, default) for name, default in zip(RATES, defaults, strict=True))): row
+        for row in all_rows()
+        if row.row.model in PAIR
+        and (row.row.num_clips, row.row.num_training_segments) == scale
+        and (changes := changes_of(row)).keys() <= {*RATES}
+    }
+    return dict(sorted(rows.items(), key=lambda item: (item[0][0], item[0][1], -item[0][2])))
+
+
+def rate_changes() -> dict[tuple[str, float, float], dict[str, SeedInterval]]:
+    """As :func:`rate_rows`: part of the tags -> ROC-AUC within sources minus that of the usual learning rate.
+
+    Book: ``book/recipe``.
+    """
+    rows, usual = rate_rows(), Settings().optimization
+    return {
+        key: {
+            part: metrics["roc_auc"]
+            for part, metrics in compare(row, rows[key[0], usual.learning_rate, usual.warmup_ratio]).items()
+        }
+        for key, row in rows.items()
+        if key[1:] != (usual.learning_rate, usual.warmup_ratio)
+    }
+
+
+def rates_table() -> pandas.DataFrame:
+    """Whole runs on 10,000 clips with other learning rates: ROC-AUC within sources, and the difference to the usual rate.
+
+    Book: ``book/recipe``.
+    """
+    import pandas
+
+    changes = rate_changes()
+    rows = [
+        {
+            "model": model,
+            "learning rate": f"{rate:g}" + ("" if warmup else ", no warm-up"),
+            "runs": row.row.num_seeds,
+            "ROC-AUC": f"{row.endpoints['all']['roc_auc'].value:.3f}",
+            "minus the usual": cell(changes[key]["all"], "+.3f") if key in changes else "",
+        }
+        for key, row in rate_rows().items()
+        for model, rate, warmup in [key]
+    ]
+    return pandas.DataFrame(rows).set_index("model")
 
 
 def draw_learning_rate(settings: Settings) -> Figure:
