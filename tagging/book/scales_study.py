@@ -174,18 +174,37 @@ def _signed(cells: Mapping[str, SeedInterval]) -> dict[str, str]:
     return {name: cell(change, "+.3f") for name, change in cells.items()}
 
 
-def of_compositions(model: str) -> dict[int | None, EndpointRow]:
-    """Number of compositions -> the row of a model on 10,000 clips of so many; None for all of the training split."""
-    name = "data.train_options.compositions"
-    rows = [row for row in all_rows() if row.row.model == model and row.row.num_clips == CLIPS]
-    rows = [row for row in rows if row.row.num_training_segments == SHORT]
+def of_compositions(model: str, clips: int = CLIPS, segments: int = SHORT) -> dict[int | None, EndpointRow]:
+    """Number of compositions -> the row of a model on clips of so many; None for all of the training split."""
+    name, scale = "data.train_options.compositions", (model, clips, segments)
+    rows = [row for row in all_rows() if (row.row.model, row.row.num_clips, row.row.num_training_segments) == scale]
     return {changes_of(row).get(name): row for row in rows if set(changes_of(row)) <= {name}}
 
 
-def compositions_gained(model: str, part: str) -> SeedInterval:
-    """ROC-AUC within sources of 10,000 clips of all compositions, minus that of 10,000 clips of 1,000 compositions."""
-    rows = of_compositions(model)
+def compositions_gained(model: str, part: str, clips: int = CLIPS, segments: int = SHORT) -> SeedInterval:
+    """ROC-AUC within sources of clips of all compositions, minus that of as many clips of 1,000 compositions."""
+    rows = of_compositions(model, clips, segments)
     return compare(rows[None], rows[1_000])[part]["roc_auc"]
+
+
+def compositions_table(scales: Iterable[tuple[int, int]], model: str = "spectrogram") -> pandas.DataFrame:
+    """What more compositions bring at some scales, by kind of tags, with the number of runs of each side.
+
+    Args:
+        scales: (clips, segments).
+        model: of :data:`PAIR`.
+
+    Book: ``book/scales``.
+    """
+    import pandas
+
+    rows = []
+    for clips, segments in scales:
+        few, many = (of_compositions(model, clips, segments)[count] for count in (1_000, None))
+        gained = {name: compare(many, few)[part]["roc_auc"] for part, name in WITHIN.items()}
+        runs = f"{many.row.num_seeds} and {few.row.num_seeds}"
+        rows.append({"clips x repetitions": passes(clips, segments), "runs": runs, **_signed(gained)})
+    return pandas.DataFrame(rows).set_index("clips x repetitions")
 
 
 def gained_over_all(model: str) -> list[float]:
