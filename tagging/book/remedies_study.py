@@ -22,8 +22,11 @@ from ..evaluation.bias.remedies import (
 from ..evaluation.bootstrap import Interval, Resampling, interval_of
 from ..evaluation.evaluate import evaluate
 from ..evaluation.metrics import METRICS, pr_auc, roc_auc
+from ..evaluation.seeds import SeedInterval
 from ..plots.results import differences
 from ..plots.style import FAINT, INK, MODEL_COLOURS, WIDTH, figure_for
+from ..training.endpoint_table import compare
+from ..training.results_table import cell
 from .measuring import labels_of
 from .popularity_study import (
     LONG,
@@ -37,6 +40,7 @@ from .popularity_study import (
     resampling,
     training_share,
 )
+from .results_study import all_rows
 from .runs import bundled_record, tag_parts
 
 if TYPE_CHECKING:
@@ -273,7 +277,7 @@ def thresholds_table() -> pandas.DataFrame:
 
 
 def seeds_table() -> pandas.DataFrame:
-    """Three seeds of each way of training minus three of the first: ROC-AUC and PR-AUC over all clips, seed by seed.
+    """Three seeds of each way of training minus three of the first: over all clips seed by seed, within sources an interval.
 
     Book: ``book/remedies``.
     """
@@ -282,10 +286,11 @@ def seeds_table() -> pandas.DataFrame:
     rows = {}
     for name in list(TRAINED)[1:]:
         rows[name] = {
-            METRICS[metric].title: ", ".join(f"{value:+.3f}" for value in seed_changes(name, metric))
+            f"{METRICS[metric].title}, all clips": ", ".join(f"{value:+.3f}" for value in seed_changes(name, metric))
             for metric in ("roc_auc", "pr_auc")
         }
-    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("change in each of 3 seeds")
+        rows[name]["ROC-AUC, within sources"] = cell(within_changes(name)["all"], "+.3f")
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("change in 3 seeds")
 
 
 def seed_changes(name: str, metric: str) -> list[float]:
@@ -295,3 +300,12 @@ def seed_changes(name: str, metric: str) -> list[float]:
         return bundled_record(run.replace("-s0", f"-s{seed}"))["test"]["means"][metric]["value"]
 
     return [mean(TRAINED[name], seed) - mean(TRAINED[TOGETHER], seed) for seed in SEEDS]
+
+
+def within_changes(name: str) -> dict[str, SeedInterval]:
+    """Part of the tags -> ROC-AUC within sources of one way of :data:`TRAINED` minus that of the first, over songs and seeds."""
+    ways = [
+        next(row for row in all_rows() if TRAINED[way] in [run["name"] for run in row.row.runs])
+        for way in (name, TOGETHER)
+    ]
+    return {part: change["roc_auc"] for part, change in compare(*ways).items()}
