@@ -171,7 +171,7 @@ def draw_choices() -> Figure:
     for ax, model in zip(panels, models, strict=True):
         changes = {_SAID.get(t["choice"], t["choice"]): gain(model, t["choice"]) for t in trials if t["model"] == model}
         names = sorted(changes, key=lambda name: changes[name])
-        ax.axvspan(-seed_range(), seed_range(), color=FAINT, alpha=0.6, lw=0, label="three seeds")
+        ax.axvspan(-seed_range(), seed_range(), color=FAINT, alpha=0.6, lw=0, label="three seeds of the spectrogram")
         ax.barh(names, [changes[name] for name in names], color=MODEL_COLOURS[model], height=0.6)
         ax.axvline(0, color=INK, lw=1)
         ax.set(xlabel="change of ROC-AUC", title=model)

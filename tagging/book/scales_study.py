@@ -68,7 +68,7 @@ def draw_training() -> Figure:
         ax.grid(axis="y")
         ax.set(xlabel="training segments", title=model)
     panels[0].set_ylabel("ROC-AUC within sources")
-    figure.suptitle("More training lifts both networks; clips help up to 100k", x=0.01, ha="left")
+    figure.suptitle("Five times the training lifts both networks", x=0.01, ha="left")
     return figure
 
 

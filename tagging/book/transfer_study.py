@@ -234,6 +234,6 @@ def draw_recordings() -> Figure:
     ax.grid(axis="x")
     ax.set(
         xlabel="accuracy of 4 genres, % (dotted: chance)",
-        title="At four genres of recordings, our vectors score like MFCCs",
+        title="At four genres of recordings, our vectors cannot be told from MFCCs",
     )
     return figure
