@@ -71,7 +71,7 @@ def draw_crossing() -> Figure:
     panels[1].sharey(panels[0])
     panels[1].set_ylabel("")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle("The waveform rises at metre, the spectrogram at mode", x=0.01, ha="left")
+    figure.suptitle("At metre the waveform rises more, at mode the spectrogram", x=0.01, ha="left")
     return figure
 
 
@@ -272,7 +272,7 @@ def frame_changes() -> dict[str, dict[str, Any]]:
         for row in all_rows():
             if row.row.model == model and row.row.num_clips == CLIPS and list(changes_of(row)) == [setting]:
                 change = compare(row, usual_row(model))
-                made[name] = {part: change[part]["roc_auc"] for part in ("meter", "mode", "all")}
+                made[name] = {part: change[part]["roc_auc"] for part in ("meter", "mode", "instrument", "all")}
     return made
 
 
@@ -283,9 +283,9 @@ def frames_table() -> pandas.DataFrame:
     """
     import pandas
 
+    parts = {"meter": "metre", "mode": "mode", "instrument": "instruments", "all": "all tags"}
     rows = {
-        name: {"runs": change["all"].num_seeds}
-        | {title: cell(change[part], "+.3f") for part, title in (*list(GROUPS.items())[-2:], ("all", "all tags"))}
+        name: {"runs": change["all"].num_seeds} | {title: cell(change[part], "+.3f") for part, title in parts.items()}
         for name, change in frame_changes().items()
     }
     return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("change")
