@@ -202,7 +202,7 @@ def compositions_table(scales: Iterable[tuple[int, int]], model: str = "spectrog
     for clips, segments in scales:
         few, many = (of_compositions(model, clips, segments)[count] for count in (1_000, None))
         gained = {name: compare(many, few)[part]["roc_auc"] for part, name in WITHIN.items()}
-        runs = f"{many.row.num_seeds} and {few.row.num_seeds}"
+        runs = f"{many.row.num_seeds}\N{NO-BREAK SPACE}and\N{NO-BREAK SPACE}{few.row.num_seeds}"
         rows.append({"clips x repetitions": passes(clips, segments), "runs": runs, **_signed(gained)})
     return pandas.DataFrame(rows).set_index("clips x repetitions")
 
