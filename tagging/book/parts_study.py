@@ -71,7 +71,7 @@ def equal_heads() -> dict[str, SeedInterval]:
 
 
 def equal_heads_table() -> pandas.DataFrame:
-    """:func:`equal_heads` in words. Book: ``book/parts``."""
+    """:func:`equal_heads` with verdicts. Book: ``book/parts``."""
     import pandas
 
     rows = {name: f"{change:+.3f}, {change.verdict}" for name, change in equal_heads().items()}
