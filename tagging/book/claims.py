@@ -6,17 +6,16 @@ The claims are data, in ``claims.json``; every number of the table is computed f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
 from ..evaluation.seeds import SeedInterval, combined
 from ..training.endpoint_table import EndpointRow
 from ..training.results_table import cell
-from .results_study import all_rows, changes_of
+from .results_study import all_rows, find
 
 if TYPE_CHECKING:
     import pandas
@@ -81,21 +80,6 @@ class Claim:
 def claims() -> tuple[Claim, ...]:
     """All claims, in the order of the table."""
     return tuple(Claim(**entry) for entry in json.loads(PATH.read_text(encoding="utf-8")))
-
-
-def find(
-    rows: Sequence[EndpointRow], model: str, clips: int, segments: int, changes: Mapping[str, Any] | None = None
-) -> EndpointRow:
-    """The row of a model at a scale, with the usual settings but for the changes.
-
-    Raises:
-        ConfigError: no such row.
-    """
-    for row in rows:
-        scale = (row.row.model, row.row.num_clips, row.row.num_training_segments)
-        if scale == (model, clips, segments) and changes_of(row) == dict(changes or {}):
-            return row
-    raise ConfigError(f"no run of {model} with {clips:,} clips, {segments:,} segments and {dict(changes or {})}")
 
 
 def verdict_table() -> pandas.DataFrame:

@@ -16,9 +16,8 @@ from ..evaluation.seeds import SeedInterval, over_seeds
 from ..evaluation.stratified import source_alone
 from ..training.results_table import recipe_of, table_runs
 from ..training.settings import Settings
-from .claims import find
 from .measuring import labels_of
-from .results_study import all_rows, recipe_changes
+from .results_study import all_rows, find, recipe_changes
 from .runs import load_predictions, training_records
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from ..evaluation.seeds import SeedInterval, over_seeds
 from ..plots.results import differences
 from ..plots.style import INK, MODEL_COLOURS, figure_for
 from ..training.endpoint_table import compare
-from .claims import find
 from .comparisons import CLIPS, GROUPS, OVER_ALL, changes, scores_of, usual_segments
-from .results_study import all_rows, changes_of
+from .results_study import all_rows, find
 from .runs import bundled_record
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def equal_heads() -> dict[str, SeedInterval]:
 
     Book: ``book/parts``.
     """
-    model, setting, usual = "mel-statistics:per-tag", "model.head_options.hidden", "mel-statistics"
-    row = next(row for row in all_rows() if row.row.model == model and list(changes_of(row)) == [setting])
+    model, usual = "mel-statistics:per-tag", "mel-statistics"
+    row = find(all_rows(), model, CLIPS, usual_segments(model, CLIPS), {"model.head_options.hidden": 4})
     over_all = over_seeds(
         [Evaluation.from_dict(run["test"]).means["roc_auc"] for run in row.row.runs], scores_of(usual)
     )

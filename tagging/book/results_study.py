@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..errors import ConfigError
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import METRICS
 from ..evaluation.seeds import SeedInterval
@@ -65,6 +66,21 @@ def recipe_changes(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {name: recipe.get(name) for name in names if recipe.get(name) != usual.get(name)}
 
 
+def find(
+    rows: Sequence[EndpointRow], model: str, clips: int, segments: int, changes: Mapping[str, Any] | None = None
+) -> EndpointRow:
+    """The row of a model at a scale, with the usual settings but for the changes.
+
+    Raises:
+        ConfigError: no such row.
+    """
+    for row in rows:
+        scale = (row.row.model, row.row.num_clips, row.row.num_training_segments)
+        if scale == (model, clips, segments) and changes_of(row) == dict(changes or {}):
+            return row
+    raise ConfigError(f"no run of {model} with {clips:,} clips, {segments:,} segments and {dict(changes or {})}")
+
+
 @cache
 def table_rows() -> tuple[EndpointRow, ...]:
     """The rows of the poster's four models with the usual recipe, by number of segments and of clips."""
@@ -112,11 +128,7 @@ def masked_changes() -> dict[str, dict[str, dict[str, SeedInterval]]]:
     changes = {}
     for model in ("mel-statistics", "spectrogram"):
         scale = 10_000, Settings().optimization.num_training_segments
-        masked = next(
-            row
-            for row in all_rows()
-            if _scale(row) == (model, *scale) and list(changes_of(row)) == ["data.mask_unannotated"]
-        )
+        masked = find(all_rows(), model, *scale, {"data.mask_unannotated": True})
         changes[model] = compare(masked, find_row(model, *scale))
     return changes
 

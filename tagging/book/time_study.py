@@ -27,7 +27,7 @@ from ..training.endpoints import endpoints
 from ..training.models import build_model
 from ..training.results_table import cell
 from ..training.settings import Settings
-from .results_study import KINDS, PAIR, all_rows, changes_of, draw_panel, leads, passes, scales, table_rows
+from .results_study import KINDS, PAIR, all_rows, changes_of, draw_panel, find, leads, passes, scales, table_rows
 from .runs import load_predictions
 
 if TYPE_CHECKING:
@@ -190,12 +190,7 @@ def forms_table(part: str) -> pandas.DataFrame:
 
 def usual_row(model: str) -> EndpointRow:
     """The row of a model with 10,000 clips and the usual recipe."""
-    scale = (model, CLIPS, SEGMENTS)
-    return next(
-        row
-        for row in all_rows()
-        if (row.row.model, row.row.num_clips, row.row.num_training_segments) == scale and not changes_of(row)
-    )
+    return find(all_rows(), model, CLIPS, SEGMENTS)
 
 
 @cache

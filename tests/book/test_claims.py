@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tagging.book.claims import Claim, claims, find, verdict_table
+from tagging.book.claims import Claim, claims, verdict_table
+from tagging.book.results_study import find
 from tagging.book.runs import training_records
 from tagging.errors import ConfigError
 from tagging.evaluation.bootstrap import interval

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tagging.book import results_study, scales_study, time_study
-from tagging.book.claims import find
+from tagging.book.results_study import find
 from tagging.errors import ConfigError
 from tagging.training.endpoint_table import compare
 
